@@ -1,0 +1,1 @@
+"""Who is owed what, and proof of it. Knows no music: it sees references and labels."""

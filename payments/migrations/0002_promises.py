@@ -1,0 +1,123 @@
+"""What the ledger promises, kept by PostgreSQL for every route in: code, admin, shell and raw SQL.
+
+* A transfer's entries sum to nought in each currency and are as many as `legs` says (at least two): a constraint
+  trigger on the transfer, checked at commit. Positions run from 1 to `legs` and are unique, so once that check has
+  passed there is no room for one entry more, not even where constraints were made immediate half-way.
+* No entry joins a transfer after the transfer's own transaction: `xid` is set by the database and compared.
+* Transfers, entries, seals, statements and accounts are never changed or deleted. TRUNCATE is a matter of privilege:
+  the application's role does not have it (a trigger against it would break Django's own test clean-up).
+* An entry is in its account's currency: the foreign key holds account and currency together.
+"""
+
+from django.db import migrations
+
+ROLE = "clearsong_app"
+APPEND_ONLY = ["account", "transfer", "entry", "transferseal", "statement"]
+CHANGEABLE = ["payee", "charge", "refund", "payout", "stripeevent", "unsealedtransfer"]
+
+FORWARD = """
+CREATE FUNCTION payments_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% of % is refused: what is recorded here is never changed; post a correction instead',
+        TG_OP, TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+END $$;
+
+CREATE FUNCTION payments_transfer_begin() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.xid := pg_current_xact_id()::text::bigint;
+    INSERT INTO payments_unsealedtransfer (transfer_id, posted_at) VALUES (NEW.id, NEW.posted_at);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER payments_transfer_begin BEFORE INSERT ON payments_transfer
+    FOR EACH ROW EXECUTE FUNCTION payments_transfer_begin();
+
+CREATE FUNCTION payments_transfer_balanced() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    found record;
+BEGIN
+    SELECT count(*) AS entries, coalesce(bool_or(total <> 0), false) AS crooked, coalesce(sum(number), 0) AS number
+      INTO found
+      FROM (SELECT count(*) AS number,
+                   sum(CASE side WHEN 'D' THEN amount_micros ELSE -amount_micros END) AS total
+              FROM payments_entry WHERE transfer_id = NEW.id GROUP BY currency) AS per_currency;
+    IF found.number <> NEW.legs OR found.number < 2 THEN
+        RAISE EXCEPTION 'transfer % has % entries where % were promised', NEW.reference, found.number, NEW.legs
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_transfer_balanced';
+    END IF;
+    IF found.crooked THEN
+        RAISE EXCEPTION 'transfer % does not balance', NEW.reference
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_transfer_balanced';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER payments_transfer_balanced AFTER INSERT ON payments_transfer
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION payments_transfer_balanced();
+
+CREATE FUNCTION payments_entry_joins() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    late record;
+BEGIN
+    SELECT t.reference, t.legs, e.position, t.xid = pg_current_xact_id()::text::bigint AS in_time INTO late
+      FROM added AS e JOIN payments_transfer AS t ON t.id = e.transfer_id
+     WHERE t.xid <> pg_current_xact_id()::text::bigint OR e.position > t.legs
+     LIMIT 1;
+    IF FOUND THEN
+        IF late.in_time THEN
+            RAISE EXCEPTION 'transfer % has no place % among its % entries', late.reference, late.position, late.legs
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_entry_joins';
+        END IF;
+        RAISE EXCEPTION 'no entry may join transfer % after its own transaction', late.reference
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_entry_joins';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER payments_entry_joins AFTER INSERT ON payments_entry
+    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION payments_entry_joins();
+
+ALTER TABLE payments_account ADD CONSTRAINT payments_account_id_currency UNIQUE (id, currency);
+ALTER TABLE payments_entry ADD CONSTRAINT payments_entry_account_currency
+    FOREIGN KEY (account_id, currency) REFERENCES payments_account (id, currency) DEFERRABLE INITIALLY DEFERRED;
+
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'clearsong_app') THEN
+        CREATE ROLE clearsong_app NOLOGIN;
+    END IF;
+END $$;
+"""
+
+BACKWARD = """
+ALTER TABLE payments_entry DROP CONSTRAINT payments_entry_account_currency;
+ALTER TABLE payments_account DROP CONSTRAINT payments_account_id_currency;
+DROP TRIGGER payments_entry_joins ON payments_entry;
+DROP TRIGGER payments_transfer_balanced ON payments_transfer;
+DROP TRIGGER payments_transfer_begin ON payments_transfer;
+DROP FUNCTION payments_entry_joins();
+DROP FUNCTION payments_transfer_balanced();
+DROP FUNCTION payments_transfer_begin();
+DROP FUNCTION payments_refuse_change();
+"""
+
+
+def append_only(table: str) -> str:
+    return (
+        f"CREATE TRIGGER payments_{table}_append_only BEFORE UPDATE OR DELETE ON payments_{table} "
+        f"FOR EACH ROW EXECUTE FUNCTION payments_refuse_change();\n"
+        f"REVOKE ALL ON payments_{table} FROM {ROLE};\n"
+        f"GRANT SELECT, INSERT ON payments_{table} TO {ROLE};\n"
+    )
+
+
+def changeable(table: str) -> str:
+    return f"GRANT SELECT, INSERT, UPDATE, DELETE ON payments_{table} TO {ROLE};\n"
+
+
+class Migration(migrations.Migration):
+    dependencies = [("payments", "0001_initial")]
+
+    operations = [
+        migrations.RunSQL(
+            FORWARD + "".join(map(append_only, APPEND_ONLY)) + "".join(map(changeable, CHANGEABLE)),
+            "".join(f"DROP TRIGGER payments_{table}_append_only ON payments_{table};\n" for table in APPEND_ONLY)
+            + BACKWARD,
+        ),
+    ]
