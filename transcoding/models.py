@@ -1,0 +1,223 @@
+"""What was delivered, what was found in it, and what was made of it.
+
+Work that is owed is a row here (a master EXAMINING, a rendition PLANNED); a message to a worker only rings the bell.
+A worker takes a row by a conditional update that raises its `fence`; whoever comes back with an older fence is late,
+and is refused. Times are aware, sizes are bytes, lengths are samples per channel at the master's own rate.
+"""
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+
+class Upload(models.Model):
+    """Bytes as somebody handed them over, before anybody trusts them."""
+
+    class State(models.TextChoices):
+        STARTED = "STARTED", "announced, nothing received"
+        RECEIVED = "RECEIVED", "in quarantine"
+        RELEASED = "RELEASED", "examined, out of quarantine"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    filename = models.CharField(max_length=255)
+    bytes = models.BigIntegerField(default=0)
+    sha256 = models.CharField(max_length=64, blank=True)
+    storage_key = models.CharField(max_length=200, blank=True)
+    state = models.CharField(max_length=8, choices=State, default=State.STARTED)
+    actor = models.CharField(max_length=80)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(bytes__gte=0), name="upload_bytes_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return self.filename
+
+
+class Master(models.Model):
+    """The file delivered for a recording. Once accepted it never changes (a trigger sees to it).
+
+    `file_sha256` names the bytes, `sound_sha256` the decoded sound (see `probe`). New audio is a new master.
+    `bit_depth` is nought for a lossy master: such a file holds no depth.
+    `peaks` are `probe.PEAKS` loudest absolute samples in thousandths of full scale, for the player's wave.
+    """
+
+    class State(models.TextChoices):
+        EXAMINING = "EXAMINING", "being examined"
+        ACCEPTED = "ACCEPTED", "accepted"
+        REJECTED = "REJECTED", "rejected"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    recording = models.ForeignKey("catalog.Recording", on_delete=models.PROTECT, related_name="+")
+    upload = models.ForeignKey(Upload, on_delete=models.PROTECT, related_name="masters")
+    storage_key = models.CharField(max_length=200)
+    file_sha256 = models.CharField(max_length=64)
+    sound_sha256 = models.CharField(max_length=64, blank=True, db_index=True)
+    container = models.CharField(max_length=16, blank=True)
+    codec = models.CharField(max_length=32, blank=True)
+    lossless = models.BooleanField(default=False)
+    sample_rate = models.PositiveIntegerField(default=0)
+    bit_depth = models.PositiveSmallIntegerField(default=0)
+    channels = models.PositiveSmallIntegerField(default=0)
+    samples = models.BigIntegerField(default=0)
+    bytes = models.BigIntegerField()
+    peaks = models.JSONField(default=list, blank=True)
+    loudest_second = models.PositiveIntegerField(default=0)
+    state = models.CharField(max_length=9, choices=State, default=State.EXAMINING)
+    created_at = models.DateTimeField(default=timezone.now)
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    fence = models.PositiveIntegerField(default=0)
+    claimed_until = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    rung_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["recording", "file_sha256"], name="master_once_per_recording"),
+            models.CheckConstraint(
+                condition=~Q(state="ACCEPTED")
+                | Q(
+                    sound_sha256__regex="^[0-9a-f]{64}$",
+                    samples__gt=0,
+                    sample_rate__gt=0,
+                    channels__gt=0,
+                    accepted_at__isnull=False,
+                ),
+                name="accepted_master_is_known",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="ACCEPTED") | Q(lossless=True, bit_depth__gt=0) | Q(lossless=False, bit_depth=0),
+                name="only_a_lossless_master_has_depth",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["created_at"], condition=Q(state="EXAMINING"), name="master_owed"),
+        ]
+
+    def __str__(self) -> str:
+        return f"master {self.file_sha256[:12]}"
+
+    @property
+    def seconds(self) -> float:
+        return self.samples / self.sample_rate if self.sample_rate else 0.0
+
+
+class Finding(models.Model):
+    """Something the examination saw, in words a label understands. Findings are never changed."""
+
+    class Severity(models.TextChoices):
+        NOTE = "NOTE", "good to know"
+        WARNING = "WARNING", "worth a look"
+        FATAL = "FATAL", "the file cannot be used"
+
+    master = models.ForeignKey(Master, on_delete=models.PROTECT, related_name="findings")
+    code = models.CharField(max_length=40)
+    severity = models.CharField(max_length=7, choices=Severity)
+    message = models.TextField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["master", "code"], name="one_finding_of_a_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Rendition(models.Model):
+    """A file made, or owed, from a master: one per format, recipe and tag signature.
+
+    The tag signature covers the tags, the cover and, for a preview, the cut. `priority` is urgency, lowest first.
+    `attempts` counts tries that failed; a worker that was killed has only let its claim run out.
+    """
+
+    class Purpose(models.TextChoices):
+        FULL = "FULL", "the whole recording"
+        PREVIEW = "PREVIEW", "a cut to listen to before buying"
+
+    class State(models.TextChoices):
+        PLANNED = "PLANNED", "waiting"
+        MAKING = "MAKING", "being made"
+        READY = "READY", "ready"
+        FAILED = "FAILED", "given up"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    master = models.ForeignKey(Master, on_delete=models.PROTECT, related_name="renditions")
+    format = models.CharField(max_length=16)
+    purpose = models.CharField(max_length=7, choices=Purpose, default=Purpose.FULL)
+    recipe = models.PositiveSmallIntegerField()
+    tag_signature = models.CharField(max_length=64)
+    tags = models.JSONField()
+    cut = models.JSONField(null=True, blank=True)
+    state = models.CharField(max_length=7, choices=State, default=State.PLANNED)
+    priority = models.PositiveSmallIntegerField(default=20)
+    storage_key = models.CharField(max_length=200, blank=True)
+    sha256 = models.CharField(max_length=64, blank=True)
+    bytes = models.BigIntegerField(default=0)
+    sound_sha256 = models.CharField(max_length=64, blank=True)
+    samples = models.BigIntegerField(default=0)
+    sample_rate = models.PositiveIntegerField(default=0)
+    fence = models.PositiveIntegerField(default=0)
+    claimed_until = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    error = models.TextField(blank=True)
+    rung_at = models.DateTimeField(null=True, blank=True)
+    planned_at = models.DateTimeField(default=timezone.now)
+    ready_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["master", "format", "recipe", "tag_signature"], name="one_rendition_of_a_kind"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="READY")
+                | Q(sha256__regex="^[0-9a-f]{64}$", bytes__gt=0, samples__gt=0, ready_at__isnull=False)
+                & ~Q(storage_key=""),
+                name="ready_rendition_is_whole",
+            ),
+            models.CheckConstraint(
+                condition=Q(purpose="PREVIEW", cut__isnull=False) | Q(purpose="FULL", cut__isnull=True),
+                name="only_a_preview_is_cut",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                F("priority"), F("planned_at"), condition=Q(state__in=["PLANNED", "MAKING"]), name="rendition_owed"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.format} {self.public_id}"
+
+
+class Attempt(models.Model):
+    """One try at examining a master (no rendition) or at making a rendition. A row without an end was cut short."""
+
+    class Outcome(models.TextChoices):
+        DONE = "DONE", "done"
+        FAILED = "FAILED", "failed"
+        LATE = "LATE", "came back after its claim had passed to another"
+
+    master = models.ForeignKey(Master, on_delete=models.PROTECT, related_name="tries")
+    rendition = models.ForeignKey(Rendition, on_delete=models.PROTECT, null=True, blank=True, related_name="tries")
+    fence = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=6, choices=Outcome, blank=True)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["master", "rendition", "fence"], nulls_distinct=False, name="one_try_per_fence"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"try {self.fence}"
