@@ -1,0 +1,128 @@
+"""What the shop refuses, each with a stable code, a sentence that says what to do, and the HTTP status it becomes."""
+
+
+class StoreError(Exception):
+    """Base of every refusal of the shop. Clients and tests match `code`; people read the message."""
+
+    code = "STORE"
+    status = 400
+
+    def __init__(self, message: str, **data: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.data = data
+
+
+class NotOnSale(StoreError):
+    """The offer is closed, or not cleared for this buyer's country."""
+
+    code = "NOT_ON_SALE"
+    status = 409
+
+
+class BasketEmpty(StoreError):
+    code = "BASKET_EMPTY"
+    status = 409
+
+
+class BasketMixed(StoreError):
+    """Offers of several currencies cannot be paid in one order."""
+
+    code = "BASKET_MIXED"
+    status = 409
+
+
+class AlreadyOwned(StoreError):
+    code = "ALREADY_OWNED"
+    status = 409
+
+
+class CountryUnknown(StoreError):
+    code = "COUNTRY_UNKNOWN"
+
+
+class ConsentMissing(StoreError):
+    """Downloads start at once only with the buyer's express consent to lose the right of withdrawal."""
+
+    code = "CONSENT_MISSING"
+
+
+class RequestConflict(StoreError):
+    """The same request key came with something else; the first request stands."""
+
+    code = "REQUEST_CONFLICT"
+    status = 409
+
+
+class TaxRateMissing(StoreError):
+    code = "TAX_RATE_MISSING"
+    status = 409
+
+
+class ChargeMismatch(StoreError):
+    """What Stripe says was paid is not what the order asks; nothing is delivered and an alert is kept."""
+
+    code = "CHARGE_MISMATCH"
+    status = 409
+
+
+class NotPaid(StoreError):
+    code = "NOT_PAID"
+    status = 409
+
+
+class NotOwned(StoreError):
+    """Foreign and nonexistent look the same to the asker."""
+
+    code = "NOT_OWNED"
+    status = 404
+
+
+class FormatUnknown(StoreError):
+    code = "FORMAT_UNKNOWN"
+    status = 404
+
+
+class NotReadyYet(StoreError):
+    """The file is being made; ask again soon."""
+
+    code = "NOT_READY_YET"
+    status = 409
+
+
+class LinkRefused(StoreError):
+    """A download link that is expired, altered, foreign, refunded, or made for something else."""
+
+    code = "LINK_REFUSED"
+    status = 404
+
+
+class NotAllowed(StoreError):
+    code = "NOT_ALLOWED"
+    status = 403
+
+
+class RefundRefused(StoreError):
+    code = "REFUND_REFUSED"
+    status = 409
+
+
+class LetterRefused(StoreError):
+    code = "LETTER_REFUSED"
+    status = 409
+
+
+class PriceRefused(StoreError):
+    code = "PRICE_REFUSED"
+
+
+class OrderStateError(StoreError):
+    """The order or line is not in a state in which this can be done."""
+
+    code = "ORDER_STATE"
+    status = 409
+
+
+def status_of(error: Exception) -> int:
+    """The HTTP status for a refusal of any of our apps: its own, or 409 where the app below knows no HTTP."""
+    return error.status if isinstance(error, StoreError) else 409
