@@ -25,17 +25,24 @@ END $$;
 CREATE FUNCTION payments_transfer_begin() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.xid := pg_current_xact_id()::text::bigint;
-    INSERT INTO payments_unsealedtransfer (transfer_id, posted_at) VALUES (NEW.id, NEW.posted_at);
     RETURN NEW;
 END $$;
 CREATE TRIGGER payments_transfer_begin BEFORE INSERT ON payments_transfer
     FOR EACH ROW EXECUTE FUNCTION payments_transfer_begin();
 
+CREATE FUNCTION payments_transfer_waits() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO payments_unsealedtransfer (transfer_id, posted_at) VALUES (NEW.id, NEW.posted_at);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER payments_transfer_waits AFTER INSERT ON payments_transfer
+    FOR EACH ROW EXECUTE FUNCTION payments_transfer_waits();
+
 CREATE FUNCTION payments_transfer_balanced() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     found record;
 BEGIN
-    SELECT count(*) AS entries, coalesce(bool_or(total <> 0), false) AS crooked, coalesce(sum(number), 0) AS number
+    SELECT coalesce(sum(number), 0) AS number, coalesce(bool_or(total <> 0), false) AS crooked
       INTO found
       FROM (SELECT count(*) AS number,
                    sum(CASE side WHEN 'D' THEN amount_micros ELSE -amount_micros END) AS total
@@ -90,9 +97,11 @@ ALTER TABLE payments_entry DROP CONSTRAINT payments_entry_account_currency;
 ALTER TABLE payments_account DROP CONSTRAINT payments_account_id_currency;
 DROP TRIGGER payments_entry_joins ON payments_entry;
 DROP TRIGGER payments_transfer_balanced ON payments_transfer;
+DROP TRIGGER payments_transfer_waits ON payments_transfer;
 DROP TRIGGER payments_transfer_begin ON payments_transfer;
 DROP FUNCTION payments_entry_joins();
 DROP FUNCTION payments_transfer_balanced();
+DROP FUNCTION payments_transfer_waits();
 DROP FUNCTION payments_transfer_begin();
 DROP FUNCTION payments_refuse_change();
 """

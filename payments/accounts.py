@@ -1,0 +1,61 @@
+"""The chart of accounts. Every function gives the account, making it on first use; an account never changes."""
+
+from payments.models import Account, Payee
+from payments.money import Currency
+
+Kind = Account.Kind
+
+
+def payee(payee: Payee, currency: str) -> Account:
+    """What we owe the payee in this currency."""
+    return _account(f"payee:{payee.public_id}:{currency}", Kind.PAYEE, currency, payee=payee)
+
+
+def reserve(payee: Payee, currency: str) -> Account:
+    """What is held back of a payee's money until the refund window ends."""
+    return _account(f"reserve:{payee.public_id}:{currency}", Kind.RESERVE, currency, payee=payee)
+
+
+def debt(payee: Payee, currency: str) -> Account:
+    """What a payee owes us, recouped from later earnings and never billed by itself."""
+    return _account(f"debt:{payee.public_id}:{currency}", Kind.DEBT, currency, payee=payee)
+
+
+def suspense(subject: str, currency: str) -> Account:
+    """What is owed for a subject whose payee is not known or in dispute."""
+    return _account(f"suspense:{subject}:{currency}", Kind.SUSPENSE, currency, subject=subject)
+
+
+def tax(country: str, currency: str) -> Account:
+    return _account(f"tax:{country}:{currency}", Kind.TAX, currency, subject=country)
+
+
+def commission(currency: str) -> Account:
+    return _account(f"commission:{currency}", Kind.COMMISSION, currency)
+
+
+def fees(currency: str) -> Account:
+    return _account(f"fees:{currency}", Kind.FEES, currency)
+
+
+def stripe_balance(currency: str) -> Account:
+    return _account(f"stripe:{currency}", Kind.STRIPE_BALANCE, currency)
+
+
+def buyer_credit(currency: str) -> Account:
+    return _account(f"credit:{currency}", Kind.BUYER_CREDIT, currency)
+
+
+def fx_difference(currency: str) -> Account:
+    return _account(f"fx:{currency}", Kind.FX_DIFFERENCE, currency)
+
+
+def _account(code: str, kind: str, currency: str, *, payee: Payee | None = None, subject: str = "") -> Account:
+    known = Account.objects.filter(code=code).first()
+    if known is not None:
+        return known
+    Currency(currency)  # refuses what is none
+    # Two sales may meet here: whoever comes second finds the first one's row.
+    row = Account(code=code, kind=kind, currency=currency, payee=payee, subject=subject)
+    Account.objects.bulk_create([row], ignore_conflicts=True)
+    return Account.objects.get(code=code)

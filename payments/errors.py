@@ -1,0 +1,83 @@
+"""What payments refuses. Each has a stable `code` that tests and clients match, and a message that says what to do."""
+
+
+class PaymentsError(Exception):
+    code = "PAYMENTS_ERROR"
+
+
+class CurrencyError(PaymentsError):
+    """A currency or an amount that cannot be: unknown code, parts of a minor unit, two currencies in one sum."""
+
+    code = "CURRENCY_ERROR"
+
+
+class SplitError(PaymentsError):
+    """Weights that cannot divide an amount."""
+
+    code = "SPLIT_ERROR"
+
+
+class LedgerError(PaymentsError):
+    code = "LEDGER_ERROR"
+
+
+class LedgerConflict(LedgerError):
+    """The reference was posted before, with something else under it."""
+
+    code = "LEDGER_CONFLICT"
+
+
+class LedgerOutsideTransaction(LedgerError):
+    """`ledger.post` was called where nothing holds it together with the rows it belongs to."""
+
+    code = "LEDGER_OUTSIDE_TRANSACTION"
+
+
+class LedgerRefused(LedgerError):
+    """Legs that cannot be posted: too few, crooked, an amount out of bounds, an account in another currency."""
+
+    code = "LEDGER_REFUSED"
+
+
+class ChargeConflict(PaymentsError):
+    """The reference was charged before, with another amount."""
+
+    code = "CHARGE_CONFLICT"
+
+
+class RefundRefused(PaymentsError):
+    """More than was paid, or nothing was paid."""
+
+    code = "REFUND_REFUSED"
+
+
+class EventRefused(PaymentsError):
+    """A webhook that Stripe did not sign, or not now; nothing of it is kept."""
+
+    code = "EVENT_REFUSED"
+
+
+class PayeeNotReady(PaymentsError):
+    code = "PAYEE_NOT_READY"
+
+
+class PayoutError(PaymentsError):
+    code = "PAYOUT_ERROR"
+
+
+class StatementError(PaymentsError):
+    code = "STATEMENT_ERROR"
+
+
+class StripeFailed(PaymentsError):
+    """Stripe did not do what was asked.
+
+    `retriable` says whether asking the same again can help; `stripe_code` is Stripe's own word, where it gave one.
+    """
+
+    code = "STRIPE_FAILED"
+
+    def __init__(self, message: str, *, retriable: bool, stripe_code: str = "") -> None:
+        super().__init__(message)
+        self.retriable = retriable
+        self.stripe_code = stripe_code
