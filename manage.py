@@ -9,10 +9,13 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "store.settings")
     from store import embedded  # before Django reads its settings: they take the addresses from the environment
 
-    with embedded.services():
-        from django.core.management import execute_from_command_line
+    try:
+        with embedded.services():
+            from django.core.management import execute_from_command_line
 
-        execute_from_command_line(sys.argv)
+            execute_from_command_line(sys.argv)
+    except embedded.ServicesFailed as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,17 @@
+"""The shop as Django sees it."""
+
+from importlib import import_module
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class StoreConfig(AppConfig):
     name = "store"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        import_module("store.celery")  # shared tasks must find our broker from every process, not Celery's default one
+        from store import privileges
+
+        post_migrate.connect(privileges.keep, sender=self, dispatch_uid="store.privileges")

@@ -7,5 +7,6 @@ from celery import Celery
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "store.settings")
 
 app = Celery("clearsong")
+app.set_default()  # a new application is current only in the thread that made it; granian's threads ring bells too
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

