@@ -162,4 +162,6 @@ def waiting() -> int:
 
 def unsealed_transfers() -> list[Transfer]:
     """What waits for its seal, oldest first; for the admin's alarm."""
-    return list(Transfer.objects.filter(pk__in=UnsealedTransfer.objects.values("transfer_id")).order_by("posted_at")[:100])
+    return list(
+        Transfer.objects.filter(pk__in=UnsealedTransfer.objects.values("transfer_id")).order_by("posted_at")[:100]
+    )

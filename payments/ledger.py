@@ -93,7 +93,9 @@ def post(
             return transfer
     before = Transfer.objects.get(reference=reference)
     if before.request_sha256 != asked:
-        raise LedgerConflict(f"{reference} is already posted with other content; post a correction under a new reference.")
+        raise LedgerConflict(
+            f"{reference} is already posted with other content; post a correction under a new reference."
+        )
     return before
 
 
@@ -157,7 +159,9 @@ def _check(reference: str, legs: Sequence[Leg], at: datetime) -> None:
     sums: dict[str, int] = {}
     for leg in legs:
         if type(leg.micros) is not int or not 0 < leg.micros < MICROS_BOUND:
-            raise LedgerRefused(f"{reference}: {leg.micros!r} on {leg.account.code} must be a whole number above nought.")
+            raise LedgerRefused(
+                f"{reference}: {leg.micros!r} on {leg.account.code} must be a whole number above nought."
+            )
         if leg.side not in (DEBIT, CREDIT):
             raise LedgerRefused(f"{reference}: a side is D or C, not {leg.side!r}.")
         currency = leg.account.currency

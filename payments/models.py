@@ -50,6 +50,8 @@ class Account(models.Model):
     name. `subject` is the caller's word for what a suspense account waits for.
     """
 
+    append_only = True
+
     class Kind(models.TextChoices):
         STRIPE_BALANCE = "STRIPE_BALANCE", "money at Stripe"
         FEES = "FEES", "payment fees"
@@ -89,6 +91,8 @@ class Transfer(models.Model):
     leaves no room for an entry that comes later. `xid` is set by the database: the transaction that made it.
     """
 
+    append_only = True
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     reference = models.CharField(max_length=160, unique=True)
     kind = models.CharField(max_length=30)
@@ -117,6 +121,8 @@ class Transfer(models.Model):
 
 class Entry(models.Model):
     """One side of a transfer: a positive number of millionths, debited or credited."""
+
+    append_only = True
 
     class Side(models.TextChoices):
         DEBIT = "D", "debit"
@@ -161,6 +167,8 @@ class UnsealedTransfer(models.Model):
 
 class TransferSeal(models.Model):
     """A transfer's place in the hash chain, given in batches just after its commit, by one writer."""
+
+    append_only = True
 
     position = models.BigIntegerField(unique=True)
     transfer = models.OneToOneField(Transfer, models.PROTECT, related_name="seal")
@@ -299,6 +307,8 @@ class Statement(models.Model):
 
     `document` is the statement's canonical form and `sha256` its hash; both close on the ledger's own sums.
     """
+
+    append_only = True
 
     payee = models.ForeignKey(Payee, models.PROTECT, related_name="statements")
     number = models.CharField(max_length=40, unique=True)

@@ -5,15 +5,13 @@
   passed there is no room for one entry more, not even where constraints were made immediate half-way.
 * No entry joins a transfer after the transfer's own transaction: `xid` is set by the database and compared.
 * Transfers, entries, seals, statements and accounts are never changed or deleted. TRUNCATE is a matter of privilege:
-  the application's role does not have it (a trigger against it would break Django's own test clean-up).
+  the application's role does not get it (a trigger against it would break Django's own test clean-up).
 * An entry is in its account's currency: the foreign key holds account and currency together.
 """
 
 from django.db import migrations
 
-ROLE = "clearsong_app"
 APPEND_ONLY = ["account", "transfer", "entry", "transferseal", "statement"]
-CHANGEABLE = ["payee", "charge", "refund", "payout", "stripeevent", "unsealedtransfer"]
 
 FORWARD = """
 CREATE FUNCTION payments_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -84,12 +82,6 @@ CREATE TRIGGER payments_entry_joins AFTER INSERT ON payments_entry
 ALTER TABLE payments_account ADD CONSTRAINT payments_account_id_currency UNIQUE (id, currency);
 ALTER TABLE payments_entry ADD CONSTRAINT payments_entry_account_currency
     FOREIGN KEY (account_id, currency) REFERENCES payments_account (id, currency) DEFERRABLE INITIALLY DEFERRED;
-
-DO $$ BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'clearsong_app') THEN
-        CREATE ROLE clearsong_app NOLOGIN;
-    END IF;
-END $$;
 """
 
 BACKWARD = """
@@ -111,13 +103,7 @@ def append_only(table: str) -> str:
     return (
         f"CREATE TRIGGER payments_{table}_append_only BEFORE UPDATE OR DELETE ON payments_{table} "
         f"FOR EACH ROW EXECUTE FUNCTION payments_refuse_change();\n"
-        f"REVOKE ALL ON payments_{table} FROM {ROLE};\n"
-        f"GRANT SELECT, INSERT ON payments_{table} TO {ROLE};\n"
     )
-
-
-def changeable(table: str) -> str:
-    return f"GRANT SELECT, INSERT, UPDATE, DELETE ON payments_{table} TO {ROLE};\n"
 
 
 class Migration(migrations.Migration):
@@ -125,7 +111,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(
-            FORWARD + "".join(map(append_only, APPEND_ONLY)) + "".join(map(changeable, CHANGEABLE)),
+            FORWARD + "".join(map(append_only, APPEND_ONLY)),
             "".join(f"DROP TRIGGER payments_{table}_append_only ON payments_{table};\n" for table in APPEND_ONLY)
             + BACKWARD,
         ),
