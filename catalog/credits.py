@@ -1,0 +1,67 @@
+"""Roles, and how an artist line reads."""
+
+from collections.abc import Sequence
+
+from catalog.models import Credit, CreditRole, Party, Recording, Release, Work
+
+VARIOUS_ARTISTS = "Various artists"
+WRITERS = (CreditRole.COMPOSER, CreditRole.LYRICIST)
+
+
+def names(subject: Recording | Release | Work, *roles: str) -> list[str]:
+    """The credited names in these roles, in order. Reads prefetched credits (`with_credits()`), so asks nothing."""
+    ranked = sorted((credit for credit in subject.credits.all() if credit.role in roles), key=_place)
+    return [credit.name for credit in ranked]
+
+
+def artists(subject: Recording | Release) -> list[Party]:
+    """The main artists as parties, for links."""
+    credits_ = sorted((c for c in subject.credits.all() if c.role == CreditRole.MAIN_ARTIST), key=_place)
+    return [credit.party for credit in credits_]
+
+
+def artist_line(subject: Recording | Release) -> str:
+    """How the artists stand on the sleeve: "Ana, Ben & Cy feat. Dora".
+
+    A release that names no artist of its own has various; a recording without any is an empty line, which
+    `catalog.releases.problems` reports.
+    """
+    main = names(subject, CreditRole.MAIN_ARTIST)
+    featured = names(subject, CreditRole.FEATURED_ARTIST)
+    if not main and isinstance(subject, Release):
+        return VARIOUS_ARTISTS
+    line = join(main)
+    return f"{line} feat. {join(featured)}" if line and featured else line or join(featured)
+
+
+def join(parts: Sequence[str]) -> str:
+    return " & ".join((", ".join(parts[:-1]), parts[-1])) if len(parts) > 1 else "".join(parts)
+
+
+def add_credit(subject: Recording | Release | Work, party: Party, *, role: str, credited_as: str = "") -> Credit:
+    """Credit `party` behind those already there; doing so twice changes nothing."""
+    key = {Recording: "recording", Release: "release", Work: "work"}[type(subject)]
+    credit, _ = Credit.objects.get_or_create(
+        **{key: subject},
+        party=party,
+        role=role,
+        defaults={
+            "credited_as": credited_as if credited_as != party.name else "",
+            "position": subject.credits.filter(role=role).count() + 1,
+        },
+    )
+    return credit
+
+
+def writers(recording: Recording) -> list[str]:
+    """Composers and lyricists of the recording's works, each once."""
+    found: dict[str, None] = {}
+    for work in recording.works.all():
+        found.update(dict.fromkeys(names(work, *WRITERS)))
+    return list(found)
+
+
+def _place(credit: Credit) -> tuple[int, int]:
+    return credit.position, credit.pk or 0
+
+
