@@ -22,7 +22,7 @@ MIN_SIDE = 100
 KEPT_SIDE = 3000
 SIZES = (96, 240, 480, 960)  # widths of the WebP copies, in pixels
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
-_BROKEN = (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
+_BROKEN = (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,11 @@ def prepare(data: bytes) -> Cover:
         raise ImageRefused(f"The picture has {len(data):,} bytes; at most {MAX_BYTES:,} are taken.")
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # broken side data, which is dropped anyway
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             picture = _decode(data)
-    except Image.DecompressionBombWarning as bomb:
-        raise ImageRefused(f"The picture is too large to decode: {bomb}") from None
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as bomb:
+        raise ImageRefused(f"The picture has too many pixels to decode: {bomb}") from None
     except _BROKEN as error:
         raise ImageRefused(f"This is no picture we can read ({type(error).__name__}); send a JPEG or PNG.") from None
     copies = {size: _webp(picture, size) for size in SIZES}
@@ -70,6 +71,7 @@ def _decode(data: bytes) -> Image.Image:
         turned = Image.new("RGB", layer.size, "white")
         turned.paste(layer, mask=layer.getchannel("A"))
     picture = turned.convert("RGB")
+    picture.info.clear()  # comments, profiles and the like would be written again
     picture.thumbnail((KEPT_SIDE, KEPT_SIDE), Image.Resampling.LANCZOS)
     return picture
 

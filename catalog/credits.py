@@ -63,5 +63,3 @@ def writers(recording: Recording) -> list[str]:
 
 def _place(credit: Credit) -> tuple[int, int]:
     return credit.position, credit.pk or 0
-
-

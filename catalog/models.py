@@ -299,7 +299,8 @@ class Artwork(models.Model):
         constraints = [
             models.UniqueConstraint(name="artwork_position_once", fields=["release", "position"]),
             models.CheckConstraint(
-                name="artwork_hashes", condition=Q(sha256__regex="^[0-9a-f]{64}$", source_sha256__regex="^[0-9a-f]{64}$")
+                name="artwork_hashes",
+                condition=Q(sha256__regex="^[0-9a-f]{64}$", source_sha256__regex="^[0-9a-f]{64}$"),
             ),
         ]
         indexes = [models.Index(name="artwork_sha256", fields=["sha256"])]

@@ -22,9 +22,7 @@ def make_party(name: str, *, kind: str = PartyKind.GROUP, url: str = "") -> Part
                 )
         except IntegrityError:
             continue  # another writer took the same slug between look and leap
-    return Party.objects.create(
-        name=name, sort_name=sort_name(name), slug=free_slug(Party, name), kind=kind, url=url
-    )
+    return Party.objects.create(name=name, sort_name=sort_name(name), slug=free_slug(Party, name), kind=kind, url=url)
 
 
 def label_named(name: str) -> Party | None:

@@ -6,20 +6,18 @@ searched. Where nothing is found, the name most like the query is proposed. The 
 """
 
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from django.contrib.postgres.search import SearchQuery, SearchRank, TrigramSimilarity, TrigramWordSimilarity
 from django.db import connection, transaction
-from django.db.models import Case, Exists, F, FloatField, Model, OuterRef, Prefetch, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, F, FloatField, OuterRef, Prefetch, Q, QuerySet, Value, When
 
 from catalog.models import Credit, CreditRole, Party, Plain, Recording, Release, Track
 
 QUERY_LENGTH = 200
 WORDS = 12
-LIKENESS = 0.45  # of 1; below it a proposal is noise
+LIKENESS = 0.35  # of 1; below it a proposal is noise
 SHORTEST_PART = 3  # a part of a Latin title; shorter ones are in nearly all of them
-
-Row = TypeVar("Row", bound=Model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,7 @@ def _plain(text: str) -> str:
     return str(plain)
 
 
-def _found(rows: QuerySet[Row], plain: str, *, title: str) -> QuerySet[Row]:
+def _found(rows: QuerySet[Any], plain: str, *, title: str) -> QuerySet[Any]:
     """Those of `rows` that match, best first: the whole title, its beginning, then PostgreSQL's rank."""
     words = " & ".join(f"'{_quoted(word)}':*" for word in plain.split()[:WORDS])
     asked = SearchQuery(words, search_type="raw", config="simple")
@@ -79,12 +77,8 @@ def _found(rows: QuerySet[Row], plain: str, *, title: str) -> QuerySet[Row]:
         default=Value(0.0),
         output_field=FloatField(),
     )
-    return (
-        rows.annotate(plain_title=Plain(title))
-        .filter(matches)
-        .annotate(score=SearchRank(F("search_vector"), asked) + bonus)
-        .order_by("-score", title, "pk")
-    )
+    found: QuerySet[Any] = rows.annotate(plain_title=Plain(title)).filter(matches)
+    return found.annotate(score=SearchRank(F("search_vector"), asked) + bonus).order_by("-score", title, "pk")
 
 
 def _quoted(word: str) -> str:
@@ -101,8 +95,8 @@ def _releases(plain: str, shown: QuerySet[Release]) -> QuerySet[Release]:
 def _tracks(plain: str, shown: QuerySet[Release], *, limit: int) -> list[Track]:
     """Recordings that match, each as the track of the release it came out on first."""
     on_sale = Track.objects.filter(recording=OuterRef("pk"), release__in=_keys(shown))
-    found = _found(Recording.objects.filter(Exists(on_sale)), plain, title="title")[:limit]
-    recordings = {recording.pk: recording for recording in found.with_credits()}
+    found = _found(Recording.objects.with_credits().filter(Exists(on_sale)), plain, title="title")[:limit]
+    recordings = {recording.pk: recording for recording in found}
     tracks = (
         Track.objects.filter(recording__in=recordings, release__in=_keys(shown))
         .order_by("recording_id", "release_id")
@@ -148,14 +142,7 @@ def _nearest(plain: str, shown: QuerySet[Release]) -> str:
     return str(near["shown_as"]) if near else ""
 
 
-def _like(rows: QuerySet[Row], plain: str, *, title: str) -> QuerySet[Row, dict[str, Any]]:
-    return (
-        rows.annotate(plain_title=Plain(title))
-        .filter(plain_title__trigram_word_similar=plain)
-        .annotate(
-            shown_as=F(title),
-            likeness=TrigramWordSimilarity(plain, "plain_title") + TrigramSimilarity("plain_title", plain),
-        )
-        .order_by()
-        .values("shown_as", "likeness")
-    )
+def _like(rows: QuerySet[Any], plain: str, *, title: str) -> QuerySet[Any]:
+    near: QuerySet[Any] = rows.annotate(plain_title=Plain(title)).filter(plain_title__trigram_word_similar=plain)
+    likeness = TrigramWordSimilarity(plain, "plain_title") + TrigramSimilarity("plain_title", plain)
+    return near.annotate(shown_as=F(title), likeness=likeness).order_by().values("shown_as", "likeness")
