@@ -13,36 +13,36 @@ CHECK_DECISION = """
 CREATE FUNCTION store_check_decision(decision bigint, release_wanted bigint, track_wanted bigint, use_wanted text, country text)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    found licensing_clearancedecision%ROWTYPE;
+    kept licensing_clearancedecision%ROWTYPE;
     recording_wanted bigint;
 BEGIN
-    SELECT * INTO found FROM licensing_clearancedecision WHERE id = decision;
+    SELECT * INTO kept FROM licensing_clearancedecision WHERE id = decision;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'store: there is no clearance decision %', decision USING ERRCODE = 'check_violation';
     END IF;
     IF track_wanted IS NOT NULL THEN
         SELECT recording_id INTO recording_wanted FROM catalog_track WHERE id = track_wanted;
     END IF;
-    IF found.release_id IS DISTINCT FROM release_wanted OR found.recording_id IS DISTINCT FROM recording_wanted THEN
+    IF kept.release_id IS DISTINCT FROM release_wanted OR kept.recording_id IS DISTINCT FROM recording_wanted THEN
         RAISE EXCEPTION 'store: decision % is about something else', decision USING ERRCODE = 'check_violation';
     END IF;
-    IF found.use <> use_wanted THEN
+    IF kept.use <> use_wanted THEN
         RAISE EXCEPTION 'store: decision % is about another use', decision USING ERRCODE = 'check_violation';
     END IF;
     IF EXISTS (
         SELECT 1 FROM licensing_clearancedecision newer
-        WHERE newer.id > found.id AND newer.use = found.use
-          AND (newer.release_id = found.release_id OR newer.recording_id = found.recording_id)
+        WHERE newer.id > kept.id AND newer.use = kept.use
+          AND (newer.release_id = kept.release_id OR newer.recording_id = kept.recording_id)
     ) THEN
         RAISE EXCEPTION 'store: decision % was superseded', decision USING ERRCODE = 'check_violation';
     END IF;
-    IF found.good_until IS NOT NULL AND found.good_until <= clock_timestamp() THEN
+    IF kept.good_until IS NOT NULL AND kept.good_until <= clock_timestamp() THEN
         RAISE EXCEPTION 'store: decision % no longer holds', decision USING ERRCODE = 'check_violation';
     END IF;
-    IF country IS NULL AND cardinality(found.cleared_countries) = 0 THEN
+    IF country IS NULL AND cardinality(kept.cleared_countries) = 0 THEN
         RAISE EXCEPTION 'store: decision % clears no country', decision USING ERRCODE = 'check_violation';
     END IF;
-    IF country IS NOT NULL AND NOT country = ANY (found.cleared_countries) THEN
+    IF country IS NOT NULL AND NOT country = ANY (kept.cleared_countries) THEN
         RAISE EXCEPTION 'store: decision % does not clear %', decision, country USING ERRCODE = 'check_violation';
     END IF;
 END $$;

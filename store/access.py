@@ -1,0 +1,61 @@
+"""Who may act for which label, and who may review. Asked in views; what may not be seen does not exist (404)."""
+
+from collections.abc import Iterable
+
+from django.contrib.auth.models import AnonymousUser
+
+from catalog.models import Party
+from store.errors import NotAllowed, NotOwned
+from store.models import Membership, User
+
+Visitor = User | AnonymousUser
+
+
+def label_ids(user: Visitor) -> list[int]:
+    """The keys of the labels whose member this person is, in a fixed order."""
+    if not isinstance(user, User):
+        return []
+    return list(user.memberships.order_by("label_id").values_list("label_id", flat=True))
+
+
+def labels(user: Visitor) -> list[Party]:
+    """The labels this person works for, by name."""
+    return list(Party.objects.filter(pk__in=label_ids(user)).order_by("sort_name", "pk"))
+
+
+def may_act_for(user: Visitor, label: Party | int) -> bool:
+    wanted = label if isinstance(label, int) else label.pk
+    return isinstance(user, User) and user.is_active and user.memberships.filter(label_id=wanted).exists()
+
+
+def label_of(user: Visitor, slug: str) -> Party:
+    """The label of that address, if this person works for it; otherwise it does not exist for them."""
+    label = Party.objects.filter(slug=slug, pk__in=label_ids(user)).first()
+    if label is None:
+        raise NotOwned("There is no such label among yours.")
+    return label
+
+
+def may_review(user: Visitor) -> bool:
+    return isinstance(user, User) and user.is_active and user.is_reviewer
+
+
+def require_reviewer(user: Visitor) -> User:
+    """The person as a reviewer. Which records she may decide is licensing's own rule: none of her own labels'."""
+    if not isinstance(user, User) or not may_review(user):
+        raise NotAllowed("Only reviewers may do this.")
+    return user
+
+
+def join(user: User, label: Party, *, role: str = Membership.Role.MEMBER) -> Membership:
+    """Let a person act for a label; joining twice changes nothing but the role."""
+    membership, _ = Membership.objects.update_or_create(user=user, label=label, defaults={"role": role})
+    return membership
+
+
+def members(label_keys: Iterable[int]) -> dict[int, list[User]]:
+    """The people of each label."""
+    found: dict[int, list[User]] = {}
+    for membership in Membership.objects.filter(label_id__in=label_keys).select_related("user").order_by("user__email"):
+        found.setdefault(membership.label_id, []).append(membership.user)
+    return found
