@@ -56,7 +56,8 @@ class WorkAdmin(ModelAdmin):
     inlines = (CreditInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Work]:
-        return super().get_queryset(request).annotate(recording_total=Count("recordings"))
+        rows: QuerySet[Work] = super().get_queryset(request)
+        return rows.annotate(recording_total=Count("recordings"))
 
     @admin.display(description="recordings", ordering="recording_total")
     def recording_count(self, work: Work) -> int:
@@ -74,7 +75,8 @@ class RecordingAdmin(ModelAdmin):
     inlines = (CreditInline, WorkInline)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Recording]:
-        return super().get_queryset(request).prefetch_related("credits__party")
+        rows: QuerySet[Recording] = super().get_queryset(request)
+        return rows.prefetch_related("credits__party")
 
     @admin.display
     def artist(self, recording: Recording) -> str:
@@ -92,7 +94,8 @@ class ReleaseAdmin(ModelAdmin):
     inlines = (CreditInline, TrackInline, ArtworkInline)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Release]:
-        return super().get_queryset(request).prefetch_related("credits__party")
+        rows: QuerySet[Release] = super().get_queryset(request)
+        return rows.prefetch_related("credits__party")
 
     @admin.display
     def artist(self, release: Release) -> str:

@@ -78,7 +78,8 @@ def _found(rows: QuerySet[Any], plain: str, *, title: str) -> QuerySet[Any]:
         output_field=FloatField(),
     )
     found: QuerySet[Any] = rows.annotate(plain_title=Plain(title)).filter(matches)
-    return found.annotate(score=SearchRank(F("search_vector"), asked) + bonus).order_by("-score", title, "pk")
+    ranked: QuerySet[Any] = found.annotate(score=SearchRank(F("search_vector"), asked) + bonus)
+    return ranked.order_by("-score", title, "pk")
 
 
 def _quoted(word: str) -> str:
@@ -145,4 +146,5 @@ def _nearest(plain: str, shown: QuerySet[Release]) -> str:
 def _like(rows: QuerySet[Any], plain: str, *, title: str) -> QuerySet[Any]:
     near: QuerySet[Any] = rows.annotate(plain_title=Plain(title)).filter(plain_title__trigram_word_similar=plain)
     likeness = TrigramWordSimilarity(plain, "plain_title") + TrigramSimilarity("plain_title", plain)
-    return near.annotate(shown_as=F(title), likeness=likeness).order_by().values("shown_as", "likeness")
+    ranked: QuerySet[Any] = near.annotate(shown_as=F(title), likeness=likeness)
+    return ranked.order_by().values("shown_as", "likeness")

@@ -1,0 +1,424 @@
+"""What the tags of a delivered file say, in one shape whatever the format.
+
+Only mutagen touches the bytes, through a reader that gives up after `MAX_READ`: a tag may claim any size. Whatever goes
+wrong becomes a finding, never an exception, because one odd file must not stop a delivery. Nothing is guessed here:
+an absent tag is an empty field.
+
+Sources: id3.org (2.3, 2.4), xiph.org Vorbis comment, mutagen's documentation for MP4 and APEv2, Microsoft RIFF INFO,
+Apple AIFF 1.3.
+"""
+
+import base64
+import binascii
+import datetime as dt
+import io
+import re
+import struct
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from mutagen import MutagenError
+from mutagen.aiff import AIFF
+from mutagen.apev2 import APEv2
+from mutagen.flac import FLAC, Picture
+from mutagen.mp3 import MP3
+from mutagen.mp4 import MP4
+from mutagen.oggflac import OggFLAC
+from mutagen.oggopus import OggOpus
+from mutagen.oggvorbis import OggVorbis
+from mutagen.wave import WAVE
+from mutagen.wavpack import WavPack
+
+from catalog.words import clean
+from transcoding import containers
+from transcoding.errors import MasterRefused
+
+MAX_READ = 96 * 1024 * 1024  # bytes read from one file, cover included
+MAX_KEYS = 500
+MAX_VALUES = 50
+MAX_TEXT = 10_000
+FRONT_COVER = 3  # of ID3's and FLAC's picture types
+CHUNKS = 1000
+
+# mutagen lets these through from files broken in ways its authors did not meet
+_BROKEN = (MutagenError, OSError, ValueError, LookupError, EOFError, TypeError, ArithmeticError, AttributeError,
+           RecursionError, struct.error, binascii.Error)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class TagFinding:
+    """Something odd in the tags: a stable code, and what to do."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileTags:
+    """The tags of one file, cleaned. Codes stand as they were written; `statements` is (tag, raw text) about rights."""
+
+    container: str = ""
+    title: str = ""
+    version: str = ""
+    artists: tuple[str, ...] = ()
+    album: str = ""
+    album_artists: tuple[str, ...] = ()
+    number: int | None = None
+    disc: int | None = None
+    year: int | None = None
+    date: dt.date | None = None
+    isrc: str = ""
+    iswc: str = ""
+    barcode: str = ""
+    genre: str = ""
+    language: str = ""
+    copyright: str = ""
+    composers: tuple[str, ...] = ()
+    lyricists: tuple[str, ...] = ()
+    producers: tuple[str, ...] = ()
+    remixers: tuple[str, ...] = ()
+    statements: tuple[tuple[str, str], ...] = ()
+    comments: tuple[str, ...] = ()
+    cover: bytes | None = None
+    findings: tuple[TagFinding, ...] = ()
+
+
+class TagsTooLarge(ValueError):
+    """The tags claim more than any honest file needs."""
+
+
+class _Bounded(io.RawIOBase):
+    """A file that may be read up to a limit in all, so that no tag can fill the memory."""
+
+    def __init__(self, file: BinaryIO, limit: int) -> None:
+        super().__init__()
+        self._file, self._left = file, limit
+        self._size = file.seek(0, io.SEEK_END)
+        file.seek(0)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1) -> bytes:
+        rest = max(0, self._size - self._file.tell())
+        wanted = rest if size is None or size < 0 else min(size, rest)
+        if wanted > self._left:
+            raise TagsTooLarge(f"more than {MAX_READ:,} bytes of tags")
+        self._left -= wanted
+        return self._file.read(wanted)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+def read(path: Path, *, with_cover: bool = False) -> FileTags:
+    """The tags of the audio file at `path`; the front cover only where asked, since it may be large.
+
+    Raises MasterRefused where the file is no audio we take; tags that cannot be read are a finding.
+    """
+    container = _container(path)
+    try:
+        with path.open("rb") as file:
+            texts, cover = _READERS[container](_Bounded(file, MAX_READ), with_cover=with_cover)
+    except TagsTooLarge:
+        message = "The tags are too large to read; write them anew with a smaller picture and deliver the file again."
+        return FileTags(container, findings=(TagFinding("TAGS_TOO_LARGE", message),))
+    except _BROKEN as error:
+        message = (
+            f"The tags cannot be read ({error or type(error).__name__}); write them anew and deliver the file again."
+        )
+        return FileTags(container, findings=(TagFinding("TAGS_UNREADABLE", message),))
+    return _tags(container, texts, cover)
+
+
+def _container(path: Path) -> str:
+    """The container by content. A file too broken for even that is refused like one that is none."""
+    try:
+        return containers.read(path).container.name
+    except (struct.error, ValueError, IndexError) as error:
+        raise MasterRefused("NOT_AUDIO", f"The file breaks off in its header ({error}); export it again.") from None
+
+
+# -- One reader per family of tags: each gives texts by our own names --------------------------------------------------
+
+Texts = dict[str, list[str]]
+
+
+def _read_flac(file: _Bounded, *, with_cover: bool) -> tuple[Texts, bytes | None]:
+    audio = FLAC(file)
+    return _vorbis(audio.tags), _front(audio.pictures) if with_cover else None
+
+
+def _read_ogg(file: _Bounded, *, with_cover: bool) -> tuple[Texts, bytes | None]:
+    tags = _ogg(file).tags
+    return _vorbis(tags), _front(_vorbis_pictures(tags)) if with_cover else None
+
+
+def _read_mp4(file: _Bounded, *, with_cover: bool) -> tuple[Texts, bytes | None]:
+    tags = MP4(file).tags or {}
+    covers = tags.get("covr") if with_cover else None
+    return _mp4(tags), bytes(covers[0]) if covers else None
+
+
+def _read_wavpack(file: _Bounded, *, with_cover: bool) -> tuple[Texts, bytes | None]:
+    tags = WavPack(file).tags or {}
+    return _ape(tags), _ape_cover(tags) if with_cover else None
+
+
+def _read_mp3(file: _Bounded, *, with_cover: bool) -> tuple[Texts, bytes | None]:
+    tags = MP3(file).tags
+    if tags is None:
+        return _ape_behind(file), None
+    return _id3(tags), _front(tags.getall("APIC")) if with_cover else None
+
+
+def _read_wav(file: _Bounded, *, with_cover: bool) -> tuple[Texts, bytes | None]:
+    return _chunked(file, WAVE, "<", with_cover=with_cover)
+
+
+def _read_aiff(file: _Bounded, *, with_cover: bool) -> tuple[Texts, bytes | None]:
+    return _chunked(file, AIFF, ">", with_cover=with_cover)
+
+
+def _chunked(file: _Bounded, kind: Any, order: str, *, with_cover: bool) -> tuple[Texts, bytes | None]:
+    """ID3 in a chunk goes before texts in chunks of their own, which hold less."""
+    texts = _chunk_texts(file, order)
+    file.seek(0)
+    tags = kind(file).tags
+    if tags is None:
+        return texts, None
+    return texts | _id3(tags), _front(tags.getall("APIC")) if with_cover else None
+
+
+_READERS = {
+    "flac": _read_flac, "ogg": _read_ogg, "mov": _read_mp4, "wv": _read_wavpack, "mp3": _read_mp3,
+    "wav": _read_wav, "aiff": _read_aiff,
+}  # fmt: skip
+
+
+def _ogg(file: _Bounded) -> Any:
+    head = file.read(4096)
+    kind = OggOpus if b"OpusHead" in head else OggFLAC if b"\x7fFLAC" in head else OggVorbis
+    file.seek(0)
+    return kind(file)
+
+
+_VORBIS = {
+    "ALBUM ARTIST": "ALBUMARTIST",
+    "ALBUM_ARTIST": "ALBUMARTIST",
+    "TRACK": "TRACKNUMBER",
+    "DISC": "DISCNUMBER",
+    "YEAR": "DATE",
+    "UPC": "BARCODE",
+    "EAN": "BARCODE",
+    "EAN/UPN": "BARCODE",
+    "GTIN": "BARCODE",
+    "WRITER": "LYRICIST",
+    "SUBTITLE": "VERSION",
+    "DESCRIPTION": "COMMENT",
+}
+
+
+def _vorbis(tags: Any) -> Texts:
+    texts: Texts = defaultdict(list)
+    for key, value in tags or ():
+        name = key.upper()
+        if name != "METADATA_BLOCK_PICTURE":
+            texts[_VORBIS.get(name, name)].append(value)
+    return texts
+
+
+def _vorbis_pictures(tags: Any) -> Iterator[Picture]:
+    for encoded in (tags or {}).get("metadata_block_picture", []):
+        with suppress(*_BROKEN):
+            yield Picture(base64.b64decode(encoded))
+
+
+def _front(pictures: Iterable[Any]) -> bytes | None:
+    """The picture marked as front cover, else the first."""
+    ranked = sorted(pictures, key=lambda picture: picture.type != FRONT_COVER)
+    return bytes(ranked[0].data) if ranked else None
+
+
+_ID3 = {
+    "TIT2": "TITLE", "TIT3": "VERSION", "TPE1": "ARTIST", "TPE2": "ALBUMARTIST", "TPE4": "REMIXER", "TALB": "ALBUM", "TLAN": "LANGUAGE",
+    "TRCK": "TRACKNUMBER", "TPOS": "DISCNUMBER", "TDRC": "DATE", "TDRL": "RELEASEDATE", "TSRC": "ISRC",
+    "TCOM": "COMPOSER", "TEXT": "LYRICIST", "TCOP": "TCOP", "WCOP": "WCOP", "USER": "USER",
+}  # fmt: skip
+
+
+def _id3(tags: Any) -> Texts:
+    texts: Texts = defaultdict(list)
+    for frame in tags.values():
+        if frame.FrameID == "TCON":
+            texts["GENRE"] += frame.genres
+        elif frame.FrameID == "TXXX":
+            name = frame.desc.upper()
+            texts[_VORBIS.get(name, name)] += map(str, frame.text)
+        elif frame.FrameID == "COMM":
+            texts["COMMENT"] += map(str, frame.text)
+        elif frame.FrameID in _ID3:
+            values = getattr(frame, "text", None) or getattr(frame, "url", "")
+            texts[_ID3[frame.FrameID]] += [values] if isinstance(values, str) else map(str, values)
+    return texts
+
+
+_MP4 = {
+    "©nam": "TITLE", "©ART": "ARTIST", "©alb": "ALBUM", "aART": "ALBUMARTIST", "©day": "DATE", "©gen": "GENRE",
+    "cprt": "CPRT", "©wrt": "COMPOSER", "©cmt": "COMMENT", "desc": "COMMENT",
+}  # fmt: skip
+
+
+def _mp4(tags: Any) -> Texts:
+    texts: Texts = defaultdict(list)
+    for key, values in (tags or {}).items():
+        if key in {"trkn", "disk"} and values:
+            texts["TRACKNUMBER" if key == "trkn" else "DISCNUMBER"].append(str(values[0][0]))
+        elif key.startswith("----:"):
+            name = key.rpartition(":")[2].upper()
+            texts[_VORBIS.get(name, name)] += [bytes(value).decode("utf-8", "replace") for value in values]
+        elif key in _MP4:
+            texts[_MP4[key]] += [str(value) for value in values]
+    return texts
+
+
+def _ape(tags: Any) -> Texts:
+    texts: Texts = defaultdict(list)
+    for key, value in (tags or {}).items():
+        if getattr(value, "kind", 1) == 0:  # text; covers are binary
+            texts[_VORBIS.get(key.upper(), key.upper())] += list(value)
+    return texts
+
+
+def _ape_cover(tags: Any) -> bytes | None:
+    """APEv2 keeps a picture behind its file name and a nought."""
+    item = (tags or {}).get("Cover Art (Front)")
+    return bytes(item.value).partition(b"\0")[2] or None if item is not None else None
+
+
+def _ape_behind(file: _Bounded) -> Texts:
+    """An MP3 without ID3 may carry APEv2 at its end."""
+    file.seek(0)
+    with suppress(MutagenError):
+        return _ape(APEv2(file))
+    return {}
+
+
+_CHUNK_NAMES = {
+    b"INAM": "TITLE", b"IART": "ARTIST", b"IPRD": "ALBUM", b"ICRD": "DATE", b"IGNR": "GENRE", b"ICOP": "ICOP",
+    b"ITRK": "TRACKNUMBER", b"IPRT": "TRACKNUMBER", b"ICMT": "COMMENT",
+    b"NAME": "TITLE", b"AUTH": "ARTIST", b"(c) ": "COPYRIGHT", b"ANNO": "COMMENT",
+}  # fmt: skip
+
+
+def _chunk_texts(file: _Bounded, order: str) -> Texts:
+    """Texts in chunks of their own: LIST INFO in a WAV, NAME, AUTH and (c) in an AIFF."""
+    texts: Texts = defaultdict(list)
+    size = file.seek(0, io.SEEK_END)
+    spans = [(12, size)]
+    while spans:
+        at, end = spans.pop()
+        for _ in range(CHUNKS):
+            file.seek(at)
+            head = file.read(8) if at + 8 <= end else b""
+            if len(head) < 8:  # noqa: PLR2004 - name and length
+                break
+            name, length = struct.unpack(f"{order}4sI", head)
+            if name == b"LIST" and file.read(4) == b"INFO":
+                spans.append((at + 12, min(at + 8 + length, end)))
+            elif name in _CHUNK_NAMES and length <= MAX_TEXT:
+                texts[_CHUNK_NAMES[name]].append(_decoded(file.read(length)))
+            at += 8 + length + length % 2
+    return texts
+
+
+def _decoded(raw: bytes) -> str:
+    raw = raw.rstrip(b"\0 ")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", "replace")
+
+
+# -- From texts to facts -----------------------------------------------------------------------------------------------
+
+_RIGHTS = ("LICENSE", "LICENCE", "WCOP", "TCOP", "COPYRIGHT", "CPRT", "ICOP", "USER", "CC:LICENSE", "LICENSEURL")
+_NOTICES = ("TCOP", "COPYRIGHT", "CPRT", "ICOP")
+_NUMBER = re.compile(r"\s*0*([1-9][0-9]{0,3})\s*(?:[/\\]|of\b|$)")
+_DATE = re.compile(r"\s*((?:1[89]|2[01])[0-9]{2})(?:[-./]?([01][0-9])(?:[-./]?([0-3][0-9]))?)?(?![0-9])")
+
+
+def _tags(container: str, texts: Texts, cover: bytes | None) -> FileTags:
+    texts = {key: [value[:MAX_TEXT] for value in values[:MAX_VALUES]] for key, values in list(texts.items())[:MAX_KEYS]}
+    year, date = _dates(texts)
+
+    def first(*names: str, limit: int = 500) -> str:
+        return next((text for name in names for text in _cleaned(texts, name, limit)), "")
+
+    return FileTags(
+        container=container,
+        title=first("TITLE"),
+        version=first("VERSION"),
+        artists=tuple(_cleaned(texts, "ARTIST")),
+        album=first("ALBUM"),
+        album_artists=tuple(_cleaned(texts, "ALBUMARTIST")),
+        number=_number(texts, "TRACKNUMBER"),
+        disc=_number(texts, "DISCNUMBER"),
+        year=year,
+        date=date,
+        isrc=first("ISRC"),
+        iswc=first("ISWC"),
+        barcode=first("BARCODE"),
+        genre=first("GENRE", limit=100),
+        language=first("LANGUAGE", limit=35),
+        copyright=first(*_NOTICES),
+        composers=tuple(_cleaned(texts, "COMPOSER")),
+        lyricists=tuple(_cleaned(texts, "LYRICIST")),
+        producers=tuple(_cleaned(texts, "PRODUCER")),
+        remixers=tuple(_cleaned(texts, "REMIXER")),
+        statements=tuple((name, text) for name in _RIGHTS for text in _raw(texts, name)),
+        comments=tuple(_raw(texts, "COMMENT")),
+        cover=cover,
+    )
+
+
+def _cleaned(texts: Texts, name: str, limit: int = 500) -> list[str]:
+    """The values of a tag, each once; one value that holds a nought is several (ID3 2.4, APEv2)."""
+    parts = [clean(part, limit=limit) for value in texts.get(name, []) for part in value.split("\0")]
+    return list(dict.fromkeys(part for part in parts if part))
+
+
+def _raw(texts: Texts, name: str) -> list[str]:
+    """The values as written, save for what no database can store."""
+    values = [value.replace("\0", " ").encode("utf-8", "replace").decode("utf-8") for value in texts.get(name, [])]
+    return [value.strip() for value in values if value.strip()]
+
+
+def _number(texts: Texts, name: str) -> int | None:
+    found = _NUMBER.match(next(iter(texts.get(name, [])), ""))
+    return int(found[1]) if found else None
+
+
+def _dates(texts: Texts) -> tuple[int | None, dt.date | None]:
+    """The year, and the full date where the tag gives one."""
+    for name in ("DATE", "RELEASEDATE", "ORIGINALDATE"):
+        for text in texts.get(name, []):
+            found = _DATE.match(text)
+            if found is None:
+                continue
+            date = None
+            if found[2] and found[3]:
+                with suppress(ValueError):
+                    date = dt.date(int(found[1]), int(found[2]), int(found[3]))
+            return int(found[1]), date
+    return None, None
