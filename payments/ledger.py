@@ -46,8 +46,8 @@ WITH made AS (
     RETURNING id
 )
 INSERT INTO payments_entry (transfer_id, position, account_id, side, amount_micros, currency)
-SELECT made.id, leg.* FROM made,
-    unnest(%s::smallint[], %s::bigint[], %s::text[], %s::bigint[], %s::text[]) AS leg
+SELECT made.id, leg.* FROM made, json_to_recordset(%s::json)
+    AS leg(position smallint, account bigint, side text, micros bigint, currency text)
 """
 
 
@@ -75,18 +75,19 @@ def post(
         id=uuid.uuid4(), reference=reference, kind=kind, request_sha256=asked, document_sha256=document_sha256,
         memo=memo, reverses=reverses, legs=len(legs), posted_at=at,
     )  # fmt: skip
+    entries = [
+        {
+            "position": position,
+            "account": leg.account.pk,
+            "side": leg.side,
+            "micros": leg.micros,
+            "currency": leg.account.currency,
+        }
+        for position, leg in enumerate(legs, start=1)
+    ]
+    head = [transfer.id, reference, kind, asked, document_sha256, memo, transfer.reverses_id, len(legs), at]
     with connection.cursor() as cursor:
-        cursor.execute(
-            _POST,
-            [
-                transfer.id, reference, kind, asked, document_sha256, memo, transfer.reverses_id, len(legs), at,
-                list(range(1, len(legs) + 1)),
-                [leg.account.pk for leg in legs],
-                [leg.side for leg in legs],
-                [leg.micros for leg in legs],
-                [leg.account.currency for leg in legs],
-            ],
-        )  # fmt: skip
+        cursor.execute(_POST, [*head, json.dumps(entries)])
         if cursor.rowcount:
             transfer._state.adding = False  # noqa: SLF001 - the row is there; Django was only spared a second query
             transfer._state.db = connection.alias  # noqa: SLF001

@@ -128,10 +128,10 @@ class Entry(models.Model):
         DEBIT = "D", "debit"
         CREDIT = "C", "credit"
 
-    transfer = models.ForeignKey(Transfer, models.PROTECT, related_name="entries", db_index=False)
+    # A trigger keeps both keys: a foreign key would lock the account rows that every sale shares (0002_promises).
+    transfer = models.ForeignKey(Transfer, models.PROTECT, related_name="entries", db_index=False, db_constraint=False)
     position = models.PositiveSmallIntegerField()
-    # The database holds account and currency together (0002_promises), so the plain key would be checked twice.
-    account = models.ForeignKey(Account, models.PROTECT, related_name="entries", db_constraint=False, db_index=False)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="entries", db_index=False, db_constraint=False)
     side = models.CharField(max_length=1, choices=Side)
     amount_micros = models.BigIntegerField()
     currency = models.CharField(max_length=3)

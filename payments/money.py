@@ -1,7 +1,7 @@
 """Amounts of money, as whole numbers, and how they are divided. Pure; no float comes near.
 
-Two scales. What a buyer pays and what a payee is sent is a whole number of *minor units*, counted as Stripe counts them,
-so that what is stored is what is charged. The ledger counts *micros*, millionths of the main unit, because rates have
+Two scales. What a buyer pays and what a payee is sent is a whole number of *minor units*, counted as Stripe counts
+Two scales. What a buyer pays and a payee is sent is a whole number of *minor units*, counted as Stripe counts them,
 parts of a cent.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from functools import total_ordering
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from payments.errors import CurrencyError, SplitError
 
@@ -22,14 +22,18 @@ MOST_MINOR = 10**12
 
 # https://docs.stripe.com/currencies: all that Stripe charges in, and the ones without two decimals.
 _CODES = frozenset(
-    "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BWP BYN BZD CAD CDF CHF CLP CNY "
-    "COP CRC CVE CZK DJF DKK DOP DZD EGP ETB EUR FJD FKP GBP GEL GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR ISK JMD "
-    "JOD JPY KES KGS KHR KMF KRW KWD KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MUR MVR MWK MXN MYR MZN NAD "
-    "NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SEK SGD SHP SLE SOS SRD STD SZL "
-    "THB TJS TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VND VUV WST XAF XCD XOF XPF YER ZAR ZMW".split()
+    """
+    AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BWP BYN BZD CAD CDF CHF CLP
+    CNY COP CRC CVE CZK DJF DKK DOP DZD EGP ETB EUR FJD FKP GBP GEL GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR
+    ISK JMD JOD JPY KES KGS KHR KMF KRW KWD KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MUR MVR MWK MXN
+    MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SEK SGD SHP SLE
+    SOS SRD STD SZL THB TJS TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VND VUV WST XAF XCD XOF XPF YER ZAR ZMW
+    """.split()  # noqa: SIM905 - a list of words reads best as words
 )
-_NO_DECIMALS = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split())
-_THREE_DECIMALS = frozenset("BHD JOD KWD OMR TND".split())
+_NO_DECIMALS = frozenset(
+    {"BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"}
+)
+_THREE_DECIMALS = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
 # Written with two decimals for Stripe although the currency has none: the last two digits must be 00.
 _WHOLE_ONLY = frozenset({"ISK", "UGX"})
 # Charged with two decimals, but sent out whole.
@@ -160,11 +164,11 @@ def whole_minor(micros: int, currency: Currency) -> int:
     return minor - minor % currency.payout_step
 
 
-class Ordered(Hashable, Protocol):
-    def __lt__(self, other: object, /) -> bool: ...
+class Sortable(Hashable, Protocol):
+    def __lt__(self, other: Any, /) -> bool: ...
 
 
-Key = TypeVar("Key", bound=Hashable)
+Key = TypeVar("Key", bound=Sortable)
 
 
 def allocate(total: int, weights: Sequence[tuple[Key, Fraction | int]]) -> dict[Key, int]:
