@@ -1,7 +1,8 @@
 """Rights holders, what they allow, the evidence for it, and what the store concluded.
 
 Everything here except `RightsHolder` is append-only: triggers (migration `0002_promises`) refuse to change or delete a
-row, whoever asks, and the application's role lacks the privilege (`append_only`). A change is a new row: a new version of a grant, an end, a review, the end of a notice.
+row, whoever asks, and the application's role lacks the privilege (`append_only`). A change is a new row: a new version
+of a grant, an end, a review, the end of a notice.
 """
 
 import uuid

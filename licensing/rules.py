@@ -1,0 +1,485 @@
+"""May a recording be put to a use, in which countries, until when; and where not, why not. Pure.
+
+`decide` answers for all countries at once. It reads nothing but its two arguments and knows no clock; whatever it does
+not understand is a refusal. The order of thought is that of the trade: what concerns the whole track; every record by
+itself (`judgements`); then each layer, which is clear where the records that pass make up exactly the whole. Countries
+that are treated alike are decided together, so that the usual verdict costs a few dozen steps and not 249 times as many.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from fractions import Fraction
+
+from licensing.judgements import Judgement, judge
+from licensing.records import (
+    WHOLE,
+    Approval,
+    Evidence,
+    EvidenceItem,
+    NoticeFact,
+    Question,
+    Record,
+    evidence_hash,
+)
+from licensing.terms import Basis, Layer, Licensee, Material, NoticeKind, Use
+from licensing.territories import ALL, day_start
+from licensing.verdicts import (
+    ClearedGroup,
+    LicenceDuty,
+    Obligations,
+    Reason,
+    RefusedGroup,
+    Reliance,
+    Verdict,
+    merged,
+)
+
+ENGINE = "1"
+
+__all__ = [
+    "ENGINE",
+    "Approval",
+    "Evidence",
+    "EvidenceItem",
+    "NoticeFact",
+    "Question",
+    "Record",
+    "Verdict",
+    "decide",
+    "decide_release",
+    "evidence_hash",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class _LayerAnswer:
+    """One layer in one country: clear on `relied_on` until the local day `until`, or not clear for `reasons`."""
+
+    reasons: tuple[Reason, ...]
+    relied_on: tuple[Judgement, ...] = ()
+    until: date | None = None
+
+
+class _Layer:
+    """One right that has to be whole: in the recording, or in one of its works."""
+
+    def __init__(
+        self, layer: Layer, subject: str, judgements: Sequence[Judgement], notices: Iterable[NoticeFact]
+    ) -> None:
+        self.layer = layer
+        self.subject = subject
+        self.judgements = judgements
+        self.disputes = tuple(
+            Reason.of("DISPUTED", layer=layer.value, detail=notice.claimant)
+            for notice in notices
+            if notice.kind == NoticeKind.DISPUTE
+            and notice.layer in {"", layer.value}
+            and notice.subject in {"", subject}
+        )
+        self._seen: dict[tuple[int, ...], _LayerAnswer] = {}
+        self._partial = [mask for judgement in judgements for _reason, mask in judgement.partial]
+
+    def answer_at(self, bit: int) -> _LayerAnswer:
+        """The answer in the country of `bit`; countries where the same tests fail share one."""
+        key = tuple(place for place, mask in enumerate(self._partial) if mask & bit)
+        if key not in self._seen:
+            self._seen[key] = self._answer(bit)
+        return self._seen[key]
+
+    def _answer(self, bit: int) -> _LayerAnswer:
+        if not self.judgements:
+            code = "NO_MASTER_LICENCE" if self.layer is Layer.RECORDING else "NO_WORK_LICENCE"
+            return _LayerAnswer((Reason.of(code, layer=self.layer.value, detail=self._named()), *self.disputes))
+        passing = [judgement for judgement in self.judgements if not judgement.fails & bit]
+        held = _by_holder(passing)
+        total = sum((judgement.record.share for judgement in held.values()), Fraction(0))
+        if total == WHOLE and not self.disputes:
+            relied = tuple(sorted(held.values(), key=lambda judgement: judgement.record.id))
+            return _LayerAnswer((), relied, self._until(passing, held, bit))
+        if total > WHOLE:
+            return _LayerAnswer((self._overclaim(passing, total), *self.disputes))
+        missing = self._missing(held, total, bit) if total < WHOLE else ()
+        return _LayerAnswer((*missing, *self.disputes))
+
+    def _named(self) -> str:
+        return self.subject if self.layer is Layer.WORK else ""
+
+    def _overclaim(self, passing: Iterable[Judgement], total: Fraction) -> Reason:
+        """`exclusive` in a DDEX deal means exclusive to the shop and says nothing about who owns the right."""
+        exclusive = [each for each in passing if each.record.exclusive and each.record.basis != Basis.DDEX_DEAL]
+        names = sorted({each.record.licensor_name or each.record.licensor for each in passing})
+        code = "CONFLICTING_CLAIM" if exclusive else "SHARES_OVER_100"
+        detail = ", ".join(names) if exclusive else percent(total)
+        return Reason.of(code, layer=self.layer.value, detail=detail)
+
+    def _missing(self, held: Mapping[str, Judgement], total: Fraction, bit: int) -> tuple[Reason, ...]:
+        """The failures of the records that came nearest to making up the whole, each holder's best one."""
+        nearest: dict[str, Judgement] = {}
+        for judgement in self.judgements:
+            holder = judgement.record.licensor
+            best = nearest.get(holder)
+            if holder not in held and (best is None or _distance(judgement, bit) < _distance(best, bit)):
+                nearest[holder] = judgement
+        reasons: list[Reason] = []
+        could_be = total
+        for judgement in sorted(nearest.values(), key=lambda each: _distance(each, bit)):
+            if could_be >= WHOLE:
+                break
+            reasons += judgement.reasons_at(bit)
+            could_be += judgement.record.share
+        if total or could_be < WHOLE:
+            detail = f"{self._named()} {percent(total)} licensed".strip()
+            reasons.append(Reason.of("SHARES_NOT_100", layer=self.layer.value, detail=detail))
+        return tuple(reasons)
+
+    def _until(self, passing: Iterable[Judgement], held: Mapping[str, Judgement], bit: int) -> date | None:
+        """The first local day on which the layer may no longer be whole: an end, or another claim's beginning."""
+        days: list[date] = []
+        for holder, chosen in held.items():
+            ends = [
+                each.record.ends_on
+                for each in passing
+                if each.record.licensor == holder and each.record.share == chosen.record.share
+            ]
+            if None not in ends:
+                days.append(max(end for end in ends if end))
+        first_end = min(days, default=None)
+        starts = [
+            each.record.starts_on
+            for each in self.judgements
+            if not each.constant and each.count_at(bit) and each.record.starts_on and each.next_change
+        ]
+        after_end = date.fromordinal(first_end.toordinal() + 1) if first_end and first_end < date.max else None
+        return min((day for day in (after_end, *starts) if day), default=None)
+
+
+def _by_holder(passing: Iterable[Judgement]) -> dict[str, Judgement]:
+    """The record each holder's share rests on: several of one holder are a union and not a sum."""
+    held: dict[str, Judgement] = {}
+    for judgement in passing:
+        best = held.get(judgement.record.licensor)
+        if best is None or _preference(judgement) < _preference(best):
+            held[judgement.record.licensor] = judgement
+    return held
+
+
+def _preference(judgement: Judgement) -> tuple[Fraction, bool, int, str]:
+    """The larger share first, then the store's own licence, then the one that lasts longest."""
+    record = judgement.record
+    ends = record.ends_on or date.max
+    return (-record.share, record.licensee != Licensee.STORE, -ends.toordinal(), record.id)
+
+
+def _distance(judgement: Judgement, bit: int) -> tuple[int, str]:
+    return (judgement.count_at(bit), judgement.record.id)
+
+
+def percent(share: Fraction) -> str:
+    """A share as people write it: exact decimals where there are any, else the fraction."""
+    hundred = share * 100
+    scaled = hundred * 10**6
+    if scaled.denominator != 1:
+        return f"{share.numerator}/{share.denominator}"
+    whole, rest = divmod(scaled.numerator, 10**6)
+    return f"{whole}{f'.{rest:06}'.rstrip('0') if rest else ''} %"
+
+
+def decide(question: Question, evidence: Evidence) -> Verdict:
+    """The verdict on one recording and one use for every country. Same arguments, same bytes (`Verdict.to_json`)."""
+    relevant = _newest(evidence)
+    judged = [judge(record, question) for record in relevant]
+    materials = [each for each in judged if each.record.material]
+    layers = [
+        _Layer(
+            layer,
+            subject,
+            [
+                each
+                for each in judged
+                if not each.record.material and each.record.layer == layer and each.record.subject == subject
+            ],
+            evidence.notices,
+        )
+        for layer, subject in _subjects(evidence)
+    ]
+    everywhere, embargo, embargo_ends = _track_reasons(question, evidence)
+    masks = {mask for each in judged for _reason, mask in each.partial}
+    masks.add(embargo)
+    answers = (
+        (part, _combine(part, layers, materials, evidence, question, (everywhere, embargo))) for part in _parts(masks)
+    )
+    cleared, refused, used = _groups(answers)
+    changes = [each.next_change for each in judged if each.next_change]
+    if embargo_ends:
+        changes.append(embargo_ends)
+    return Verdict(
+        subject=f"recording:{evidence.recording}",
+        question=question,
+        engine=ENGINE,
+        cleared=cleared,
+        refused=refused,
+        records=tuple(_reliance(each.record) for each in used),
+        obligations=_obligations(evidence, judged, used),
+        good_until=min(changes, default=None),
+    )
+
+
+def _newest(evidence: Evidence) -> list[Record]:
+    """The latest version of each record about this recording or its works; others are nobody's business here."""
+    about = {(Layer.RECORDING.value, evidence.recording)}
+    about.update((Layer.WORK.value, work) for work in evidence.works)
+    newest: dict[str, Record] = {}
+    for record in evidence.records:
+        known = (record.layer, record.subject) in about or (record.material and record.subject == evidence.recording)
+        if known and (record.id not in newest or newest[record.id].version < record.version):
+            newest[record.id] = record
+    return sorted(newest.values(), key=lambda record: (record.layer, record.subject, record.id))
+
+
+def _subjects(evidence: Evidence) -> list[tuple[Layer, str]]:
+    """Every right that has to be whole. A recording of no known work is a recording of an unlicensed one."""
+    works = sorted(set(evidence.works)) or [""]
+    return [(Layer.RECORDING, evidence.recording), *((Layer.WORK, work) for work in works)]
+
+
+def _parts(masks: Iterable[int]) -> list[int]:
+    """The coarsest division of all countries in which each mask is a union of parts."""
+    parts = [ALL]
+    for mask in sorted(masks):
+        split = []
+        for part in parts:
+            inside = part & mask
+            split += [inside, part & ~mask] if inside and inside != part else [part]
+        parts = split
+    return parts
+
+
+def _track_reasons(question: Question, evidence: Evidence) -> tuple[tuple[Reason, ...], int, datetime | None]:
+    """What refuses the whole track everywhere; where its release date has not come; when that next changes."""
+    reasons = [reason for notice in evidence.notices for reason in _notice_reasons(notice, question)]
+    if evidence.identifier_conflict:
+        reasons.append(Reason.of("IDENTIFIER_SUSPECT", detail=evidence.identifier_conflict))
+    if evidence.embargoed_until is None or question.use in {Use.REDOWNLOAD, Use.PREVIEW}:
+        return tuple(reasons), 0, None
+    day = day_start(evidence.embargoed_until)
+    return tuple(reasons), ALL & ~day.begun_at(question.at), day.next_after(question.at, ALL)
+
+
+def _notice_reasons(notice: NoticeFact, question: Question) -> Iterator[Reason]:
+    """What was bought stays the buyer's: only a recall, or a notice nobody here understands, stops fetching it again."""
+    if notice.kind == NoticeKind.DISPUTE:
+        return
+    keeps = notice.kind in {NoticeKind.TAKEDOWN, NoticeKind.LEGAL_HOLD}
+    if question.use == Use.REDOWNLOAD and keeps:
+        return
+    code = "LEGAL_HOLD" if notice.kind == NoticeKind.LEGAL_HOLD else "TAKEN_DOWN"
+    known = notice.kind in {*NoticeKind}
+    yield Reason.of(code, detail=notice.claimant if known else f"{notice.claimant}: {notice.kind}")
+
+
+Outcome = tuple[tuple[Reason, ...], tuple[Judgement, ...], date | None]
+
+
+def _combine(
+    part: int,
+    layers: Iterable[_Layer],
+    materials: Iterable[Judgement],
+    evidence: Evidence,
+    question: Question,
+    track: tuple[tuple[Reason, ...], int],
+) -> Outcome:
+    """All layers together, in the countries of one part: (reasons, records relied on, first day it may not hold)."""
+    bit = part & -part
+    everywhere, embargo = track
+    reasons = list(everywhere)
+    if embargo & bit:
+        reasons.append(Reason.of("EMBARGOED", detail=f"until {evidence.embargoed_until}"))
+    relied: list[Judgement] = []
+    days: list[date] = []
+    works_clear = True
+    for layer in layers:
+        answer = layer.answer_at(bit)
+        reasons += answer.reasons
+        relied += answer.relied_on
+        works_clear = works_clear and (layer.layer is Layer.RECORDING or not answer.reasons)
+        if answer.until:
+            days.append(answer.until)
+    for reason, judgement in _derived(evidence, materials, relied, bit, works_clear=works_clear):
+        if reason:
+            reasons.append(reason)
+        if judgement:
+            relied.append(judgement)
+    reasons += _attribution(evidence, question, relied)
+    if reasons:
+        return tuple(sorted(set(reasons), key=lambda reason: reason.rank)), (), None
+    days += [each.record.ends_on for each in relied if each.record.material and each.record.ends_on]
+    return (), tuple(relied), min(days, default=None)
+
+
+def _derived(
+    evidence: Evidence, materials: Iterable[Judgement], relied: Sequence[Judgement], bit: int, *, works_clear: bool
+) -> Iterator[tuple[Reason | None, Judgement | None]]:
+    """Each mark for other people's music needs a record of its own that passes.
+
+    A cover's own record is the licence of the work by somebody other than who licenses the recording; where the works
+    are not clear anyway, that is said once and not twice.
+    """
+    ours = {each.record.licensor for each in relied if each.record.layer == Layer.RECORDING}
+    for mark in sorted(evidence.materials):
+        passing = [each for each in materials if each.record.material == mark and not each.fails & bit]
+        if passing:
+            yield None, min(passing, key=lambda each: each.record.id)
+            continue
+        if mark == Material.COVER:
+            theirs = [each for each in relied if each.record.layer == Layer.WORK and each.record.licensor not in ours]
+            if theirs or not works_clear:
+                continue
+        yield Reason.of("DERIVED_MATERIAL_UNCLEARED", detail=str(mark)), None
+
+
+def _attribution(evidence: Evidence, question: Question, relied: Iterable[Judgement]) -> Iterator[Reason]:
+    if not any(each.licence and each.licence.by for each in relied):
+        return
+    lacking = [
+        name
+        for name, there in (
+            ("the title", bool(evidence.title.strip())),
+            ("the author", any(creator.strip() for creator in evidence.creators)),
+            ("a format that can carry it", question.carries_attribution),
+        )
+        if not there
+    ]
+    if lacking:
+        yield Reason.of("ATTRIBUTION_INCOMPLETE", detail=f"lacks {', '.join(lacking)}")
+
+
+def _groups(
+    answers: Iterable[tuple[int, Outcome]],
+) -> tuple[tuple[ClearedGroup, ...], tuple[RefusedGroup, ...], list[Judgement]]:
+    cleared: list[tuple[int, tuple[date | None, tuple[str, ...]]]] = []
+    refused: list[tuple[int, tuple[Reason, ...]]] = []
+    used: dict[str, Judgement] = {}
+    for part, (reasons, relied, until) in answers:
+        if reasons:
+            refused.append((part, reasons))
+            continue
+        used.update((each.record.id, each) for each in relied)
+        cleared.append((part, (until, tuple(each.record.id for each in relied))))
+    return (
+        tuple(ClearedGroup(mask, until, records) for mask, (until, records) in merged(iter(cleared))),
+        tuple(RefusedGroup(mask, reasons) for mask, reasons in merged(iter(refused))),
+        sorted(used.values(), key=lambda each: (each.record.layer, each.record.subject, each.record.id)),
+    )
+
+
+def _reliance(record: Record) -> Reliance:
+    approval = record.approval
+    return Reliance(
+        record=record.id,
+        version=record.version,
+        layer=record.layer,
+        subject=record.subject,
+        holder=record.licensor,
+        holder_name=record.licensor_name,
+        share=record.share,
+        basis=record.basis,
+        licensee=record.licensee,
+        licence_url=record.licence_url,
+        territories=str(record.territories),
+        starts_on=record.starts_on.isoformat() if record.starts_on else "",
+        ends_on=record.ends_on.isoformat() if record.ends_on else "",
+        evidence=tuple(sorted((item.kind, item.sha256) for item in record.evidence)),
+        evidence_sha256=approval.evidence_sha256 if approval else "",
+        sound_sha256=approval.sound_sha256 if approval else "",
+        reviewer_independent=bool(approval and approval.independent),
+    )
+
+
+def _obligations(evidence: Evidence, judged: Iterable[Judgement], used: Iterable[Judgement]) -> Obligations:
+    """The public licences that go along with a copy: those relied on, and one beside a private licence (CC+)."""
+    relied = {each.record.id for each in used}
+    duties: dict[tuple[str, str], LicenceDuty] = {}
+    for each in judged:
+        beside = relied and {reason.code for reason in each.constant} == {"NC_FORBIDS_SALE"}
+        if each.licence is None or not (each.record.id in relied or beside):
+            continue
+        licence = each.licence
+        key = (each.record.layer, licence.url)
+        on = each.record.id in relied or (key in duties and duties[key].relied_on)
+        duties[key] = LicenceDuty(
+            each.record.layer, licence.name, licence.url, licence.by, licence.sa, licence.no_drm, licence.nd, on
+        )
+    ordered = tuple(duties[key] for key in sorted(duties))
+    return Obligations(_attribution_line(evidence, ordered), ordered)
+
+
+def _attribution_line(evidence: Evidence, duties: Iterable[LicenceDuty]) -> str:
+    licences = list(dict.fromkeys(f"{duty.name} ({duty.url})" for duty in duties))
+    if not licences:
+        return ""
+    creators = ", ".join(creator for creator in evidence.creators if creator.strip())
+    return f"“{evidence.title}” by {creators}, licensed under {' and '.join(licences)}"
+
+
+def decide_release(
+    release: str, question: Question, tracks: Sequence[tuple[str, Verdict]], *, notices: Iterable[NoticeFact] = ()
+) -> Verdict:
+    """Whether a release sells whole: only where every track is cleared. `tracks` are (title, verdict) in order.
+
+    Each track that is not names itself and its codes, so that one look says what is missing.
+    """
+    reasons = tuple(reason for notice in notices for reason in _notice_reasons(notice, question))
+    masks = {verdict.cleared_mask for _title, verdict in tracks}
+    for _title, verdict in tracks:
+        masks.update(group.countries for group in verdict.refused)
+        masks.update(group.countries for group in verdict.cleared)
+    answers = ((part, _release_outcome(part, tracks, reasons)) for part in _parts(masks))
+    cleared, refused = [], []
+    for part, (why_not, until, relied) in answers:
+        if why_not:
+            refused.append((part, why_not))
+        else:
+            cleared.append((part, (until, relied)))
+    changes = [verdict.good_until for _title, verdict in tracks if verdict.good_until]
+    records = {each.record: each for _title, verdict in tracks for each in verdict.records}
+    return Verdict(
+        subject=f"release:{release}",
+        question=question,
+        engine=ENGINE,
+        cleared=tuple(ClearedGroup(mask, until, relied) for mask, (until, relied) in merged(iter(cleared))),
+        refused=tuple(RefusedGroup(mask, why_not) for mask, why_not in merged(iter(refused))),
+        records=tuple(records[key] for key in sorted(records)) if cleared else (),
+        obligations=_release_obligations(tracks),
+        good_until=min(changes, default=None),
+    )
+
+
+def _release_outcome(
+    part: int, tracks: Sequence[tuple[str, Verdict]], reasons: tuple[Reason, ...]
+) -> tuple[tuple[Reason, ...], date | None, tuple[str, ...]]:
+    bit = part & -part
+    why_not = list(reasons)
+    if not tracks:
+        why_not.append(Reason.of("RELEASE_INCOMPLETE", detail="it has no tracks"))
+    days: list[date] = []
+    relied: dict[str, None] = {}
+    for title, verdict in tracks:
+        group = next((group for group in verdict.cleared if group.countries & bit), None)
+        if group is None:
+            refused = next((group for group in verdict.refused if group.countries & bit), None)
+            codes = ", ".join(dict.fromkeys(reason.code for reason in refused.reasons)) if refused else "never decided"
+            why_not.append(Reason.of("RELEASE_INCOMPLETE", detail=f"{title}: {codes}"))
+            continue
+        relied.update(dict.fromkeys(group.relied_on))
+        if group.until:
+            days.append(group.until)
+    if why_not:
+        return tuple(sorted(set(why_not), key=lambda reason: reason.rank)), None, ()
+    return (), min(days, default=None), tuple(relied)
+
+
+def _release_obligations(tracks: Iterable[tuple[str, Verdict]]) -> Obligations:
+    duties = {(duty.layer, duty.url): duty for _title, verdict in tracks for duty in verdict.obligations.licences}
+    lines = [verdict.obligations.attribution for _title, verdict in tracks if verdict.obligations.attribution]
+    return Obligations("\n".join(dict.fromkeys(lines)), tuple(duties[key] for key in sorted(duties)))
