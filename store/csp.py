@@ -11,7 +11,7 @@ FOR_ADMIN = {
 }
 
 
-class PolicyMiddleware(CSPMiddleware):  # type: ignore[misc]  # the base class is untyped
+class PolicyMiddleware(CSPMiddleware):
     """Nothing of the shop may be loaded from, or sent to, anybody else; staff pages may also use inline code."""
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

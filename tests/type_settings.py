@@ -6,4 +6,4 @@ os.environ.setdefault("DATABASE_URL", "postgresql:///never-connected")
 os.environ.setdefault("REDIS_URL", "unix:///never-connected?db=0")
 os.environ.setdefault("SECRET_KEY", "signs nothing")
 
-from store.settings import *  # noqa: E402, F403
+from store.settings import *  # noqa: F403
