@@ -1,0 +1,124 @@
+"""A cut to listen to before buying: a real passage with fades, never the whole file with a player that stops.
+
+Only the window is decoded; pydub trims and fades it in memory (half a minute is a few megabytes), and what is encoded
+is the faded passage. Where a licence forbids changes, the cut has no fades.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from transcoding import encode, probe, sandbox
+from transcoding.errors import RenditionWrong
+from transcoding.formats import Format, Sound, output_rate
+from transcoding.waveform import Digest
+
+with warnings.catch_warnings():  # it warns that it finds no ffmpeg; it never needs one here, since it gets raw sound
+    warnings.simplefilter("ignore")
+    from pydub import AudioSegment
+
+FADE_IN_MS = 500
+FADE_OUT_MS = 1500
+DEPTH = 16
+THOUSAND = 1000
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Where a preview begins and how long it is, in milliseconds, and its fades (nought: none)."""
+
+    start_ms: int
+    length_ms: int
+    fade_in_ms: int
+    fade_out_ms: int
+
+    def to_json(self) -> dict[str, int]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Passage:
+    """The faded passage as a sound of its own, so that `encode` and its check treat it like any other."""
+
+    sample_rate: int
+    channels: int
+    samples: int
+    container: str = "raw"
+    codec: str = "pcm_s16le"
+    lossless: bool = False
+    bit_depth: int = 0
+
+    @property
+    def bytes(self) -> int:
+        return self.samples * self.channels * DEPTH // 8
+
+
+def plan_cut(sound: Sound, *, loudest_second: int, seconds: int, fades: bool) -> Cut:
+    """The loudest passage of at most `seconds`, and never more than half of the recording."""
+    length = min(seconds * THOUSAND, sound.samples * THOUSAND // sound.sample_rate // 2)
+    last = sound.samples * THOUSAND // sound.sample_rate - length
+    start = min(loudest_second * THOUSAND, last)
+    if not fades:
+        return Cut(start, length, 0, 0)
+    return Cut(start, length, min(FADE_IN_MS, length // 4), min(FADE_OUT_MS, length // 4))
+
+
+def make(
+    source: Path,
+    sound: Sound,
+    outputs: dict[Path, Format],
+    *,
+    cut: Cut,
+    on_beat: Callable[[], None] | None = None,
+) -> dict[Path, Digest]:
+    """Write the passage in each format of `outputs` (one folder) and check their lengths."""
+    folder = next(iter(outputs)).parent
+    rate = output_rate(next(iter(outputs.values())), sound.sample_rate)
+    pcm = _window(source, sound, cut=cut, rate=rate)
+    passage = AudioSegment(data=pcm, sample_width=DEPTH // 8, frame_rate=rate, channels=sound.channels)
+    passage = passage[: cut.length_ms]
+    if cut.fade_in_ms:
+        passage = passage.fade_in(cut.fade_in_ms).fade_out(cut.fade_out_ms)
+    raw = folder / "passage.raw"
+    raw.write_bytes(passage.raw_data)
+    cut_sound = Passage(sample_rate=rate, channels=sound.channels, samples=int(passage.frame_count()))
+    args = ["-loglevel", "error", "-protocol_whitelist", "file,pipe", "-format_whitelist", "s16le", "-f", "s16le"]
+    args += ["-ar", str(rate), "-ch_layout", "mono" if sound.channels == 1 else "stereo", "-i", f"file:{raw}"]
+    for path, each in outputs.items():
+        args += encode.arguments(each, cut_sound, path)
+    sandbox.run(
+        args,
+        inputs=[raw],
+        output_dir=folder,
+        limits=encode.limits(cut_sound, outputs=len(outputs)),
+        on_beat=on_beat,
+    )
+    return {path: encode.verify(path, each, cut_sound, sound_sha256="") for path, each in outputs.items()}
+
+
+def _window(source: Path, sound: Sound, *, cut: Cut, rate: int) -> bytes:
+    pcm = bytearray()
+    seconds = cut.length_ms / THOUSAND
+    sandbox.run(
+        [
+            "-loglevel",
+            "error",
+            "-ss",
+            f"{cut.start_ms / THOUSAND:.3f}",
+            "-t",
+            f"{seconds:.3f}",
+            *probe.input_args(source, sound.container, strict=False),
+            "-map",
+            "0:a:0",
+            "-ar",
+            str(rate),
+            *probe.pcm_args(DEPTH),
+        ],
+        inputs=[source],
+        limits=probe.pcm_limits(seconds + 1, rate=rate, channels=sound.channels, depth=DEPTH),
+        on_output=pcm.extend,
+    )
+    if not pcm:
+        raise RenditionWrong("There is no sound where the preview should be cut.")
+    return bytes(pcm)

@@ -1,0 +1,258 @@
+"""Reading sound out of a file nobody trusts, inside the fence.
+
+`header` asks what the file claims and refuses what is too big before a single sample is decoded; `examine` decodes all
+of it once and compares what came out with what was claimed, because ffmpeg ends quietly on most truncated files.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from transcoding import containers, sandbox
+from transcoding.errors import LimitReached, MasterRefused, ProcessFailed
+from transcoding.waveform import CLIPPED_RUNS, OFFSET, SILENCE, Digest, Heard, Listener
+
+MAX_CHANNELS = 2
+RATES = range(8000, 192_001)
+DEPTHS = range(8, 25)
+LENGTH_TOLERANCE = 0.05  # seconds between a header that only gives a duration and what decodes
+HEADER_LIMITS = sandbox.Limits(wall_seconds=20, cpu_seconds=20, stdout_bytes=256 * 1024)
+_DURATION = re.compile(r"Duration: (\d+):(\d\d):(\d\d)\.(\d\d)")
+_AUDIO = re.compile(r"Stream #0:\d+[^\n]*?: Audio: ([^\n]+)")
+_BITS = re.compile(r", (u8|s16|s32|flt|dbl|s64)p?(?: \((\d+) bit\))?")
+_DEPTH_OF = {"u8": 8, "s16": 16, "s32": 32, "flt": 0, "dbl": 0, "s64": 64}
+
+
+@dataclass(frozen=True)
+class AudioFacts:
+    """What a file holds. `samples` is declared (None where the header does not say); `seconds` is ffmpeg's estimate."""
+
+    container: str
+    codec: str
+    lossless: bool
+    sample_rate: int
+    bit_depth: int
+    channels: int
+    samples: int | None
+    seconds: float
+    declared: containers.Declared = field(repr=False)
+
+    @property
+    def pcm_depth(self) -> int:
+        """Bits per sample of the sound hash: 16, or 24 where the master holds more than 16."""
+        return 16 if self.bit_depth <= 16 else 24  # noqa: PLR2004
+
+
+@dataclass(frozen=True)
+class Found:
+    """A finding in the making: see models.Finding."""
+
+    code: str
+    severity: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Examined:
+    facts: AudioFacts
+    heard: Heard
+    findings: list[Found]
+
+
+def input_args(path: Path, container: str, *, strict: bool) -> list[str]:
+    """How any file is handed to ffmpeg: one demuxer, its decoders, local bytes. `strict` stops at the first damage."""
+    known = containers.CONTAINERS[container]
+    care = ["-xerror", "-err_detect", "crccheck+explode"] if strict else []
+    return [
+        *care,
+        "-protocol_whitelist",
+        "file,pipe",
+        "-format_whitelist",
+        known.demuxer,
+        "-codec_whitelist",
+        known.decoders,
+        "-f",
+        known.demuxer,
+        "-i",
+        f"file:{path}",
+    ]
+
+
+def header(path: Path) -> AudioFacts:
+    """Who the file says it is. Raises MasterRefused where it is no audio file we take."""
+    declared = containers.read(path)
+    args = [*input_args(path, declared.container.name, strict=False), "-map", "0:a:0", "-c", "copy", "-t", "0.01"]
+    try:
+        result = sandbox.run([*args, "-f", "framemd5", "pipe:1"], inputs=[path], limits=HEADER_LIMITS)
+    except LimitReached as error:
+        raise MasterRefused("NOT_AUDIO", "Reading this file's header takes more than an audio file should.") from error
+    except ProcessFailed as error:
+        raise MasterRefused(
+            "DAMAGED" if declared.missing or not declared.whole else "NOT_AUDIO",
+            "The file begins like audio but cannot be read. Export it again and deliver the new file.",
+        ) from error
+    lines = dict(re.findall(r"^#(\w+) 0: (.+)$", result.stdout.decode("utf-8", "replace"), re.MULTILINE))
+    audio = _AUDIO.search(result.words)
+    if audio is None or "sample_rate" not in lines:
+        raise MasterRefused("NOT_AUDIO", "There is no sound in this file.")
+    codec = audio[1].split(",")[0].split(" ")[0]
+    lossless = declared.container.codecs.get(codec)
+    if lossless is None:
+        raise MasterRefused(
+            "CODEC_NOT_TAKEN", f"A {declared.container.name} file with {codec} inside is not a delivery format."
+        )
+    lossless = lossless and not declared.hybrid
+    return AudioFacts(
+        container=declared.container.name,
+        codec=codec,
+        lossless=lossless,
+        sample_rate=int(lines["sample_rate"]),
+        bit_depth=_depth(audio[1]) if lossless else 0,
+        channels=_channels(lines.get("channel_layout_name", "")),
+        samples=declared.samples,
+        seconds=_seconds(result.words),
+        declared=declared,
+    )
+
+
+def _depth(words: str) -> int:
+    """Bits per sample; 32 and more for what is not an integer of at most 24 bits."""
+    found = _BITS.search(words)
+    if found is None:
+        return 0
+    return int(found[2]) if found[2] else _DEPTH_OF[found[1]] or 32
+
+
+def _channels(layout: str) -> int:
+    numbered = re.match(r"(\d+) channels", layout)
+    return int(numbered[1]) if numbered else {"mono": 1, "stereo": 2}.get(layout, 99)
+
+
+def _seconds(words: str) -> float:
+    found = _DURATION.search(words)
+    if found is None:
+        return 0.0
+    hours, minutes, seconds, hundredths = (int(part) for part in found.groups())
+    return hours * 3600 + minutes * 60 + seconds + hundredths / 100
+
+
+def check_limits(facts: AudioFacts, *, max_seconds: int) -> None:
+    """Refuse by the header what must not be decoded, or cannot be sold as it is. Raises MasterRefused."""
+    if facts.declared.missing or not facts.declared.whole:
+        raise MasterRefused(
+            "TRUNCATED", "The file ends before its sound does. Upload it again, or export it again if it is so here."
+        )
+    claimed = max(facts.seconds, (facts.samples or 0) / facts.sample_rate)
+    if claimed > max_seconds:
+        raise MasterRefused("TOO_LONG", f"One recording may last {max_seconds // 3600} hours at most. Split it.")
+    if facts.channels > MAX_CHANNELS:
+        raise MasterRefused("TOO_MANY_CHANNELS", "Deliver mono or stereo; surround sound cannot be sold here yet.")
+    if facts.sample_rate not in RATES:
+        raise MasterRefused("RATE_NOT_TAKEN", "Deliver a sample rate from 8 to 192 kHz.")
+    if facts.lossless and facts.bit_depth not in DEPTHS:
+        raise MasterRefused(
+            "DEPTH_NOT_TAKEN", "Deliver 16 or 24 bits. A 32-bit or floating-point file is for mixing: dither it to 24."
+        )
+
+
+def decode(
+    path: Path,
+    container: str,
+    *,
+    depth: int,
+    strict: bool,
+    sink: Callable[[bytes], object],
+    limits: sandbox.Limits = sandbox.DEFAULT_LIMITS,
+    on_beat: Callable[[], None] | None = None,
+) -> None:
+    """Send the decoded sound of a local file to `sink`, as `depth`-bit little-endian samples at its own rate."""
+    sandbox.run(
+        ["-loglevel", "error", *input_args(path, container, strict=strict), "-map", "0:a:0", *pcm_args(depth)],
+        inputs=[path],
+        limits=limits,
+        on_output=sink,
+        on_beat=on_beat,
+    )
+
+
+def pcm_args(depth: int) -> list[str]:
+    return ["-c:a", f"pcm_s{depth}le", "-f", f"s{depth}le", "pipe:1"]
+
+
+def pcm_limits(seconds: float, *, rate: int, channels: int, depth: int) -> sandbox.Limits:
+    """Room for the claimed sound and a second more; a header that lied meets the wall there."""
+    room = int((seconds + 1) * rate * channels * depth // 8)
+    return sandbox.Limits(wall_seconds=120 + int(seconds / 5), cpu_seconds=120 + int(seconds / 5), stdout_bytes=room)
+
+
+def examine(
+    path: Path, *, max_seconds: int, window_seconds: int, on_beat: Callable[[], None] | None = None
+) -> Examined:
+    """The whole examination of a local file: one decode. Raises MasterRefused with what to tell the label."""
+    facts = header(path)
+    check_limits(facts, max_seconds=max_seconds)
+    listener = Listener(channels=facts.channels, depth=facts.pcm_depth, rate=facts.sample_rate)
+    claimed = (facts.samples or 0) / facts.sample_rate or facts.seconds
+    room = max_seconds if not facts.lossless or not claimed else claimed
+    limits = pcm_limits(room, rate=facts.sample_rate, channels=facts.channels, depth=facts.pcm_depth)
+    try:
+        decode(
+            path,
+            facts.container,
+            depth=facts.pcm_depth,
+            strict=facts.lossless,
+            sink=listener,
+            limits=limits,
+            on_beat=on_beat,
+        )
+    except LimitReached as error:
+        raise MasterRefused("DAMAGED", f"The file holds more sound than its header says. {error}") from error
+    except ProcessFailed as error:
+        raise MasterRefused("DAMAGED", "The sound is damaged: it stops decoding part of the way through.") from error
+    heard = listener.heard(window_seconds=window_seconds)
+    _check_whole(facts, heard)
+    return Examined(facts, heard, _findings(facts, heard))
+
+
+def _check_whole(facts: AudioFacts, heard: Heard) -> None:
+    """Did everything the header promised come out? Exact for lossless, within LENGTH_TOLERANCE for lossy."""
+    if heard.samples == 0:
+        raise MasterRefused("EMPTY", "There is not a single sample of sound in this file.")
+    if facts.lossless and facts.samples is not None and heard.samples != facts.samples:
+        raise MasterRefused(
+            "TRUNCATED", f"The header promises {facts.samples} samples, but {heard.samples} decode. Upload it again."
+        )
+    if facts.declared.pcm_md5 and facts.declared.pcm_md5 != heard.md5 and facts.bit_depth in {16, 24}:
+        raise MasterRefused("DAMAGED", "The sound is not the one its own checksum names. Export the file again.")
+    decoded = heard.samples / facts.sample_rate
+    if facts.container in {"ogg", "mov"} and facts.seconds and facts.seconds - decoded > LENGTH_TOLERANCE:
+        raise MasterRefused("TRUNCATED", f"The header promises {facts.seconds:.2f} s, but {decoded:.2f} s decode.")
+
+
+def _findings(facts: AudioFacts, heard: Heard) -> list[Found]:
+    found = []
+    if not facts.lossless:
+        found.append(
+            Found("LOSSY_MASTER", "NOTE", "Lossy master: sold as delivered or in lossy formats, never as lossless.")
+        )
+    if heard.highest < SILENCE:
+        found.append(Found("SILENT", "WARNING", "Nothing can be heard in this file. Is it the right one?"))
+    if heard.clipped_runs >= CLIPPED_RUNS:
+        found.append(
+            Found("CLIPPED", "WARNING", f"Clipped in {heard.clipped_runs} places: several samples in a row at the top.")
+        )
+    if heard.offset > OFFSET:
+        found.append(Found("DC_OFFSET", "WARNING", "The wave does not rest at nought, which costs headroom."))
+    if heard.same_channels:
+        found.append(Found("SAME_CHANNELS", "NOTE", "Both channels hold the same sound: this is mono kept as stereo."))
+    if facts.channels == 1:
+        found.append(Found("MONO", "NOTE", "Mono."))
+    return found
+
+
+def digest(path: Path, container: str, *, channels: int, depth: int, limits: sandbox.Limits) -> Digest:
+    """The sound hash and length of a local file we made ourselves."""
+    sink = Digest(channels=channels, depth=depth)
+    decode(path, container, depth=depth, strict=True, sink=sink, limits=limits)
+    return sink

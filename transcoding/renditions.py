@@ -1,0 +1,324 @@
+"""Files made from masters: what is owed, making it, and proving that it is right.
+
+`plan` writes down what is owed; `make_due` makes it, most urgent first, all formats of one urgency from one decode.
+A rendition is published only after it was decoded again and found right, and its bytes never change afterwards.
+"""
+
+import logging
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files.storage import storages
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from transcoding import claims, encode, formats, previews, scratch, storage, tags
+from transcoding.errors import FormatNotOffered, LateWorker, MasterNotAccepted, RenditionWrong, TranscodingError
+from transcoding.formats import Format
+from transcoding.models import Attempt, Master, Rendition
+from transcoding.tags import TagSet
+from transcoding.waveform import Digest
+
+log = logging.getLogger(__name__)
+PREVIEW_FIRST, BUYER_WAITS, AHEAD = 0, 10, 20
+_OWED = (Rendition.State.PLANNED, Rendition.State.MAKING)
+
+
+@dataclass(frozen=True)
+class Size:
+    """Bytes of a format of a master: exact where it is made, otherwise an estimate to be shown as one."""
+
+    bytes: int
+    exact: bool
+
+
+def plan(
+    master: Master, wanted: Iterable[Format], *, tags: TagSet, priority: int = AHEAD, at: datetime
+) -> list[Rendition]:
+    """Owe each of `wanted` with these tags; what is owed or made already is returned as it is, only more urgent.
+
+    Ring `tasks.make_renditions` after commit. Raises FormatNotOffered for what this master cannot honestly give.
+    """
+    _check_accepted(master)
+    offered = formats.offered_for(master)
+    rows = []
+    for each in wanted:
+        if each not in offered:
+            raise FormatNotOffered(f"{each.name} is not offered from this master.")
+        rows.append(_owe(master, each, tags=tags, cut=None, priority=priority, at=at))
+    return rows
+
+
+def plan_preview(
+    master: Master,
+    *,
+    tags: TagSet,
+    fades: bool,
+    at: datetime,
+    seconds: int | None = None,
+    format: Format = formats.FORMATS["PREVIEW_MP3"],  # noqa: A002 - the trade's word
+) -> Rendition:
+    """Owe a preview of the loudest passage. `fades` is false where the licence forbids changes; `seconds` is the
+    shorter of what licence and territory allow, the instance's own length by default."""
+    _check_accepted(master)
+    cut = previews.plan_cut(
+        master, loudest_second=master.loudest_second, seconds=seconds or settings.PREVIEW_SECONDS, fades=fades
+    )
+    return _owe(master, format, tags=tags, cut=cut.to_json(), priority=PREVIEW_FIRST, at=at)
+
+
+def _check_accepted(master: Master) -> None:
+    if master.state != Master.State.ACCEPTED:
+        raise MasterNotAccepted(f"{master} is {master.get_state_display()}; renditions are made from accepted masters.")
+
+
+def _owe(
+    master: Master,
+    format: Format,  # noqa: A002
+    *,
+    tags: TagSet,
+    cut: dict[str, int] | None,
+    priority: int,
+    at: datetime,
+) -> Rendition:
+    row, made = Rendition.objects.get_or_create(
+        master=master,
+        format=format.code,
+        recipe=format.recipe,
+        tag_signature=tags.signature(cut=cut),
+        defaults={
+            "purpose": Rendition.Purpose.PREVIEW if cut else Rendition.Purpose.FULL,
+            "tags": tags.to_json(),
+            "cut": cut,
+            "priority": priority,
+            "planned_at": at,
+        },
+    )
+    if not made and priority < row.priority:
+        Rendition.objects.filter(pk=row.pk, state__in=_OWED).update(priority=priority)
+    return row
+
+
+def ready(master: Master, format: Format, *, tags: TagSet | None = None) -> Rendition | None:  # noqa: A002
+    """The finished rendition with these tags, or the newest with any."""
+    rows = Rendition.objects.filter(master=master, format=format.code, state=Rendition.State.READY)
+    if tags is not None:
+        rows = rows.filter(tag_signature=tags.signature(), recipe=format.recipe)
+    return rows.order_by("-recipe", "-ready_at").first()
+
+
+def missing(master: Master, wanted: Iterable[Format], *, tags: TagSet) -> list[Format]:
+    """Those of `wanted` that are not ready with these tags."""
+    there = set(
+        Rendition.objects.filter(
+            master=master, state=Rendition.State.READY, tag_signature=tags.signature()
+        ).values_list("format", "recipe")
+    )
+    return [each for each in wanted if (each.code, each.recipe) not in there]
+
+
+def preview_of(master: Master) -> Rendition | None:
+    """The newest finished preview."""
+    rows = Rendition.objects.filter(master=master, purpose=Rendition.Purpose.PREVIEW, state=Rendition.State.READY)
+    return rows.order_by("-ready_at").first()
+
+
+def sizes(masters: Sequence[Master]) -> dict[int, dict[str, Size]]:
+    """For each master (by its id), the size of every format offered from it. One query."""
+    made: dict[tuple[int, str], int] = {}
+    rows = Rendition.objects.filter(master__in=masters, state=Rendition.State.READY, cut=None)
+    for master_id, code, length in rows.order_by("ready_at").values_list("master_id", "format", "bytes"):
+        made[master_id, code] = length
+    return {
+        master.pk: {
+            each.code: Size(made[master.pk, each.code], exact=True)
+            if (master.pk, each.code) in made
+            else Size(formats.estimate(each, master), exact=False)
+            for each in formats.offered_for(master)
+        }
+        for master in masters
+    }
+
+
+def ask_again(rendition: Rendition) -> None:
+    """Give a rendition that was given up three new tries."""
+    Rendition.objects.filter(pk=rendition.pk, state=Rendition.State.FAILED).update(
+        state=Rendition.State.PLANNED, attempts=0, error="", claimed_until=None, rung_at=None
+    )
+
+
+def owed(at: datetime) -> QuerySet[Rendition]:
+    """Renditions that wait and that nobody is making, most urgent first."""
+    return Rendition.objects.filter(claims.waiting(at), state__in=_OWED).order_by("priority", "planned_at", "pk")
+
+
+def make_due(master_id: int) -> int:
+    """Make everything owed for one master; how many became ready. Nothing owed, or all in other hands: nought."""
+    done = 0
+    while claimed := _claim(master_id, at=timezone.now()):
+        done += _make(claimed)
+    return done
+
+
+def _claim(master_id: int, *, at: datetime) -> list[claims.Claim]:
+    """Take the most urgent rows of one master; one alone where it failed or was cut short often before."""
+    with transaction.atomic():
+        waiting = owed(at).filter(master_id=master_id).select_for_update(skip_locked=True, of=("self",))
+        rows = list(waiting.select_related("master"))
+        odd = [row for row in rows if row.attempts or row.fence >= claims.SUSPICIOUS]
+        calm = [row for row in rows if row not in odd and row.priority == rows[0].priority]
+        taken = []
+        for row in calm or odd[:1]:
+            row.fence += 1
+            row.state = Rendition.State.MAKING
+            row.claimed_until = at + claims.LEASE
+            if row.fence > claims.MAX_CLAIMS:
+                row.state, row.error = Rendition.State.FAILED, "Every try was cut short: it seems to end its worker."
+            row.save(update_fields=["fence", "state", "claimed_until", "error"])
+            if row.state == Rendition.State.MAKING:
+                claim = claims.Claim(row, row.fence)
+                claim.begin(at=at)
+                taken.append(claim)
+    return taken
+
+
+def _make(claimed: Sequence[claims.Claim]) -> int:
+    """Everything for one set of claims on one master. An error of one file is its own; the rest goes on."""
+    master = _row(claimed[0]).master
+    pulse = claims.Pulse(claimed)
+    try:
+        with scratch.folder(f"make-{master.pk}") as folder:
+            source = storage.fetch_to(master.storage_key, folder / "master", sha256=master.file_sha256)
+            outputs = _produce(source, folder, claimed, pulse)
+            return sum(_finish(claim, outputs[claim], pulse) for claim in claimed)
+    except (TranscodingError, OSError) as error:
+        now = timezone.now()
+        for claim in claimed:
+            _put_back(claim, error, at=now)
+        return 0
+
+
+def _row(claim: claims.Claim) -> Rendition:
+    if not isinstance(claim.row, Rendition):
+        raise TypeError("This claim is not on a rendition.")
+    return claim.row
+
+
+def _produce(
+    source: Path, folder: Path, claimed: Sequence[claims.Claim], pulse: claims.Pulse
+) -> dict[claims.Claim, tuple[Path, Digest | None]]:
+    """A file with the sound for each claim, and its digest where it is proved already: delivered bytes, previews, files
+    that only need other tags, and at last one decode for all that must be encoded."""
+    master = _row(claimed[0]).master
+    done: dict[claims.Claim, tuple[Path, Digest | None]] = {}
+    cuts: dict[str, dict[Path, tuple[claims.Claim, Format]]] = {}
+    fresh: dict[Path, tuple[claims.Claim, Format]] = {}
+    for claim in claimed:
+        row = _row(claim)
+        each = formats.get(row.format)
+        path = folder / f"{row.pk}.{formats.extension(each, master)}"
+        if each.tagger is formats.Tagger.NONE:
+            done[claim] = (source, None)
+        elif row.cut:
+            cuts.setdefault(str(row.cut), {})[path] = (claim, each)
+        elif sibling := Rendition.objects.filter(
+            master=master, format=row.format, recipe=row.recipe, state=Rendition.State.READY, cut=None
+        ).first():
+            kept = storage.fetch_to(sibling.storage_key, folder / f"{row.pk}.kept", sha256=sibling.sha256)
+            shutil.copyfile(kept, path)  # a copy of our own: what was fetched may be the store's very file
+            done[claim] = (path, None)
+        else:
+            fresh[path] = (claim, each)
+    for wanted in cuts.values():
+        cut = previews.Cut(**(_row(next(iter(wanted.values()))[0]).cut or {}))
+        made = previews.make(source, master, {path: each for path, (_, each) in wanted.items()}, cut=cut, on_beat=pulse)
+        done |= {claim: (path, made[path]) for path, (claim, _) in wanted.items()}
+    if fresh:
+        sound = encode.encode(source, master, {path: each for path, (_, each) in fresh.items()}, on_beat=pulse)
+        _check_source(master, sound)
+        done |= {claim: (path, None) for path, (claim, _) in fresh.items()}
+    return done
+
+
+def _check_source(master: Master, sound: Digest) -> None:
+    """What went into the encoders must be what was accepted. The last digits of a lossy decoder may differ between
+    processors, so there the length decides."""
+    if sound.sha256 == master.sound_sha256 or (not master.lossless and sound.samples == master.samples):
+        return
+    raise RenditionWrong("The master decodes to another sound than the one that was accepted.")
+
+
+def _finish(claim: claims.Claim, output: tuple[Path, Digest | None], pulse: claims.Pulse) -> bool:
+    """Tag, prove, hash, store and publish one file; true when it is ready."""
+    row, (path, digest) = _row(claim), output
+    master, each = row.master, formats.get(row.format)
+    try:
+        pulse()
+        if each.tagger is formats.Tagger.NONE:
+            _publish(claim, key=master.storage_key, sha256=master.file_sha256, length=master.bytes, sound=None)
+            return True
+        tagset = TagSet.from_json(row.tags)
+        tags.write(path, each, tagset, _cover(tagset))
+        sound = digest or encode.verify(path, each, master, sound_sha256=master.sound_sha256, on_beat=pulse)
+        sha256 = storage.sha256_of(path, on_beat=pulse)
+        key = storage.rendition_key(sha256, path.suffix[1:])
+        length = path.stat().st_size
+        storage.put_file(key, path, sha256=sha256, take=True)
+        _publish(claim, key=key, sha256=sha256, length=length, sound=sound)
+    except (TranscodingError, OSError) as error:
+        _put_back(claim, error, at=timezone.now())
+        return False
+    finally:
+        pulse.drop(claim)
+    return True
+
+
+def _cover(tagset: TagSet) -> bytes | None:
+    if tagset.cover is None:
+        return None
+    with storages["artwork"].open(tagset.cover.name) as file:
+        return bytes(file.read())
+
+
+def _publish(claim: claims.Claim, *, key: str, sha256: str, length: int, sound: Digest | None) -> None:
+    row, now = _row(claim), timezone.now()
+    each = formats.get(row.format)
+    with transaction.atomic():
+        won = Rendition.objects.filter(pk=row.pk, fence=claim.fence, state=Rendition.State.MAKING).update(
+            state=Rendition.State.READY,
+            storage_key=key,
+            sha256=sha256,
+            bytes=length,
+            sound_sha256=row.master.sound_sha256 if sound is None else sound.sha256,
+            samples=row.master.samples if sound is None else sound.samples,
+            sample_rate=formats.output_rate(each, row.master.sample_rate),
+            claimed_until=None,
+            error="",
+            ready_at=now,
+        )
+        if not won:
+            raise LateWorker(f"{row} passed to another worker.")
+        claim.end(Attempt.Outcome.DONE, at=now)
+
+
+def _put_back(claim: claims.Claim, error: TranscodingError | OSError, *, at: datetime) -> None:
+    """After a failure: wait and try again, or give up with the reason. A late worker changes nothing any more."""
+    row = _row(claim)
+    if isinstance(error, LateWorker):
+        claim.end(Attempt.Outcome.LATE, at=at)
+        return
+    log.warning("Making %s failed: %s", row, error)
+    attempts = row.attempts + claims.counts(error)
+    given_up = attempts >= claims.MAX_ATTEMPTS
+    Rendition.objects.filter(pk=row.pk, fence=claim.fence, state=Rendition.State.MAKING).update(
+        state=Rendition.State.FAILED if given_up else Rendition.State.PLANNED,
+        attempts=attempts,
+        error=str(error)[:2000],
+        claimed_until=None if given_up else claims.next_try(attempts, error, at=at),
+    )
+    claim.end(Attempt.Outcome.FAILED, at=at, error=str(error)[:2000])

@@ -1,0 +1,230 @@
+"""The fence: the only module that starts a process. It runs ffmpeg on local files, one at a time, within limits.
+
+Three fences, the best that works here, found out by running it once:
+
+- `bubblewrap`: own namespaces, no network, an empty root with only the inputs (read-only) and the output folder.
+- `namespaces`: the limits below, and a network namespace with nothing in it.
+- `limits`: resource limits, ffmpeg's own whitelists of protocol, demuxer and decoder, no core, no stdin.
+
+All of them die with the worker (PDEATHSIG), whoever kills it and however. The program is never given an address: every
+input is an absolute path behind `file:`, its demuxer is fixed, and the protocols are `file` and `pipe`.
+"""
+
+import contextlib
+import ctypes
+import functools
+import os
+import resource
+import selectors
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import imageio_ffmpeg
+from django.conf import settings
+
+from transcoding.errors import LimitReached, ProcessFailed
+
+PR_SET_PDEATHSIG = 1
+PR_SET_NO_NEW_PRIVS = 38
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWNET = 0x40000000
+CHUNK = 256 * 1024
+LAST_WORDS = 4000
+BEAT_SECONDS = 1.0
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds and bytes that one run may take; `stdout_bytes` bounds what it may send us."""
+
+    wall_seconds: int = 1800
+    cpu_seconds: int = 3600
+    memory_bytes: int = 2 * 1024**3
+    file_bytes: int = 8 * 1024**3
+    stdout_bytes: int = 1024**2
+
+
+@dataclass
+class Result:
+    stdout: bytes = b""
+    words: str = ""
+    returncode: int = 0
+    sent: int = field(default=0, repr=False)
+
+
+DEFAULT_LIMITS = Limits()
+
+
+def ffmpeg() -> str:
+    """The operator's own ffmpeg where the setting names one, else the one from the wheel."""
+    return str(settings.FFMPEG or imageio_ffmpeg.get_ffmpeg_exe())
+
+
+def fence_name() -> str:
+    """`bubblewrap`, `namespaces` or `limits`: the best fence that works on this machine."""
+    return _fence(ffmpeg(), os.environ.get("PATH", ""))
+
+
+@functools.lru_cache(maxsize=8)
+def _fence(program: str, path: str) -> str:
+    for name in ("bubblewrap", "namespaces"):
+        if name == "bubblewrap" and shutil.which("bwrap", path=path) is None:
+            continue
+        with tempfile.TemporaryDirectory(prefix="clearsong-fence-") as folder, contextlib.suppress(OSError):
+            out = Path(folder) / "probe.wav"
+            sine = ["-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", "sine=d=0.01", f"file:{out}"]
+            command = _command(name, [program, *sine], inputs=(), output_dir=Path(folder))
+            with contextlib.suppress(subprocess.SubprocessError):
+                done = subprocess.run(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    timeout=20,
+                    check=False,
+                    preexec_fn=_prepare(name, DEFAULT_LIMITS, os.getpid()),
+                )
+                if done.returncode == 0 and out.exists():
+                    return name
+    return "limits"
+
+
+def _command(fence: str, command: list[str], *, inputs: Sequence[Path], output_dir: Path | None) -> list[str]:
+    if fence != "bubblewrap":
+        return command
+    binds = [word for path in ("/usr", "/lib", "/lib64") for word in ("--ro-bind-try", path, path)]
+    binds += ["--ro-bind", command[0], command[0]]
+    for path in inputs:
+        binds += ["--ro-bind", str(path), str(path)]
+    if output_dir is not None:
+        binds = ["--bind", str(output_dir), str(output_dir), *binds]
+    return [
+        shutil.which("bwrap") or "bwrap",
+        "--unshare-all",
+        "--die-with-parent",
+        "--new-session",
+        "--cap-drop",
+        "ALL",
+        "--clearenv",
+        "--setenv",
+        "MALLOC_ARENA_MAX",
+        "2",
+        *binds,
+        "--",
+        *command,
+    ]
+
+
+def _prepare(fence: str, limits: Limits, parent: int) -> Callable[[], None]:
+    """What the child does between fork and exec: limits, then namespaces, then the promise to die with its parent."""
+
+    def prepare() -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds))
+        resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if fence == "namespaces" and _libc.unshare(CLONE_NEWNET | (CLONE_NEWUSER if os.geteuid() else 0)):
+            os._exit(126)
+        if fence != "bubblewrap":
+            _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(125)
+
+    return prepare
+
+
+def run(
+    args: Sequence[str],
+    *,
+    inputs: Sequence[Path],
+    output_dir: Path | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    on_output: Callable[[bytes], object] | None = None,
+    on_beat: Callable[[], None] | None = None,
+) -> Result:
+    """Run ffmpeg with `args`. It sees `inputs` and may write into `output_dir`; both are absolute.
+
+    What it prints goes to `on_output` piece by piece, or into the result. `on_beat` is called about once a second and
+    may raise to stop the run. Raises ProcessFailed or LimitReached; whatever escapes, nothing of the run is left alive.
+    """
+    fence = fence_name()
+    command = _command(fence, [ffmpeg(), "-nostdin", "-hide_banner", *args], inputs=inputs, output_dir=output_dir)
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={"MALLOC_ARENA_MAX": "2"} if fence != "bubblewrap" else {},
+        start_new_session=True,
+        preexec_fn=_prepare(fence, limits, os.getpid()),  # noqa: PLW1509 - a few system calls, no locks
+    )
+    try:
+        result = _listen(process, limits, on_output, on_beat)
+        result.returncode = process.wait()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+    _judge(result)
+    return result
+
+
+def _listen(
+    process: subprocess.Popen[bytes],
+    limits: Limits,
+    on_output: Callable[[bytes], object] | None,
+    on_beat: Callable[[], None] | None,
+) -> Result:
+    """Read both pipes until they close; stop at the wall clock or when it says more than it may."""
+    result, pieces = Result(), []
+    ends, beat = time.monotonic() + limits.wall_seconds, time.monotonic() + BEAT_SECONDS
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(process.stdout, selectors.EVENT_READ)  # type: ignore[arg-type]
+        waiting.register(process.stderr, selectors.EVENT_READ)  # type: ignore[arg-type]
+        while waiting.get_map():
+            for key, _ in waiting.select(timeout=BEAT_SECONDS):
+                piece = os.read(key.fd, CHUNK)
+                if not piece:
+                    waiting.unregister(key.fileobj)
+                elif key.fileobj is process.stderr:
+                    result.words = (result.words + piece.decode("utf-8", "replace"))[-LAST_WORDS:]
+                else:
+                    result.sent += len(piece)
+                    if result.sent > limits.stdout_bytes:
+                        raise LimitReached(f"It decodes to more than {limits.stdout_bytes} bytes.")
+                    if on_output is None:
+                        pieces.append(piece)
+                    else:
+                        on_output(piece)
+            now = time.monotonic()
+            if now > ends:
+                raise LimitReached(f"It took longer than {limits.wall_seconds} seconds.")
+            if on_beat is not None and now > beat:
+                beat = now + BEAT_SECONDS
+                on_beat()
+    result.stdout = b"".join(pieces)
+    return result
+
+
+def _judge(result: Result) -> None:
+    code = result.returncode
+    if code == 0:
+        return
+    number = -code if code < 0 else code - 128
+    if number in {signal.SIGXCPU, signal.SIGXFSZ, signal.SIGKILL}:
+        raise LimitReached(f"It was stopped by signal {signal.Signals(number).name}: more time or output than allowed.")
+    if "Cannot allocate memory" in result.words:
+        raise LimitReached("It wanted more memory than it may have.")
+    lines = [line for line in result.words.splitlines() if line.strip()]
+    raise ProcessFailed(f"ffmpeg ended with {code}: {' / '.join(lines[-3:])[:500] or 'no words'}")
