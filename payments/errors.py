@@ -45,6 +45,12 @@ class ChargeConflict(PaymentsError):
     code = "CHARGE_CONFLICT"
 
 
+class ChargeMismatch(PaymentsError):
+    """Stripe took another amount or currency than was asked, or names another charge: nothing may be delivered."""
+
+    code = "CHARGE_MISMATCH"
+
+
 class RefundRefused(PaymentsError):
     """More than was paid, or nothing was paid."""
 
@@ -72,12 +78,14 @@ class StatementError(PaymentsError):
 class StripeFailed(PaymentsError):
     """Stripe did not do what was asked.
 
-    `retriable` says whether asking the same again can help; `stripe_code` is Stripe's own word, where it gave one.
+    `retriable` says whether asking again can help; `stripe_code` is Stripe's own word, where it gave one. A `saved`
+    failure is replayed for a day under the same idempotency key: look what was done, then ask under another key.
     """
 
     code = "STRIPE_FAILED"
 
-    def __init__(self, message: str, *, retriable: bool, stripe_code: str = "") -> None:
+    def __init__(self, message: str, *, retriable: bool, stripe_code: str = "", saved: bool = False) -> None:
         super().__init__(message)
         self.retriable = retriable
         self.stripe_code = stripe_code
+        self.saved = saved

@@ -188,7 +188,8 @@ class Charge(models.Model):
     """Money asked of a buyer, and what Stripe last said about it.
 
     `refunded_minor` counts refunds asked for and not failed, so that refunds running at the same time can never add
-    up to more than was paid. `fee_minor` stays empty until Stripe has told it.
+    up to more than was paid. `fee_minor` stays empty until Stripe has told it. `attempts` counts requests that Stripe
+    answered with a failure it keeps replaying, or whose session has ended; each new one has an idempotency key of its own.
     """
 
     class State(models.TextChoices):
@@ -207,6 +208,7 @@ class Charge(models.Model):
     stripe_session_url = models.TextField(blank=True)
     stripe_payment_intent_id = models.CharField(max_length=120, blank=True, db_index=True)
     stripe_charge_id = models.CharField(max_length=120, blank=True, db_index=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
     fee_minor = models.BigIntegerField(null=True, blank=True)
     refunded_minor = models.BigIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -245,6 +247,7 @@ class Refund(models.Model):
     amount_minor = models.BigIntegerField()
     state = models.CharField(max_length=10, choices=State, default=State.REQUESTED)
     stripe_refund_id = models.CharField(max_length=120, blank=True, db_index=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -276,6 +279,7 @@ class Payout(models.Model):
     transfer_group = models.CharField(max_length=120, unique=True)
     stripe_transfer_id = models.CharField(max_length=120, blank=True)
     transfer = models.OneToOneField(Transfer, models.PROTECT, null=True, blank=True, related_name="payout")
+    attempts = models.PositiveSmallIntegerField(default=0)
     error = models.CharField(max_length=500, blank=True)
     planned_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True, blank=True)

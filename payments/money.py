@@ -1,7 +1,7 @@
 """Amounts of money, as whole numbers, and how they are divided. Pure; no float comes near.
 
-Two scales. What a buyer pays and what a payee is sent is a whole number of *minor units*, counted as Stripe counts
 Two scales. What a buyer pays and a payee is sent is a whole number of *minor units*, counted as Stripe counts them,
+so that what is stored is what is charged. The ledger counts *micros*, millionths of the main unit, because rates have
 parts of a cent.
 """
 
