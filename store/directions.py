@@ -1,4 +1,4 @@
-"""Letters of direction: on whose behalf a payee is paid, from which day. Ended and followed by new ones, never edited."""
+"""Letters of direction: on whose behalf a payee is paid, from which day. Ended and followed, never edited."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -17,7 +17,13 @@ LAYERS: tuple[Layer, Layer] = ("RECORDING", "WORK")
 
 
 def direct(
-    holder: RightsHolder, *, payee: Payee, starts_on: date, signed_by: str, share: Fraction = Fraction(1), layer: str = ""
+    holder: RightsHolder,
+    *,
+    payee: Payee,
+    starts_on: date,
+    signed_by: str,
+    share: Fraction = Fraction(1),
+    layer: str = "",
 ) -> LetterOfDirection:
     """Record that `payee` is paid `share` of what `holder` is owed from a day on; blank `layer` means both.
 
@@ -64,10 +70,10 @@ def in_force(holders: Iterable[int], *, on: date) -> dict[tuple[int, Layer], lis
     """The letters that hold on that day, by holder and layer, as the split wants them. One query."""
     found: dict[tuple[int, Layer], list[Direction]] = {}
     letters = LetterOfDirection.objects.filter(_not_over_by(on), holder_id__in=set(holders), starts_on__lte=on)
-    for letter in letters.select_related("payee").order_by("pk"):
+    for letter in letters.order_by("pk"):
         for layer in LAYERS:
             if letter.layer in ("", layer):
-                direction = Direction(letter.payee_id, letter.payee.name, _share(letter))
+                direction = Direction(letter.payee_id, _share(letter))
                 found.setdefault((letter.holder_id, layer), []).append(direction)
     return found
 

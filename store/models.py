@@ -365,11 +365,15 @@ class OrderLine(models.Model):
 
 
 class OrderLineTrack(models.Model):
-    """A track that came with a line, with the sound that was cleared: what the library gives, whatever comes later."""
+    """A track that came with a line, with the sound and the decision that cleared it.
+
+    This is what the library gives, whatever becomes of release and grants later.
+    """
 
     line = models.ForeignKey(OrderLine, models.PROTECT, related_name="tracks")
     track = models.ForeignKey("catalog.Track", models.PROTECT, related_name="+")
     position = models.PositiveIntegerField()
+    decision = models.ForeignKey("licensing.ClearanceDecision", models.PROTECT, related_name="+")
     sound_sha256 = models.CharField(max_length=64)
 
     class Meta:

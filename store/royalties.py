@@ -1,7 +1,7 @@
 """Who gets what of a price. Pure: the same function answers on the price page, freezes an order line and is posted.
 
-The order of the waterfall: what the buyer pays − the consumer tax inside it − the store's commission − the work
-layer's royalty = what remains for the sound recordings. Commission and work royalty are percentages of the amount
+The order of the waterfall: what the buyer pays, less the consumer tax inside it, less the store's commission, less the
+work layer's royalty; the rest is for the sound recordings. Commission and work royalty are percentages of the amount
 without tax. Every share is an exact fraction and every amount a whole number of millionths; all legs of the amount
 without tax are rounded together by the largest remainder, so that they always sum to it and a negative amount mirrors
 the positive one. A share nobody claims by letter of direction is not lost: it waits in suspense under its holder.
@@ -47,7 +47,6 @@ class Direction:
     """A payee that is paid a holder's share, or a part of it, by letter of direction."""
 
     payee: int
-    name: str
     share: Fraction
 
 
@@ -68,7 +67,11 @@ class Terms:
 
 @dataclass(frozen=True)
 class Leg:
-    """One part of the price. Exactly one of `payee`, `holder` (suspense) or neither (tax, commission) is set."""
+    """One part of the price. `label` is the holder's name, a country for tax, or "store".
+
+    A holder's part with a `payee` goes there by letter of direction; without one it waits in suspense. The payee's name
+    is not kept here: legs are shown to buyers, and only the holder is named in public.
+    """
 
     kind: Kind
     label: str
@@ -142,7 +145,7 @@ def _layer(piece: Piece, layer: Layer, part: Fraction, directions: Directions) -
             raise SplitError(f"The letters of direction of {held.name} give away more than the whole.")
         common = {"recording": piece.recording, "title": piece.title, "holder": held.holder}
         legs += [
-            (Leg(layer, letter.name, 0, payee=letter.payee, **common), part * held.share * letter.share)  # type: ignore[arg-type]
+            (Leg(layer, held.name, 0, payee=letter.payee, **common), part * held.share * letter.share)  # type: ignore[arg-type]
             for letter in letters
         ]
         if directed < 1:

@@ -242,6 +242,6 @@ def test_a_certificate_is_final():
 
 def test_a_track_that_came_with_a_line_stays_with_it():
     line = make_order().lines.get()
-    OrderLineTrack.objects.create(line=line, track=line.track, position=1, sound_sha256="5" * 64)
+    OrderLineTrack.objects.create(line=line, track=line.track, position=1, decision=line.decision, sound_sha256="5" * 64)
     with pytest.raises(IntegrityError, match="never"), transaction.atomic():
         OrderLineTrack.objects.all().delete()

@@ -29,11 +29,11 @@ def paid(result, **wanted):
 
 ARTISTS = {
     (1, "RECORDING"): [
-        Direction(10, "Label", Fraction(6, 10)),
-        Direction(11, "Artist A", Fraction(80, 300)),
-        Direction(12, "Artist B", Fraction(40, 300)),
+        Direction(10, Fraction(6, 10)),
+        Direction(11, Fraction(80, 300)),
+        Direction(12, Fraction(40, 300)),
     ],
-    (2, "WORK"): [Direction(13, "Writer", WHOLE)],
+    (2, "WORK"): [Direction(13, WHOLE)],
 }
 
 
@@ -53,7 +53,7 @@ def test_a_share_without_a_letter_waits_in_suspense_under_its_holder():
 
 
 def test_a_letter_for_a_part_leaves_the_rest_in_suspense():
-    letters = {(1, "RECORDING"): [Direction(10, "Label", Fraction(1, 4))]}
+    letters = {(1, "RECORDING"): [Direction(10, Fraction(1, 4))]}
     result = split(1_000_000, tax_micros=0, country="US", pieces=[piece()], directions=letters, terms=TERMS)
 
     assert paid(result, payee=10) == 190_000

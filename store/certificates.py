@@ -1,0 +1,157 @@
+"""What was cleared for one sale, for which sound, on what evidence: public proof without a word about the buyer.
+
+A certificate is issued in the transaction that settles the order, and the hash of its canonical form rides on the
+line's ledger transfer, which the hash chain seals. `check` recomputes the whole way back.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+
+from catalog.credits import artist_line
+from catalog.models import Track
+from licensing.models import Instrument
+from licensing.verdicts import Reliance, Verdict, canonical
+from payments.models import Transfer
+from store.models import Certificate, OrderLine, OrderLineTrack
+
+VERSION = 1
+
+
+def sha256_of(document: dict[str, Any]) -> str:
+    """The hash that rides on the transfer."""
+    return hashlib.sha256(canonical(document)).hexdigest()
+
+
+def address(certificate: Certificate) -> str:
+    """The public page of a certificate."""
+    return f"{settings.SITE_URL}{reverse('certificate', args=[certificate.public_id])}"
+
+
+def issue(lines: Sequence[OrderLine], *, at: datetime) -> dict[int, Certificate]:
+    """Issue the certificate of each line, inside the caller's transaction. By line; a fixed number of queries."""
+    made = []
+    tracks = tracks_of(lines)
+    for line in lines:
+        certificate = Certificate(order_line=line, issued_at=at)
+        certificate.document = document(line, tracks[line.pk], public_id=str(certificate.public_id))
+        certificate.sha256 = sha256_of(certificate.document)
+        made.append(certificate)
+    return {certificate.order_line_id: certificate for certificate in Certificate.objects.bulk_create(made)}
+
+
+def tracks_of(lines: Iterable[OrderLine]) -> dict[int, list[OrderLineTrack]]:
+    """The tracks that came with each line, with what a certificate says of them."""
+    found: dict[int, list[OrderLineTrack]] = defaultdict(list)
+    rows = OrderLineTrack.objects.filter(line__in=[line.pk for line in lines])
+    rows = rows.select_related("decision", "track__recording", "track__release")
+    for row in rows.prefetch_related("track__recording__credits__party").order_by("line_id", "position"):
+        found[row.line_id].append(row)
+    return found
+
+
+def document(line: OrderLine, tracks: Sequence[OrderLineTrack], *, public_id: str) -> dict[str, Any]:
+    """What the certificate says, as plain values: text, whole numbers, lists. No name or number of the buyer."""
+    order = line.order
+    return {
+        "version": VERSION,
+        "certificate": public_id,
+        "issuer": settings.SITE_URL,
+        "sale": {
+            "line": str(line.public_id),
+            "date": order.placed_at.date().isoformat(),
+            "territory": order.country,
+            "use": line.decision.use,
+            "kind": "RELEASE" if line.release_id else "TRACK",
+            "title": line.title,
+            "artist": line.artist,
+            "buyer_licence": {"name": line.buyer_licence_code, "url": line.buyer_licence_url},
+        },
+        "decision": {
+            "id": str(line.decision.public_id),
+            "sha256": line.decision.verdict_sha256,
+            "engine": line.decision.engine,
+        },
+        "recordings": [_recording(row, order.country) for row in tracks],
+        "price": {
+            "currency": order.currency,
+            "amount_minor": line.amount_minor,
+            "tax_basis_points": line.tax_rate,
+            "tax_minor": line.tax_minor,
+            "split_micros": _split(line),
+        },
+    }
+
+
+def _recording(row: OrderLineTrack, country: str) -> dict[str, Any]:
+    track: Track = row.track
+    verdict = Verdict.from_data(row.decision.verdict)
+    relied = {share.record for share in verdict.shares_in(country)}
+    return {
+        "recording": str(track.recording.public_id),
+        "title": track.title,
+        "artist": artist_line(track.recording),
+        "isrc": track.recording.isrc or "",
+        "sound_sha256": row.sound_sha256,
+        "decision": {"id": str(row.decision.public_id), "sha256": row.decision.verdict_sha256},
+        "attribution": verdict.obligations.attribution,
+        "grants": [_grant(reliance) for reliance in verdict.records if reliance.record in relied],
+    }
+
+
+def _grant(reliance: Reliance) -> dict[str, Any]:
+    return {
+        "record": reliance.record,
+        "version": reliance.version,
+        "layer": reliance.layer,
+        "subject": reliance.subject,
+        "holder": reliance.holder_name,
+        "share": f"{reliance.share.numerator}/{reliance.share.denominator}",
+        "basis": reliance.basis,
+        "licence_url": reliance.licence_url,
+        "evidence": [{"kind": kind, "sha256": sha256} for kind, sha256 in reliance.evidence],
+        "evidence_sha256": reliance.evidence_sha256,
+        "reviewed_sound_sha256": reliance.sound_sha256,
+        "reviewer": "independent reviewer" if reliance.reviewer_independent else "reviewer of the label",
+    }
+
+
+def _split(line: OrderLine) -> list[dict[str, Any]]:
+    sums: dict[tuple[str, str], int] = {}
+    for leg in line.split:
+        key = (leg["kind"], leg["label"])
+        sums[key] = sums.get(key, 0) + leg["micros"]
+    return [{"kind": kind, "for": name, "micros": micros} for (kind, name), micros in sums.items()]
+
+
+def check(certificate: Certificate) -> list[str]:
+    """Recompute every hash a certificate names; what does not fit, in plain words. Empty: it holds.
+
+    Compares document, ledger transfer, decisions and kept evidence. That the transfer is in the sealed chain is for
+    `manage.py ledger verify` to say.
+    """
+    found: list[str] = []
+    data = certificate.document
+    if sha256_of(data) != certificate.sha256:
+        found.append("the document does not have the hash of the certificate")
+    if not Transfer.objects.filter(document_sha256=certificate.sha256, reverses=None).exists():
+        found.append("no ledger transfer carries the certificate's hash")
+    line = OrderLine.objects.select_related("decision", "order").get(pk=certificate.order_line_id)
+    rows = tracks_of([line])[line.pk]
+    if document(line, rows, public_id=str(certificate.public_id))["sale"]["line"] != data["sale"]["line"]:
+        found.append("the document is about another line")
+    said = {data["decision"]["sha256"], *(each["decision"]["sha256"] for each in data["recordings"])}
+    for decision in {line.decision, *(row.decision for row in rows)}:
+        if hashlib.sha256(canonical(decision.verdict)).hexdigest() != decision.verdict_sha256:
+            found.append(f"decision {decision.public_id} does not have its own hash")
+        if decision.verdict_sha256 not in said:
+            found.append(f"decision {decision.public_id} is not the one the document names")
+    hashes = {item["sha256"] for each in data["recordings"] for grant in each["grants"] for item in grant["evidence"]}
+    kept = set(Instrument.objects.filter(sha256__in=hashes).values_list("sha256", flat=True))
+    found += [f"evidence {sha256} is not kept" for sha256 in sorted(hashes - kept)]
+    return found

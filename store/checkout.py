@@ -1,0 +1,233 @@
+"""From a basket to an order: price, tax, split, licence and decision are frozen, then the buyer is sent to pay.
+
+An order is placed at most once per request key. Nothing here waits for a network while a transaction is open.
+"""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.urls import reverse
+
+from catalog.credits import artist_line
+from catalog.models import Recording, Release
+from licensing import territories
+from licensing.verdicts import Verdict
+from payments import charges
+from payments.money import Money
+from store import clearing, pricing
+from store.errors import (
+    BasketEmpty,
+    BasketMixed,
+    ConsentMissing,
+    CountryUnknown,
+    NotOnSale,
+    OrderStateError,
+    RequestConflict,
+)
+from store.models import Basket, Offer, Order, OrderLine, OrderLineTrack, ReviewDue, User
+from store.pricing import Priced
+
+STORE_LICENCE = "CLEARSONG-BUYER-1"
+EACH_ITS_OWN = "EACH-TRACK-ITS-OWN"
+RIGHTS_CAUSES = ("grant", "review", "grant end", "notice", "notice end", "master", "ended by date")
+FIRST_CHECK = timedelta(seconds=60)
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def place_order(
+    basket: Basket,
+    *,
+    buyer: User,
+    country: str,
+    evidence: Mapping[str, str],
+    consent: bool,
+    request_key: str,
+    at: datetime,
+) -> Order:
+    """Freeze the basket as an order for a buyer in `country`; `evidence` says how the country is known.
+
+    The same request key with the same basket, buyer and country gives the first order again; with anything else it is
+    refused. Refused, with nothing kept, where an offer is not open, not cleared in the country, or its rights changed
+    while the buyer looked. The basket itself stays until the order is paid.
+    """
+    if not territories.is_country(country):
+        raise CountryUnknown("Choose the country you live in.")
+    if not consent:
+        raise ConsentMissing("Downloads begin at once: please agree that the right of withdrawal ends with it.")
+    chosen = [line.offer for line in basket.lines.select_related("offer__decision").order_by("added_at", "pk")]
+    if not chosen:
+        raise BasketEmpty("The basket is empty.")
+    if len({offer.currency for offer in chosen}) > 1:
+        raise BasketMixed("The basket holds prices in several currencies; order one currency at a time.")
+    asked = _request_sha256(buyer, country, chosen)
+    earlier = _earlier(request_key, asked)
+    if earlier is not None:
+        return earlier
+    _refresh_rights(chosen, at=at)
+    try:
+        with transaction.atomic(durable=True):
+            return _place(
+                chosen, buyer=buyer, country=country, evidence=evidence, request_key=request_key, asked=asked, at=at
+            )
+    except IntegrityError as error:
+        again = _earlier(request_key, asked)  # the same request, come in twice at the same moment
+        if again is None:
+            raise NotOnSale("Something in the basket has just gone off sale. Please look at it again.") from error
+        return again
+
+
+def start_payment(order: Order, *, at: datetime) -> str:
+    """Ask Stripe for its payment page for a placed order and return the address; asking again gives the same page.
+
+    From now on a sweep asks Stripe about the order, in case its webhook never comes.
+    """
+    if order.state != Order.State.PLACED:
+        raise OrderStateError(f"Order {order.number} is {order.get_state_display().lower()}; there is nothing to pay.")
+    lines = [(f"{line.title}, {line.artist}", line.amount_minor) for line in order.lines.order_by("position")]
+    back = f"{settings.SITE_URL}{reverse('checkout-return', args=[order.public_id])}"
+    charge = charges.start_charge(
+        reference=order.number,
+        amount=Money.of(order.total_minor, order.currency),
+        lines=lines,
+        success_url=back,
+        cancel_url=f"{settings.SITE_URL}{reverse('basket')}",
+        email=order.email,
+    )
+    Order.objects.filter(pk=order.pk, state=Order.State.PLACED).update(next_check_at=at + FIRST_CHECK)
+    return charge.stripe_session_url
+
+
+def cancel(order: Order, *, at: datetime) -> None:
+    """Give up an order that was not paid. Money that comes later all the same still settles it."""
+    Order.objects.filter(pk=order.pk, state=Order.State.PLACED).update(state=Order.State.CANCELLED, cancelled_at=at)
+
+
+def new_number(at: datetime) -> str:
+    """An order number that tells nobody how much is sold: the month and 40 random bits."""
+    return f"CS{at:%y%m}-" + "".join(secrets.choice(_ALPHABET) for _ in range(8))
+
+
+def _request_sha256(buyer: User, country: str, chosen: Sequence[Offer]) -> str:
+    asked = [buyer.pk, country, sorted(str(offer.public_id) for offer in chosen)]
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+
+
+def _earlier(request_key: str, asked: str) -> Order | None:
+    order = Order.objects.filter(request_key=request_key).first()
+    if order is not None and order.request_sha256 != asked:
+        raise RequestConflict("The basket changed since this page was opened. Please look at it again.")
+    return order
+
+
+def _refresh_rights(chosen: Sequence[Offer], *, at: datetime) -> None:
+    """Decide again where a right changed since the last review, so that a sale never rests on yesterday's answer."""
+    tracks = pricing.tracks_of(chosen)
+    recordings = {track.recording_id for found in tracks.values() for track in found}
+    marked = ReviewDue.objects.filter(recording_id__in=recordings, cause__in=RIGHTS_CAUSES)
+    changed = set(marked.values_list("recording_id", flat=True))
+    for recording in Recording.objects.filter(pk__in=changed).order_by("pk"):
+        clearing.clear_recording(recording, use=clearing.DOWNLOAD, at=at, actor="task:checkout")
+    releases = [
+        offer.release_id
+        for offer in chosen
+        if offer.release_id and any(track.recording_id in changed for track in tracks[offer.pk])
+    ]
+    for release in Release.objects.filter(pk__in=releases).order_by("pk"):
+        clearing.clear_release(release, use=clearing.DOWNLOAD, at=at, actor="task:checkout")
+
+
+def _place(
+    chosen: Sequence[Offer],
+    *,
+    buyer: User,
+    country: str,
+    evidence: Mapping[str, str],
+    request_key: str,
+    asked: str,
+    at: datetime,
+) -> Order:
+    tracks = pricing.tracks_of(chosen)
+    of_tracks = clearing.latest_of_recordings(
+        tracks[offer.pk][0].recording_id for offer in chosen if offer.release_id is None
+    )
+    of_releases = clearing.latest_of_releases(offer.release_id for offer in chosen if offer.release_id)
+    for offer in chosen:
+        latest = (
+            of_releases.get(offer.release_id) if offer.release_id else of_tracks.get(tracks[offer.pk][0].recording_id)
+        )
+        if latest is None or not offer.is_open or not clearing.holds(latest, at=at, country=country):
+            raise NotOnSale("Something in the basket is not for sale in your country.", offer=str(offer.public_id))
+        offer.decision = latest
+    priced = pricing.price_all(chosen, country=country, at=at)
+    order = Order.objects.create(
+        number=new_number(at),
+        buyer=buyer,
+        email=buyer.email,
+        country=country,
+        country_evidence=dict(evidence),
+        currency=chosen[0].currency,
+        total_minor=sum(each.amount_minor for each in priced),
+        tax_minor=sum(each.tax_minor for each in priced),
+        request_key=request_key,
+        request_sha256=asked,
+        placed_at=at,
+        consent_at=at,
+    )
+    _freeze_lines(order, priced)
+    return order
+
+
+def _freeze_lines(order: Order, priced: Sequence[Priced]) -> None:
+    lines = OrderLine.objects.bulk_create(_line(order, position, each) for position, each in enumerate(priced, start=1))
+    OrderLineTrack.objects.bulk_create(
+        OrderLineTrack(
+            line=line,
+            track=track,
+            position=position,
+            decision=each.decisions[track.recording_id],
+            sound_sha256=each.decisions[track.recording_id].sound_sha256,
+        )
+        for line, each in zip(lines, priced, strict=True)
+        for position, track in enumerate(each.tracks, start=1)
+    )
+
+
+def _line(order: Order, position: int, priced: Priced) -> OrderLine:
+    offer = priced.offer
+    subject = offer.release or priced.tracks[0]
+    licence, address = buyer_licence(priced.verdicts.values())
+    credited = offer.release or priced.tracks[0].recording
+    return OrderLine(
+        order=order,
+        position=position,
+        offer=offer,
+        release_id=offer.release_id,
+        track_id=offer.track_id,
+        label_id=offer.release.label_id if offer.release else priced.tracks[0].recording.label_id,
+        title=subject.title,
+        artist=artist_line(credited),
+        decision=offer.decision,
+        amount_minor=priced.amount_minor,
+        tax_rate=priced.tax_rate,
+        tax_minor=priced.tax_minor,
+        split=priced.split.to_json(),
+        buyer_licence_code=licence,
+        buyer_licence_url=address,
+    )
+
+
+def buyer_licence(verdicts: Iterable[Verdict]) -> tuple[str, str]:
+    """What the buyer may do: the public licence where all sounds share one, else the store's own buyer's licence.
+
+    Where tracks differ, each file and the zip's LICENSE.txt name their own; no term of the store is laid on top.
+    """
+    found = {verdict.obligations.buyer_licence for verdict in verdicts}
+    terms = f"{settings.SITE_URL}{reverse('terms')}"
+    if found == {("", "")}:
+        return STORE_LICENCE, terms
+    return found.pop() if len(found) == 1 else (EACH_ITS_OWN, terms)

@@ -1,0 +1,258 @@
+"""What is on sale. An offer is open while its recording or release is cleared, priced, and its files are ready.
+
+`review_offers` is the one place that opens and closes offers: it asks licensing again, plans the files that are made
+ahead, and brings the offers in line. It may run at any time, as often as wanted. Triggers leave a `ReviewDue` row for
+whatever may change the answer, and `review_due` works those off.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from catalog.models import Recording, Release, Track
+from licensing.models import ClearanceDecision
+from licensing.verdicts import Verdict
+from store import clearing, tagging
+from store.models import Offer, Price, ReviewDue
+from transcoding import formats, renditions
+from transcoding.models import Master, Rendition
+
+CLAIM_FOR = timedelta(minutes=5)
+READY = Rendition.State.READY
+
+
+@dataclass
+class Reviewed:
+    """What a review did."""
+
+    recordings: int = 0
+    opened: int = 0
+    closed: int = 0
+    planned: list[int] = field(default_factory=list)  # masters with new files to make
+
+
+def is_open_in(offer: Offer, country: str = "", *, at: datetime | None = None) -> bool:
+    """Whether the offer can be bought: open, and cleared now in `country` (or anywhere, where none is given)."""
+    return offer.is_open and clearing.holds(offer.decision, at=at or timezone.now(), country=country)
+
+
+@dataclass(frozen=True)
+class OnSale:
+    """The open offers of one release in one currency: the whole of it, and its tracks by the track's key."""
+
+    whole: Offer | None
+    tracks: dict[int, Offer]
+
+
+def on_sale(releases: Iterable[Release], *, currency: str, country: str = "") -> dict[int, OnSale]:
+    """What is on sale of each release, in `country` where one is given. One query."""
+    keys = [release.pk for release in releases]
+    rows = Offer.objects.filter(
+        Q(release_id__in=keys) | Q(track__release_id__in=keys), closed_at=None, currency=currency
+    ).select_related("decision", "track")
+    wholes: dict[int, Offer] = {}
+    tracks: dict[int, dict[int, Offer]] = defaultdict(dict)
+    for offer in rows:
+        if not is_open_in(offer, country):
+            continue
+        if offer.track is None:
+            wholes[offer.release_id or 0] = offer
+        else:
+            tracks[offer.track.release_id][offer.track.pk] = offer
+    return {key: OnSale(wholes.get(key), tracks[key]) for key in keys}
+
+
+def selling(releases: QuerySet[Release], *, currency: str, country: str = "") -> QuerySet[Release]:
+    """Only those releases of which something is on sale now (in `country`, where one is given)."""
+    now = timezone.now()
+    standing = Offer.objects.filter(
+        Q(decision__good_until=None) | Q(decision__good_until__gt=now), closed_at=None, currency=currency
+    )
+    if country:
+        standing = standing.filter(decision__cleared_countries__contains=[country])
+    whole = standing.filter(release_id=OuterRef("pk"))
+    single = standing.filter(track__release_id=OuterRef("pk"))
+    return releases.filter(Exists(whole) | Exists(single))
+
+
+def previews(recordings: Iterable[int], *, country: str = "") -> dict[int, Rendition]:
+    """The preview of each recording that may be heard now. Three queries."""
+    keys = set(recordings)
+    now = timezone.now()
+    decisions = clearing.latest_of_recordings(keys, use=clearing.PREVIEW)
+    allowed = {key for key, decision in decisions.items() if clearing.holds(decision, at=now, country=country)}
+    masters = {master.pk: key for key, master in clearing.masters_of(allowed).items()}
+    rows = Rendition.objects.filter(master_id__in=masters, purpose=Rendition.Purpose.PREVIEW, state=READY)
+    return {masters[row.master_id]: row for row in rows.filter(format="PREVIEW_MP3").order_by("ready_at")}
+
+
+def may_be_heard(rendition: Rendition, *, country: str = "") -> bool:
+    """Whether a preview may be played now; asked for each request, so that a takedown is heard at once."""
+    return previews([rendition.master.recording_id], country=country).get(rendition.master.recording_id) == rendition
+
+
+def set_price(subject: Release | Recording, *, currency: str, amount_minor: int, actor: str) -> Price:
+    """Set what a release or recording shall cost; the next review brings the offers in line."""
+    key = "release" if isinstance(subject, Release) else "recording"
+    price, _ = Price.objects.update_or_create(
+        **{key: subject},
+        currency=currency,
+        defaults={"amount_minor": amount_minor, "set_by": actor, "set_at": timezone.now()},
+    )
+    return price
+
+
+# -- Review ------------------------------------------------------------------------------------------------------------
+
+
+def review_due(*, at: datetime, limit: int = 50, actor: str = "task:review_offers") -> Reviewed:
+    """Work off marks: claim some recordings, review their offers, delete the marks that were seen.
+
+    A worker that dies leaves its claim, which runs out; what is marked during the review stays for the next one.
+    """
+    with transaction.atomic():
+        free = ReviewDue.objects.filter(Q(claimed_until=None) | Q(claimed_until__lte=at))
+        first = list(free.order_by("pk").values_list("recording_id", flat=True)[: limit * 4])
+        chosen = list(dict.fromkeys(first))[:limit]
+        marks = list(
+            free.filter(recording_id__in=chosen).select_for_update(skip_locked=True).values_list("pk", "recording_id")
+        )
+        ReviewDue.objects.filter(pk__in=[mark for mark, _ in marks]).update(claimed_until=at + CLAIM_FOR)
+    if not marks:
+        return Reviewed()
+    reviewed = review_offers({recording for _, recording in marks}, at=at, actor=actor)
+    ReviewDue.objects.filter(pk__in=[mark for mark, _ in marks]).delete()
+    return reviewed
+
+
+def mark_due(recordings: Iterable[int], *, cause: str) -> None:
+    """Ask for a review by hand; what changes rights, files, tracks or prices is marked by triggers already."""
+    ReviewDue.objects.bulk_create([ReviewDue(recording_id=key, cause=cause) for key in set(recordings)])
+
+
+def mark_ended(*, at: datetime) -> int:
+    """Mark the recordings of open offers whose decision has run out by date; returns how many."""
+    ended = Offer.objects.filter(closed_at=None, decision__good_until__lte=at)
+    keys = set(ended.filter(track__isnull=False).values_list("track__recording_id", flat=True))
+    releases = ended.filter(release__isnull=False).values("release_id")
+    keys |= set(Track.objects.filter(release_id__in=releases).values_list("recording_id", flat=True))
+    keys -= set(ReviewDue.objects.filter(recording_id__in=keys).values_list("recording_id", flat=True))
+    mark_due(keys, cause="ended by date")
+    return len(keys)
+
+
+def review_offers(recordings: Iterable[int] | None, *, at: datetime, actor: str) -> Reviewed:
+    """Clear again, plan files, open and close offers for these recordings (all where None) and their releases."""
+    asked = Recording.objects.all() if recordings is None else Recording.objects.filter(pk__in=set(recordings))
+    result = Reviewed()
+    for recording in asked.order_by("pk"):
+        clearing.clear_recording(recording, use=clearing.DOWNLOAD, at=at, actor=actor)
+        clearing.clear_recording(recording, use=clearing.PREVIEW, at=at, actor=actor)
+        result.recordings += 1
+    releases = Release.objects.filter(tracks__recording__in=asked).distinct().order_by("pk")
+    for release in releases:
+        _review_release(release, at=at, actor=actor, result=result)
+    return result
+
+
+def _review_release(release: Release, *, at: datetime, actor: str, result: Reviewed) -> None:
+    decision = clearing.clear_release(release, use=clearing.DOWNLOAD, at=at, actor=actor)
+    tracks = tagging.tracks_for_tags(release.tracks.values_list("pk", flat=True))
+    recordings = [track.recording_id for track in tracks]
+    masters = clearing.masters_of(recordings)
+    decisions = clearing.latest_of_recordings(recordings)
+    previewed = clearing.latest_of_recordings(recordings, use=clearing.PREVIEW)
+    places = tagging.places_of([release.pk])
+    prices = _prices(release, recordings)
+    with transaction.atomic():
+        Release.objects.select_for_update(no_key=True).get(pk=release.pk)  # one review of a release at a time
+        stopped: dict[int, str] = {}
+        for track in tracks:
+            key = track.recording_id
+            master, allowed = masters.get(key), decisions.get(key)
+            if master and (heard := previewed.get(key)) and clearing.holds(heard, at=at):
+                _plan_preview(track, master=master, decision=heard, at=at, result=result)
+            stopped[track.pk] = _stops(allowed, master, at=at) or _files(
+                track, master, allowed, place=places[release.pk, track.disc], at=at, result=result
+            )
+            _align({"track": track}, allowed, prices[key], stopped[track.pk], at=at, result=result)
+        halt = _stops(decision, None, at=at, whole=True) or next((why for why in stopped.values() if why), "")
+        _align({"release": release}, decision, prices[None], halt, at=at, result=result)
+
+
+def _stops(decision: ClearanceDecision | None, master: Master | None, *, at: datetime, whole: bool = False) -> str:
+    """Why it cannot be sold for want of leave or sound; empty where it can."""
+    if not whole and master is None:
+        return "NO_MASTER"
+    if decision is None or clearing.holds(decision, at=at):
+        return "" if decision else "NOT_CLEARED"
+    reasons = [reason.code for group in Verdict.from_data(decision.verdict).refused for reason in group.reasons]
+    return reasons[0] if reasons else "NOT_CLEARED"
+
+
+def _files(
+    track: Track,
+    master: Master | None,
+    decision: ClearanceDecision | None,
+    *,
+    place: tagging.Place,
+    at: datetime,
+    result: Reviewed,
+) -> str:
+    """Plan what is made ahead for a cleared track; says why it waits, or nothing where all files are ready."""
+    if master is None or decision is None:
+        return "NO_MASTER"
+    tags = tagging.tagset(track, verdict=Verdict.from_data(decision.verdict), master=master, place=place)
+    made = renditions.plan(master, formats.ahead_for(master), tags=tags, at=at)
+    if any(each.state == Rendition.State.FAILED for each in made):
+        return "FILES_FAILED"
+    if any(each.planned_at == at for each in made):
+        result.planned.append(master.pk)
+    return "FILES_NOT_READY" if any(each.state != READY for each in made) else ""
+
+
+def _plan_preview(track: Track, *, master: Master, decision: ClearanceDecision, at: datetime, result: Reviewed) -> None:
+    verdict = Verdict.from_data(decision.verdict)
+    tags = tagging.preview_tagset(track, verdict=verdict, master=master)
+    fades = not any(duty.no_edits for duty in verdict.obligations.licences)
+    made = renditions.plan_preview(master, tags=tags, fades=fades, at=at)
+    if made.planned_at == at:
+        result.planned.append(master.pk)
+
+
+def _prices(release: Release, recordings: Sequence[int]) -> dict[int | None, dict[str, int]]:
+    """Prices by recording (None: the release) and currency."""
+    found: dict[int | None, dict[str, int]] = defaultdict(dict)
+    for price in Price.objects.filter(Q(release=release) | Q(recording_id__in=recordings)):
+        found[price.recording_id][price.currency] = price.amount_minor
+    return found
+
+
+def _align(
+    subject: dict[str, Release | Track],
+    decision: ClearanceDecision | None,
+    prices: dict[str, int],
+    halt: str,
+    *,
+    at: datetime,
+    result: Reviewed,
+) -> None:
+    """Bring the offers of one subject in line: close what may not stand, open what may, follow the decision."""
+    standing = {offer.currency: offer for offer in Offer.objects.filter(**subject, closed_at=None)}
+    wanted = {} if halt or decision is None else {code: minor for code, minor in prices.items() if minor > 0}
+    for currency, offer in standing.items():
+        if wanted.get(currency) != offer.amount_minor:
+            reason = halt or ("PRICE_CHANGED" if currency in wanted else "NO_PRICE")
+            Offer.objects.filter(pk=offer.pk).update(closed_at=at, closed_reason=reason)
+            result.closed += 1
+        elif decision is not None and offer.decision_id != decision.pk:
+            Offer.objects.filter(pk=offer.pk).update(decision=decision)
+    for currency, minor in wanted.items():
+        if currency not in standing or standing[currency].amount_minor != minor:
+            Offer.objects.create(**subject, decision=decision, currency=currency, amount_minor=minor, opened_at=at)
+            result.opened += 1

@@ -1,0 +1,118 @@
+"""What a bought file says about itself: facts of the catalogue, the licence of the verdict, the page that proves it."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db.models import Count, Max, Prefetch
+
+from catalog.credits import artist_line, names, writers
+from catalog.models import Artwork, Credit, CreditRole, Recording, Release, Track, Work
+from licensing.verdicts import Verdict
+from transcoding.models import Master
+from transcoding.tags import Cover, TagSet
+
+_LEADING_YEAR = re.compile(r"^\W*(?:\([PCpc]\))?\W*(\d{4})\W+")
+LOSSY_NOTE = "made from a lossy source"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a track stands on its release, counted over the whole release."""
+
+    total: int
+    discs: int
+
+
+def tracks_for_tags(tracks: Iterable[int]) -> list[Track]:
+    """Tracks with all that `tagset` reads, in a fixed number of queries."""
+    credits_ = Credit.objects.select_related("party")
+    works = Prefetch("recording__works", Work.objects.prefetch_related(Prefetch("credits", credits_)))
+    rows = Track.objects.filter(pk__in=list(tracks)).select_related("recording__label", "release__label")
+    return list(
+        rows.prefetch_related(
+            Prefetch("recording__credits", credits_),
+            works,
+            Prefetch("release__credits", credits_),
+            Prefetch("release__artworks", Artwork.objects.order_by("position")),
+        ).order_by("release_id", "disc", "number")
+    )
+
+
+def places_of(releases: Iterable[int]) -> dict[tuple[int, int], Place]:
+    """How many tracks each disc has and how many discs there are, by release and disc. One query."""
+    rows = Track.objects.filter(release_id__in=set(releases)).values("release_id", "disc").annotate(total=Count("pk"))
+    discs = dict(
+        Track.objects.filter(release_id__in=set(releases)).values_list("release_id").annotate(discs=Max("disc"))
+    )
+    return {(row["release_id"], row["disc"]): Place(row["total"], discs[row["release_id"]]) for row in rows}
+
+
+def tagset(track: Track, *, verdict: Verdict, master: Master, place: Place) -> TagSet:
+    """The tags of one track's files. `track` comes from `tracks_for_tags`; the same facts give the same tags."""
+    recording, release = track.recording, track.release
+    licence_name, licence_url = verdict.obligations.buyer_licence
+    cover = next(iter(release.artworks.all()), None)
+    date = release.release_date.isoformat() if release.release_date else str(recording.year or "")
+    return TagSet(
+        title=track.title,
+        artist_line=artist_line(recording),
+        artists=tuple(names(recording, CreditRole.MAIN_ARTIST, CreditRole.FEATURED_ARTIST)),
+        album=release.title,
+        album_artist=artist_line(release),
+        number=track.number,
+        total=place.total,
+        disc=track.disc,
+        discs=place.discs,
+        date=date,
+        isrc=recording.isrc or "",
+        barcode=release.gtin or "",
+        genre=recording.genre or release.genre,
+        label=release.label.name,
+        composers=tuple(writers(recording)),
+        licence_url=licence_url,
+        licence_name=licence_name,
+        copyright=copyright_line(recording, release, licence_url=licence_url, sound_sha256=master.sound_sha256),
+        proof_url=proof_url(master.sound_sha256),
+        attribution=verdict.obligations.attribution,
+        source_note="" if master.lossless else LOSSY_NOTE,
+        cover=Cover(cover.file.name, cover.sha256) if cover else None,
+    )
+
+
+def preview_tagset(track: Track, *, verdict: Verdict, master: Master) -> TagSet:
+    """The tags of a recording's preview: who plays what, under which licence; it belongs to no release."""
+    recording = track.recording
+    licence_name, licence_url = verdict.obligations.buyer_licence
+    return TagSet(
+        title=f"{recording.full_title} (preview)",
+        artist_line=artist_line(recording),
+        artists=tuple(names(recording, CreditRole.MAIN_ARTIST, CreditRole.FEATURED_ARTIST)),
+        licence_url=licence_url,
+        licence_name=licence_name,
+        copyright=copyright_line(recording, None, licence_url=licence_url, sound_sha256=master.sound_sha256),
+        proof_url=proof_url(master.sound_sha256),
+        attribution=verdict.obligations.attribution,
+    )
+
+
+def proof_url(sound_sha256: str) -> str:
+    """The public page that shows how this sound was cleared; the same for every sale, so files stay the same."""
+    return f"{settings.SITE_URL}/proof/{sound_sha256}"
+
+
+def copyright_line(recording: Recording, release: Release | None, *, licence_url: str, sound_sha256: str) -> str:
+    """ "2024 Owner. Licensed to the public under … verify at …": year and blank first, as ID3's TCOP demands."""
+    notice = recording.p_line or (release.p_line or release.c_line if release else "") or recording.label.name
+    said = _LEADING_YEAR.match(notice)
+    year = said[1] if said else str(recording.year or _year_of(release) or recording.created_at.year)
+    owner = notice[said.end() :] if said else notice.lstrip("\u2117\u00a9 ")
+    line = f"{year} {owner.strip() or recording.label.name}".rstrip(".")
+    if not licence_url:
+        return f"{line}."
+    return f"{line}. Licensed to the public under {licence_url} verify at {proof_url(sound_sha256)}"
+
+
+def _year_of(release: Release | None) -> int | None:
+    return release.release_date.year if release and release.release_date else None
