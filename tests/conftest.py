@@ -1,0 +1,27 @@
+"""What every test starts from."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection
+
+
+def pytest_configure() -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick; nothing here is secret
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> Iterator[None]:
+    """Rate limits and cached pages of one test are no other's business."""
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def as_application(db: None) -> None:
+    """The test works with the rights of the running application, fewer than the owner's, until its transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL ROLE {settings.APPLICATION_ROLE}")
