@@ -1,0 +1,62 @@
+"""Forms of the shop: what a person states at the checkout and about herself."""
+
+from typing import Any
+
+from django import forms
+
+from licensing.territories import is_country
+from store.models import User
+
+
+class CountryField(forms.ChoiceField):
+    """A country by name; the value is its ISO 3166-1 code."""
+
+    def __init__(self, *, countries: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(choices=countries, **kwargs)
+
+    def validate(self, value: Any) -> None:
+        super().validate(value)
+        if value and not is_country(value):
+            raise forms.ValidationError("Choose a country from the list.")
+
+
+class ProfileForm(forms.ModelForm):  # type: ignore[type-arg] - not generic at run time
+    """What a person tells about herself; the e-mail address and password have pages of their own."""
+
+    class Meta:
+        model = User
+        fields = ["name", "country"]
+        labels = {"name": "Name", "country": "Country"}
+        help_texts = {
+            "country": "Prices, taxes and what may be sold depend on it. At the checkout you can say another."
+        }
+
+    def __init__(self, *args: Any, countries: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["country"] = CountryField(
+            countries=[("", "not said"), *countries],
+            required=False,
+            help_text=self._meta.help_texts["country"],  # type: ignore[index]
+            widget=forms.Select(attrs={"autocomplete": "country"}),
+        )
+        self.fields["name"].widget.attrs["autocomplete"] = "name"
+
+
+class CheckoutForm(forms.Form):
+    """What the law and the sale need to be told before paying."""
+
+    country = forms.CharField(widget=forms.HiddenInput)
+    request_key = forms.CharField(max_length=100, widget=forms.HiddenInput)
+    consent = forms.BooleanField(
+        label="Start the download at once",
+        help_text="I ask for the files immediately, and I know that I thereby lose my right to withdraw from the sale.",
+        error_messages={
+            "required": "Tick this so that the files can be yours at once; without it nothing can be sold."
+        },
+    )
+
+    def clean_country(self) -> str:
+        country = str(self.cleaned_data["country"]).upper()
+        if not is_country(country):
+            raise forms.ValidationError("Choose a country from the list.")
+        return country

@@ -1,0 +1,63 @@
+// What every page does beyond its links and forms: focus and place after navigation, "/" to search, copying, printing.
+
+const places = "clearsong.places";
+
+function remembered() {
+  return JSON.parse(sessionStorage.getItem(places) || "{}");
+}
+
+function remember() {
+  const all = remembered();
+  all[location.href] = scrollY;
+  sessionStorage.setItem(places, JSON.stringify(Object.fromEntries(Object.entries(all).slice(-50))));
+}
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.detail.target?.id === "page") remember();
+});
+
+document.addEventListener("htmx:afterSettle", (event) => {
+  if (event.detail.target?.id !== "page" && event.detail.elt?.id !== "page") return;
+  const anchor = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (anchor) anchor.scrollIntoView();
+  else document.getElementById("main")?.focus({ preventScroll: true });
+});
+
+addEventListener("popstate", () => {
+  const place = remembered()[location.href];
+  document.addEventListener("htmx:historyCacheMissLoad", () => {
+    requestAnimationFrame(() => scrollTo(0, place || 0));
+  }, { once: true });
+});
+
+document.addEventListener("click", async (event) => {
+  const copy = event.target.closest("[data-copy]");
+  if (copy) {
+    await navigator.clipboard.writeText(copy.dataset.copy);
+    const word = copy.querySelector("[data-said]") || copy;
+    const before = word.textContent;
+    word.textContent = "Copied";
+    setTimeout(() => { word.textContent = before; }, 1600);
+  }
+  if (event.target.closest("[data-print]")) print();
+});
+
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
+});
+
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.matches?.("input:not([type=range]), textarea, select, [contenteditable]");
+  if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const find = document.getElementById("find");
+  if (!find.checkVisibility()) find.showPopover();
+  find.querySelector("input").focus();
+  event.preventDefault();
+});
+
+function reveal() {
+  for (const element of document.querySelectorAll("[data-needs-script]")) element.hidden = false;
+}
+
+reveal();
+document.addEventListener("htmx:afterSettle", reveal);
