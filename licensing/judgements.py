@@ -104,7 +104,7 @@ def judge(record: Record, question: Question) -> Judgement:
         elif mask:
             partial.append((_reason(record, code, detail), mask))
     fails = ALL if constant else 0
-    for _reason_, mask in partial:
+    for _, mask in partial:
         fails |= mask
     return Judgement(record, licence, tuple(constant), tuple(partial), fails, next_change)
 

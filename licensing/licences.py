@@ -214,7 +214,7 @@ _ELEMENT_WORDS = {
 }
 _ELEMENT = "|".join(sorted(map(re.escape, _ELEMENT_WORDS), key=len, reverse=True))
 _VERSION = r"(?:\s*,?\s*(?:version\s*|v\.?\s*)?(?P<version>\d\.\d)(?!\d))?"
-_SEPARATOR = r"(?:\s*[-‐‑–—_/]\s*|\s+)"
+_SEPARATOR = r"(?:\s*[-\u2010\u2011\u2013\u2014_/]\s*|\s+)"
 _CC_NAME = re.compile(
     rf"(?<![^\W_])(?:creative\s*commons|\(?cc\)?)(?:\s*[:(-]\s*|\s+)?(?:licen[cs]e\s*[:(]?\s*)?"
     rf"(?P<elements>(?:{_ELEMENT})(?:{_SEPARATOR}(?:{_ELEMENT}))*)\b"
@@ -349,9 +349,9 @@ def _statements_in(key: str, text: str) -> Iterable[Statement]:
         return
     found = False
     rest = raw
-    for address in chain(_ADDRESS.findall(raw), (f"https://{bare}" for bare in _BARE_ADDRESS.findall(raw))):
-        rest = rest.replace(address, " ")
-        address = address.rstrip(".,;:!?*")
+    for found_address in chain(_ADDRESS.findall(raw), (f"https://{bare}" for bare in _BARE_ADDRESS.findall(raw))):
+        rest = rest.replace(found_address, " ")
+        address = found_address.rstrip(".,;:!?*")
         if _of_licence_house(address) or key.upper() in _LICENCE_KEYS:
             found = True
             yield _resolved(key, raw, address)

@@ -207,7 +207,8 @@ def decide(question: Question, evidence: Evidence) -> Verdict:
     masks = {mask for each in judged for _reason, mask in each.partial}
     masks.add(embargo)
     answers = (
-        (part, _combine(part, layers, materials, evidence, question, (everywhere, embargo))) for part in _parts(masks)
+        (part, _combine(part, layers, materials, evidence=evidence, question=question, track=(everywhere, embargo)))
+        for part in _parts(masks)
     )
     cleared, refused, used = _groups(answers)
     changes = [each.next_change for each in judged if each.next_change]
@@ -285,6 +286,7 @@ def _combine(
     part: int,
     layers: Iterable[_Layer],
     materials: Iterable[Judgement],
+    *,
     evidence: Evidence,
     question: Question,
     track: tuple[tuple[Reason, ...], int],
@@ -423,25 +425,41 @@ def _attribution_line(evidence: Evidence, duties: Iterable[LicenceDuty]) -> str:
 
 
 def decide_release(
-    release: str, question: Question, tracks: Sequence[tuple[str, Verdict]], *, notices: Iterable[NoticeFact] = ()
+    release: str,
+    question: Question,
+    tracks: Sequence[tuple[str, Verdict]],
+    *,
+    notices: Iterable[NoticeFact] = (),
+    embargoed_until: date | None = None,
 ) -> Verdict:
     """Whether a release sells whole: only where every track is cleared. `tracks` are (title, verdict) in order.
 
     Each track that is not names itself and its codes, so that one look says what is missing.
     """
     reasons = tuple(reason for notice in notices for reason in _notice_reasons(notice, question))
-    masks = {verdict.cleared_mask for _title, verdict in tracks}
+    masks = set()
+    changes = [verdict.good_until for _title, verdict in tracks if verdict.good_until]
+    embargo = 0
+    if embargoed_until is not None:
+        day = day_start(embargoed_until)
+        embargo = ALL & ~day.begun_at(question.at)
+        opens = day.next_after(question.at, ALL)
+        changes += [opens] if opens else []
+    masks.add(embargo)
     for _title, verdict in tracks:
         masks.update(group.countries for group in verdict.refused)
         masks.update(group.countries for group in verdict.cleared)
-    answers = ((part, _release_outcome(part, tracks, reasons)) for part in _parts(masks))
+    early = (Reason.of("EMBARGOED", detail=f"until {embargoed_until}"),)
+    answers = (
+        (part, _release_outcome(part, tracks, (*reasons, *early) if part & embargo else reasons))
+        for part in _parts(masks)
+    )
     cleared, refused = [], []
     for part, (why_not, until, relied) in answers:
         if why_not:
             refused.append((part, why_not))
         else:
             cleared.append((part, (until, relied)))
-    changes = [verdict.good_until for _title, verdict in tracks if verdict.good_until]
     records = {each.record: each for _title, verdict in tracks for each in verdict.records}
     return Verdict(
         subject=f"release:{release}",
