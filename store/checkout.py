@@ -14,7 +14,6 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 
 from catalog.credits import artist_line
-from catalog.models import Recording, Release
 from licensing import territories
 from licensing.verdicts import Verdict
 from payments import charges
@@ -29,12 +28,11 @@ from store.errors import (
     OrderStateError,
     RequestConflict,
 )
-from store.models import Basket, Offer, Order, OrderLine, OrderLineTrack, ReviewDue, User
+from store.models import Basket, Offer, Order, OrderLine, OrderLineTrack, User
 from store.pricing import Priced
 
 STORE_LICENCE = "CLEARSONG-BUYER-1"
 EACH_ITS_OWN = "EACH-TRACK-ITS-OWN"
-RIGHTS_CAUSES = ("grant", "review", "grant end", "notice", "notice end", "master", "ended by date")
 FIRST_CHECK = timedelta(seconds=60)
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -68,7 +66,8 @@ def place_order(
     earlier = _earlier(request_key, asked)
     if earlier is not None:
         return earlier
-    _refresh_rights(chosen, at=at)
+    tracks = pricing.tracks_of(chosen)
+    clearing.refresh((row.recording_id for rows in tracks.values() for row in rows), at=at, actor="task:checkout")
     try:
         with transaction.atomic(durable=True):
             return _place(
@@ -88,7 +87,9 @@ def start_payment(order: Order, *, at: datetime) -> str:
     """
     if order.state != Order.State.PLACED:
         raise OrderStateError(f"Order {order.number} is {order.get_state_display().lower()}; there is nothing to pay.")
-    lines = [(f"{line.title}, {line.artist}", line.amount_minor) for line in order.lines.order_by("position")]
+    lines = [
+        charges.Line(f"{line.title}, {line.artist}", line.amount_minor) for line in order.lines.order_by("position")
+    ]
     back = f"{settings.SITE_URL}{reverse('checkout-return', args=[order.public_id])}"
     charge = charges.start_charge(
         reference=order.number,
@@ -122,23 +123,6 @@ def _earlier(request_key: str, asked: str) -> Order | None:
     if order is not None and order.request_sha256 != asked:
         raise RequestConflict("The basket changed since this page was opened. Please look at it again.")
     return order
-
-
-def _refresh_rights(chosen: Sequence[Offer], *, at: datetime) -> None:
-    """Decide again where a right changed since the last review, so that a sale never rests on yesterday's answer."""
-    tracks = pricing.tracks_of(chosen)
-    recordings = {track.recording_id for found in tracks.values() for track in found}
-    marked = ReviewDue.objects.filter(recording_id__in=recordings, cause__in=RIGHTS_CAUSES)
-    changed = set(marked.values_list("recording_id", flat=True))
-    for recording in Recording.objects.filter(pk__in=changed).order_by("pk"):
-        clearing.clear_recording(recording, use=clearing.DOWNLOAD, at=at, actor="task:checkout")
-    releases = [
-        offer.release_id
-        for offer in chosen
-        if offer.release_id and any(track.recording_id in changed for track in tracks[offer.pk])
-    ]
-    for release in Release.objects.filter(pk__in=releases).order_by("pk"):
-        clearing.clear_release(release, use=clearing.DOWNLOAD, at=at, actor="task:checkout")
 
 
 def _place(

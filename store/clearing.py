@@ -7,12 +7,14 @@ for a new approval.
 from collections.abc import Iterable
 from datetime import datetime
 
-from catalog.models import Recording, Release
+from catalog.models import Recording, Release, Track
 from licensing import clearance
 from licensing.models import ClearanceDecision
 from licensing.terms import Use
+from store.models import ReviewDue
 from transcoding.models import Master
 
+RIGHTS_CAUSES = ("grant", "review", "grant end", "notice", "notice end", "master", "ended by date")
 DOWNLOAD = Use.PERMANENT_DOWNLOAD
 PREVIEW = Use.PREVIEW
 
@@ -58,3 +60,19 @@ def holds(decision: ClearanceDecision, *, at: datetime, country: str = "") -> bo
     if decision.good_until is not None and decision.good_until <= at:
         return False
     return country in decision.cleared_countries if country else bool(decision.cleared_countries)
+
+
+def refresh(recordings: Iterable[int], *, at: datetime, actor: str) -> None:
+    """Decide again where a right changed since the last review, so that a sale never rests on yesterday's answer.
+
+    The marks stay for the review of the offers; without a mark this is one query.
+    """
+    marked = ReviewDue.objects.filter(recording_id__in=set(recordings), cause__in=RIGHTS_CAUSES)
+    changed = set(marked.values_list("recording_id", flat=True))
+    if not changed:
+        return
+    for recording in Recording.objects.filter(pk__in=changed).order_by("pk"):
+        clear_recording(recording, use=DOWNLOAD, at=at, actor=actor)
+    releases = Track.objects.filter(recording_id__in=changed).values("release_id")
+    for release in Release.objects.filter(pk__in=releases).order_by("pk"):
+        clear_release(release, use=DOWNLOAD, at=at, actor=actor)

@@ -151,8 +151,7 @@ def review_offers(recordings: Iterable[int] | None, *, at: datetime, actor: str)
     asked = Recording.objects.all() if recordings is None else Recording.objects.filter(pk__in=set(recordings))
     result = Reviewed()
     for recording in asked.order_by("pk"):
-        clearing.clear_recording(recording, use=clearing.DOWNLOAD, at=at, actor=actor)
-        clearing.clear_recording(recording, use=clearing.PREVIEW, at=at, actor=actor)
+        clearing.clear_recording(recording, use=clearing.PREVIEW, at=at, actor=actor)  # the release asks the rest
         result.recordings += 1
     releases = Release.objects.filter(tracks__recording__in=asked).distinct().order_by("pk")
     for release in releases:

@@ -1,0 +1,51 @@
+"""Letters to buyers, in plain text. A letter that is owed is a mark on the order; sending it twice is worse than late,
+so the mark is taken before the letter goes and put back where the mail server refuses it."""
+
+import logging
+from datetime import datetime
+from smtplib import SMTPException
+
+from babel.numbers import format_currency
+from django.conf import settings
+from django.core.mail import send_mail
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+from payments.money import Money
+from store import certificates
+from store.models import Order, OrderLine
+
+log = logging.getLogger(__name__)
+
+
+def send_receipt(order: Order, *, at: datetime) -> bool:
+    """Send the receipt of a paid order once; false where it was sent, is not paid, or could not go out now."""
+    mine = Order.objects.filter(pk=order.pk, receipt_sent_at=None, paid_at__isnull=False).update(receipt_sent_at=at)
+    if not mine:
+        return False
+    lines = list(order.lines.select_related("certificate").order_by("position"))
+    context = {
+        "order": order,
+        "site_name": settings.SITE_NAME,
+        "lines": [(line, money(line.amount_minor, order.currency), _proof(line)) for line in lines],
+        "total": money(order.total_minor, order.currency),
+        "tax": money(order.tax_minor, order.currency),
+        "library": f"{settings.SITE_URL}{reverse('library')}",
+    }
+    try:
+        send_mail(f"Your order {order.number}", render_to_string("emails/receipt.txt", context), None, [order.email])
+    except (SMTPException, OSError) as error:
+        log.warning("The receipt of %s could not be sent: %s", order.number, error)
+        Order.objects.filter(pk=order.pk, receipt_sent_at=at).update(receipt_sent_at=None)
+        return False
+    return True
+
+
+def money(minor: int, currency: str) -> str:
+    """An amount as people write it, exact to the minor unit."""
+    return str(format_currency(Money.of(minor, currency).decimal, currency, locale="en"))
+
+
+def _proof(line: OrderLine) -> str:
+    certificate = getattr(line, "certificate", None)
+    return certificates.address(certificate) if certificate else ""

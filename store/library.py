@@ -1,0 +1,300 @@
+"""What a buyer owns, and the links that fetch it.
+
+Whatever was bought stays the buyer's in every offered format, also after a grant has ended; only a refund ends it. A
+link is made per click and lives for seconds: a signed token that names its own absolute end and is bound to buyer,
+line, track, format and purpose, with a row that says the same. Every following of it is checked against the purchase
+as it stands then.
+"""
+
+import json
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core import signing
+from django.db.models import F, Q
+
+from catalog.models import Track
+from licensing.verdicts import Verdict
+from store import tagging
+from store.errors import FormatUnknown, LinkRefused, NotOwned, NotReadyYet
+from store.models import Download, Order, OrderLine, OrderLineTrack, User
+from transcoding import formats, renditions
+from transcoding.formats import Format
+from transcoding.models import Master, Rendition
+
+LINK_SECONDS = 60
+SALT = "store.library.download"
+OWNED_STATES = (OrderLine.State.PAID,)
+WAITING = (Rendition.State.PLANNED, Rendition.State.MAKING)
+
+
+@dataclass(frozen=True)
+class FileState:
+    """One format of one bought track: what it is, how big (exactly or about), and whether it lies ready.
+
+    `state` is READY, WAITING (being made), ON_DEMAND (made when asked for) or FAILED.
+    """
+
+    format: str
+    label: str
+    quality: str
+    notes: tuple[str, ...]
+    bytes: int
+    exact: bool
+    state: str
+
+
+@dataclass(frozen=True)
+class Deliverable:
+    """What a link resolves to. For a zip `track` is None and `store.archives` lists what goes in."""
+
+    download: Download
+    line: OrderLine
+    format: str
+    rendition: Rendition | None
+    filename: str
+    media_type: str
+
+
+def owned(user: User) -> list[OrderLine]:
+    """Every line this person has paid for and not given back, newest first, with its tracks. Three queries."""
+    rows = OrderLine.objects.filter(order__buyer=user, state__in=OWNED_STATES, order__state=Order.State.PAID)
+    rows = rows.select_related("order", "release", "track__release", "certificate")
+    return list(
+        rows.prefetch_related("tracks__track__recording", "tracks__track__release").order_by(
+            "-order__placed_at", "position"
+        )
+    )
+
+
+def owned_line(user: User, public_id: uuid.UUID | str) -> OrderLine:
+    """One line of this person's; a foreign one is as good as none."""
+    rows = OrderLine.objects.filter(
+        public_id=public_id, order__buyer=user, state__in=OWNED_STATES, order__state=Order.State.PAID
+    )
+    line = rows.select_related("order", "release", "track").first()
+    if line is None:
+        raise NotOwned("There is no such purchase in your library.")
+    return line
+
+
+def files(lines: Sequence[OrderLine]) -> dict[tuple[int, int], list[FileState]]:
+    """Every offered format of every bought track, by (line, track), best first. Three queries."""
+    rows = [row for line in lines for row in line.tracks.all()]
+    masters = masters_of(rows)
+    ready, waiting = _renditions(masters.values())
+    sizes = renditions.sizes(list(masters.values()))
+    found: dict[tuple[int, int], list[FileState]] = {}
+    for row in rows:
+        master = masters.get(row.pk)
+        found[row.line_id, row.track_id] = (
+            [_state(each, master, sizes[master.pk][each.code], ready, waiting) for each in formats.offered_for(master)]
+            if master
+            else []
+        )
+    return found
+
+
+def masters_of(rows: Iterable[OrderLineTrack]) -> dict[int, Master]:
+    """The master with the very sound that was bought, by the row's key. One query."""
+    rows = list(rows)
+    wanted = {(row.track.recording_id, row.sound_sha256) for row in rows}
+    found = Master.objects.filter(
+        recording_id__in={recording for recording, _ in wanted},
+        sound_sha256__in={sound for _, sound in wanted},
+        state=Master.State.ACCEPTED,
+    )
+    by_sound = {(master.recording_id, master.sound_sha256): master for master in found.order_by("accepted_at", "pk")}
+    keys = {row.pk: (row.track.recording_id, row.sound_sha256) for row in rows}
+    return {key: by_sound[sound] for key, sound in keys.items() if sound in by_sound}
+
+
+def _renditions(masters: Iterable[Master]) -> tuple[dict[tuple[int, str], Rendition], dict[tuple[int, str], str]]:
+    """The newest finished file, and the state of an unfinished one, by master and format. One query."""
+    ready: dict[tuple[int, str], Rendition] = {}
+    other: dict[tuple[int, str], str] = {}
+    rows = Rendition.objects.filter(master__in={master.pk for master in masters}, cut=None)
+    for row in rows.order_by("recipe", "ready_at", "pk"):
+        key = (row.master_id, row.format)
+        if row.state == Rendition.State.READY:
+            ready[key] = row
+        else:
+            other[key] = "FAILED" if row.state == Rendition.State.FAILED else "WAITING"
+    return ready, other
+
+
+def _state(
+    each: Format,
+    master: Master,
+    size: renditions.Size,
+    ready: Mapping[tuple[int, str], Rendition],
+    other: Mapping[tuple[int, str], str],
+) -> FileState:
+    key = (master.pk, each.code)
+    return FileState(
+        format=each.code,
+        label=formats.label(each, master),
+        quality=formats.quality(each, master),
+        notes=tuple(formats.notes(each, master)),
+        bytes=size.bytes,
+        exact=size.exact,
+        state="READY" if key in ready else other.get(key, "ON_DEMAND"),
+    )
+
+
+# -- Links -------------------------------------------------------------------------------------------------------------
+
+
+def link(
+    line: OrderLine,
+    *,
+    user: User,
+    track: int | None,
+    format: str,  # noqa: A002
+    at: datetime,
+    address: str | None = None,
+) -> str:
+    """A token that fetches one track (or with `track` None the whole line as a zip) in a format, for a minute.
+
+    Raises NotReadyYet after the missing files were put in order; ask again soon. Raises NotOwned and FormatUnknown.
+    """
+    line = owned_line(user, line.public_id)
+    rows = _rows_of(line, track)
+    made = {row.pk: _ready_or_plan(row, format, at=at) for row in rows}
+    if any(rendition is None for rendition in made.values()):
+        raise NotReadyYet("Your files are being made. This takes a minute at most; the page tells when they are ready.")
+    single = made[rows[0].pk] if track is not None else None
+    download = Download.objects.create(
+        line=line,
+        track_id=track,
+        format=format,
+        purpose=Download.Purpose.ZIP if track is None else Download.Purpose.FILE,
+        rendition_ref=single.public_id if single else None,
+        issued_at=at,
+        expires_at=_whole_second(at) + timedelta(seconds=LINK_SECONDS),
+        address=address,
+    )
+    return _token(download, user)
+
+
+def resolve(token: str, *, user: User, at: datetime) -> Deliverable:
+    """What a token fetches for this person now, counted as a use. Raises LinkRefused, always with the same words.
+
+    The signature is compared in constant time. The token's own end, its row and the purchase must all still hold.
+    """
+    said = _read(token)
+    download = Download.objects.filter(public_id=said["id"]).select_related("line__order").first()
+    if download is None or said != _payload(download, user) or not _in_time(download, at):
+        raise _refused()
+    try:
+        line = owned_line(user, download.line.public_id)
+    except NotOwned:
+        raise _refused() from None
+    Download.objects.filter(pk=download.pk).update(uses=F("uses") + 1)
+    Download.objects.filter(pk=download.pk, first_used_at=None).update(first_used_at=at)
+    rows = _rows_of(line, download.track_id)
+    if download.purpose == Download.Purpose.ZIP:
+        return Deliverable(
+            download, line, download.format, None, f"{line.artist} - {line.title}.zip", "application/zip"
+        )
+    rendition = Rendition.objects.select_related("master").get(public_id=download.rendition_ref)
+    each = formats.get(rendition.format)
+    name = file_name(rows[0].track, line.artist, formats.extension(each, rendition.master))
+    return Deliverable(download, line, each.code, rendition, name, formats.media_type(each, rendition.master))
+
+
+def contents(line: OrderLine, format: str) -> list[tuple[OrderLineTrack, Rendition]]:  # noqa: A002
+    """The finished files of a whole line in one format, in order; for the zip. Raises NotReadyYet."""
+    rows = _rows_of(line, None)
+    masters = masters_of(rows)
+    ready, _ = _renditions(masters.values())
+    found = [(row, ready.get((masters[row.pk].pk, format))) for row in rows if row.pk in masters]
+    if len(found) != len(rows) or any(rendition is None for _, rendition in found):
+        raise NotReadyYet("Your files are being made. Ask again soon.")
+    return [(row, rendition) for row, rendition in found if rendition is not None]
+
+
+def file_name(track: Track, artist: str, extension: str) -> str:
+    """ "01 Title.flac" with the disc before it where there are several; made safe by whoever sends it."""
+    place = f"{track.disc}-{track.number:02}" if track.disc > 1 else f"{track.number:02}"
+    return f"{place} {artist} - {track.title}.{extension}"
+
+
+def _rows_of(line: OrderLine, track: int | None) -> list[OrderLineTrack]:
+    wanted = Q() if track is None else Q(track_id=track)
+    rows = list(line.tracks.filter(wanted).select_related("track__recording", "track__release", "decision"))
+    if not rows:
+        raise NotOwned("There is no such purchase in your library.")
+    return rows
+
+
+def _ready_or_plan(row: OrderLineTrack, code: str, *, at: datetime) -> Rendition | None:
+    """The finished file, or None after it was planned with the tags of the sale."""
+    master = masters_of([row]).get(row.pk)
+    if master is None:
+        raise FormatUnknown("The sound of this purchase cannot be found; please write to us.")
+    each = next((each for each in formats.offered_for(master) if each.code == code), None)
+    if each is None:
+        raise FormatUnknown("This format is not offered for this recording.")
+    made = renditions.ready(master, each)
+    if made is not None:
+        return made
+    track = tagging.tracks_for_tags([row.track_id])[0]
+    place = tagging.places_of([track.release_id])[track.release_id, track.disc]
+    tags = tagging.tagset(track, verdict=Verdict.from_data(row.decision.verdict), master=master, place=place)
+    planned = renditions.plan(master, [each], tags=tags, priority=renditions.BUYER_WAITS, at=at)[0]
+    if planned.state == Rendition.State.FAILED:
+        renditions.ask_again(planned)
+    return planned if planned.state == Rendition.State.READY else None
+
+
+def _token(download: Download, user: User) -> str:
+    said = json.dumps(_payload(download, user), separators=(",", ":"), sort_keys=True)
+    return signing.Signer(salt=SALT).sign(signing.b64_encode(said.encode()).decode())
+
+
+def _payload(download: Download, user: User) -> dict[str, Any]:
+    return {
+        "id": str(download.public_id),
+        "user": user.pk,
+        "line": download.line_id,
+        "track": download.track_id,
+        "format": download.format,
+        "purpose": download.purpose,
+        "ends": int(download.expires_at.timestamp()),
+    }
+
+
+def _read(token: str) -> dict[str, Any]:
+    try:
+        said = json.loads(signing.b64_decode(signing.Signer(salt=SALT).unsign(token).encode()))
+        uuid.UUID(said["id"])
+    except (signing.BadSignature, ValueError, KeyError, TypeError):
+        raise _refused() from None
+    return dict(said)
+
+
+def _in_time(download: Download, at: datetime) -> bool:
+    """Before its end, and not dated ahead: a clock that jumped back revives nothing for longer than a minute."""
+    return download.expires_at - timedelta(seconds=LINK_SECONDS + 1) <= at < download.expires_at
+
+
+def _whole_second(at: datetime) -> datetime:
+    return at.replace(microsecond=0)
+
+
+def _refused() -> LinkRefused:
+    return LinkRefused("This link has ended. Start the download again from your library.")
+
+
+def by_release(lines: Iterable[OrderLine]) -> dict[int, list[OrderLine]]:
+    """Lines under the release they belong to, so that singles of one album stand together."""
+    found: dict[int, list[OrderLine]] = defaultdict(list)
+    for line in lines:
+        release = line.release_id or (line.track.release_id if line.track else 0)
+        found[release].append(line)
+    return dict(found)

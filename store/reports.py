@@ -1,0 +1,181 @@
+"""Sales by label and payee, in the words of the trade. Amounts are read from what was posted or frozen, never guessed.
+
+Statement lines repeat the legs of the order lines behind a payee's transfers; their sum equals the ledger's credits and
+debits of sales and refunds, which `payments.statements` closes on.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models.functions import TruncDate
+
+from catalog.models import Party, Recording
+from payments.models import Payee, Transfer
+from store.models import OrderLine
+
+SALE, REFUND = "SALE", "REFUND"
+SOLD = (OrderLine.State.PAID, OrderLine.State.REFUND_DUE, OrderLine.State.REFUNDED)
+
+
+@dataclass(frozen=True)
+class SalesDay:
+    """What a label sold on one day in one currency, before refunds; minor units."""
+
+    day: date
+    currency: str
+    lines: int
+    gross_minor: int
+    tax_minor: int
+
+
+@dataclass(frozen=True)
+class SoldTitle:
+    """What one release or track sold in one currency over a period; minor units, refunds counted apart."""
+
+    title: str
+    artist: str
+    kind: str
+    currency: str
+    units: int
+    returns: int
+    gross_minor: int
+    tax_minor: int
+
+
+@dataclass(frozen=True)
+class StatementLine:
+    """One leg of one sale or refund for a payee; micros are negative for a refund."""
+
+    at: datetime
+    kind: str
+    recording: str
+    isrc: str
+    title: str
+    layer: str
+    territory: str
+    currency: str
+    units: int
+    micros: int
+    transfer: str
+
+
+def sales_by_day(label: Party, *, since: datetime, until: datetime) -> list[SalesDay]:
+    """A label's sales per day (UTC) and currency, oldest first. One query."""
+    rows = (
+        _paid(label, since, until)
+        .annotate(day=TruncDate("order__paid_at"))
+        .values("day", "order__currency")
+        .annotate(lines=Count("pk"), gross=Sum("amount_minor"), tax=Sum("tax_minor"))
+        .order_by("day", "order__currency")
+    )
+    return [SalesDay(row["day"], row["order__currency"], row["lines"], row["gross"], row["tax"]) for row in rows]
+
+
+def sales_by_title(label: Party, *, since: datetime, until: datetime) -> list[SoldTitle]:
+    """A label's best sellers of a period, most money first. One query."""
+    returned = Q(state=OrderLine.State.REFUNDED)
+    rows = (
+        _paid(label, since, until)
+        .values("title", "artist", "release_id", "track_id", "order__currency")
+        .annotate(
+            units=Count("pk"), returns=Count("pk", filter=returned), gross=Sum("amount_minor"), tax=Sum("tax_minor")
+        )
+        .order_by("-gross", "title")
+    )
+    return [
+        SoldTitle(
+            row["title"],
+            row["artist"],
+            "release" if row["release_id"] else "track",
+            row["order__currency"],
+            row["units"],
+            row["returns"],
+            row["gross"],
+            row["tax"],
+        )
+        for row in rows
+    ]
+
+
+def sales_by_country(label: Party, *, since: datetime, until: datetime) -> list[tuple[str, str, int, int]]:
+    """`(country, currency, lines, gross in minor units)`, most money first. One query."""
+    rows = _paid(label, since, until).values("order__country", "order__currency")
+    rows = rows.annotate(lines=Count("pk"), gross=Sum("amount_minor")).order_by("-gross")
+    return [(row["order__country"], row["order__currency"], row["lines"], row["gross"]) for row in rows]
+
+
+def latest_sales(label: Party, *, limit: int = 20) -> QuerySet[OrderLine]:
+    """The newest sold lines of a label, with order and certificate; nothing about the buyer is loaded for show."""
+    rows = OrderLine.objects.filter(label=label, state__in=SOLD).select_related("order", "certificate")
+    return rows.order_by("-order__paid_at", "-pk")[:limit]
+
+
+def statement_lines(payee: Payee, *, since: datetime, until: datetime) -> list[StatementLine]:
+    """Each leg of each sale and refund posted to a payee in the period, oldest first. Three queries."""
+    rows = Transfer.objects.filter(
+        entries__account__payee=payee, posted_at__gte=since, posted_at__lt=until, reference__regex=r"^(sale|refund):"
+    ).distinct()
+    transfers = list(rows.order_by("posted_at", "pk"))
+    lines = _lines_behind(transfers)
+    recordings = _recordings(lines.values())
+    found = []
+    for transfer in transfers:
+        line = lines.get(_key(transfer))
+        if line is None:
+            continue
+        sign = 1 if transfer.reverses_id is None else -1
+        found += [_statement_line(transfer, line, leg, sign, recordings) for leg in _legs_of(line, payee)]
+    return found
+
+
+def _statement_line(
+    transfer: Transfer, line: OrderLine, leg: dict[str, Any], sign: int, recordings: dict[int, Recording]
+) -> StatementLine:
+    recording = recordings.get(leg["recording"])
+    return StatementLine(
+        at=transfer.posted_at,
+        kind=SALE if sign > 0 else REFUND,
+        recording=str(recording.public_id) if recording else "",
+        isrc=(recording.isrc or "") if recording else "",
+        title=leg["title"],
+        layer=leg["kind"],
+        territory=line.order.country,
+        currency=line.order.currency,
+        units=sign,
+        micros=sign * leg["micros"],
+        transfer=transfer.reference,
+    )
+
+
+def _legs_of(line: OrderLine, payee: Payee) -> Iterable[dict[str, Any]]:
+    return (leg for leg in line.split if leg["payee"] == payee.pk)
+
+
+def _key(transfer: Transfer) -> str:
+    return transfer.reference.partition(":")[2]
+
+
+def _lines_behind(transfers: Iterable[Transfer]) -> dict[str, OrderLine]:
+    rows = OrderLine.objects.filter(public_id__in={_key(transfer) for transfer in transfers}).select_related("order")
+    return {str(row.public_id): row for row in rows}
+
+
+def _recordings(lines: Iterable[OrderLine]) -> dict[int, Recording]:
+    keys = {leg["recording"] for line in lines for leg in line.split if leg["recording"]}
+    return Recording.objects.in_bulk(keys)
+
+
+def _paid(label: Party, since: datetime, until: datetime) -> QuerySet[OrderLine]:
+    return OrderLine.objects.filter(label=label, state__in=SOLD, order__paid_at__gte=since, order__paid_at__lt=until)
+
+
+def totals(lines: Iterable[StatementLine]) -> dict[str, int]:
+    """Micros by currency; equals what the ledger moved for the payee's sales and refunds in the period."""
+    found: dict[str, int] = defaultdict(int)
+    for line in lines:
+        found[line.currency] += line.micros
+    return dict(found)

@@ -1,0 +1,200 @@
+"""A paid order becomes money in the ledger, certificates, and files in the library: once, whoever asks and how often.
+
+The webhook's task, the page a buyer lands on after paying, and the sweep all call `settle_order`. What Stripe says is
+read again first, with no transaction open; then one durable transaction does everything or nothing.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from licensing.verdicts import Verdict
+from payments import accounts, charges, ledger
+from payments.errors import ChargeMismatch as StripeMismatch
+from payments.models import Account, Charge, Payee
+from payments.money import Money
+from store import certificates, clearing
+from store.errors import ChargeMismatch
+from store.models import BasketLine, Certificate, Order, OrderLine
+from store.royalties import Leg, Split
+
+SOONEST = timedelta(seconds=60)
+LATEST = timedelta(hours=1)
+GIVE_UP = timedelta(days=3)
+STOPPING = {"TAKEN_DOWN", "LEGAL_HOLD"}
+
+
+def settle_order(order: Order, *, at: datetime) -> Order:
+    """Settle the order if Stripe says it is paid, and return it as it stands.
+
+    An order that is not paid yet comes back unchanged, a settled one as it is. Raises ChargeMismatch, and leaves an
+    alert on the order, where what was paid is not what was asked: then nothing is delivered or posted. A line whose
+    music was taken down since it was ordered is not delivered but due for refund (docs/orders.md).
+    """
+    charge = Charge.objects.filter(reference=order.number).first()
+    if charge is None or order.state in (Order.State.PAID, Order.State.REFUNDED):
+        return Order.objects.get(pk=order.pk)
+    try:
+        charge = charges.read_charge(charge)
+    except StripeMismatch as error:
+        raise _alert(order, str(error)) from error
+    if charge.state == Charge.State.REFUNDED:
+        raise _alert(order, "Stripe has given this payment back before it was settled. Look at it by hand.")
+    if charge.state != Charge.State.PAID:
+        return Order.objects.get(pk=order.pk)
+    if (charge.amount_minor, charge.currency) != (order.total_minor, order.currency):
+        raise _alert(order, f"The charge is for {charge.amount_minor} {charge.currency} (minor units), not the total.")
+    clearing.refresh(_recordings(order), at=at, actor="task:settlement")
+    with transaction.atomic(durable=True):
+        order = Order.objects.select_for_update().get(pk=order.pk)  # the one lock of a settlement; lines hang on it
+        if order.state not in (Order.State.PAID, Order.State.REFUNDED):
+            _settle(order, charge, at=at)
+    return order
+
+
+def check_order(order: Order, *, at: datetime) -> Order:
+    """Look after an order whose webhook may never come, and put the next look at a growing distance.
+
+    A paid one is settled, its fee is posted once Stripe has told it; one that nobody paid for days is cancelled.
+    """
+    order = settle_order(order, at=at)
+    if order.state == Order.State.PAID and order.fee_posted_at is None:
+        charge = Charge.objects.get(reference=order.number)
+        if charge.fee_minor is None:
+            charge = charges.read_charge(charge)
+        post_fee(order, charge, at=at)
+        order.refresh_from_db()
+    age = at - order.placed_at
+    done = order.fee_posted_at is not None or (order.state == Order.State.PLACED and age > GIVE_UP)
+    if order.state == Order.State.PLACED and age > GIVE_UP:
+        Order.objects.filter(pk=order.pk, state=Order.State.PLACED).update(state=Order.State.CANCELLED, cancelled_at=at)
+    later = None if done or age > 10 * GIVE_UP else at + min(max(age / 4, SOONEST), LATEST)
+    Order.objects.filter(pk=order.pk).update(next_check_at=later)
+    return Order.objects.get(pk=order.pk)
+
+
+def post_fee(order: Order, charge: Charge, *, at: datetime) -> None:
+    """Post Stripe's fee as a transfer of its own, once, when Stripe has told it; the store's commission bears it."""
+    if charge.fee_minor is None:
+        return
+    with transaction.atomic(durable=True):
+        order = Order.objects.select_for_update().get(pk=order.pk)
+        if order.fee_posted_at is not None or order.paid_at is None:
+            return
+        micros = Money.of(charge.fee_minor, charge.currency).micros
+        if micros:
+            legs = [
+                ledger.debit(accounts.fees(charge.currency), micros),
+                ledger.credit(accounts.stripe_balance(charge.currency), micros),
+            ]
+            ledger.post(f"fee:{order.number}", kind="FEE", legs=legs, at=at)
+        Order.objects.filter(pk=order.pk).update(fee_posted_at=at)
+
+
+def sale_reference(line: OrderLine) -> str:
+    """The name of a line's sale in the ledger."""
+    return f"sale:{line.public_id}"
+
+
+def held_reference(line: OrderLine) -> str:
+    """The name under which the money of a line that may not be delivered waits for its refund."""
+    return f"held:{line.public_id}"
+
+
+def _settle(order: Order, charge: Charge, *, at: datetime) -> None:
+    lines = list(order.lines.select_related("decision", "order").order_by("position"))
+    stopped = _stopped(lines, order.country)
+    delivered = [line for line in lines if line.pk not in stopped]
+    issued = certificates.issue(delivered, at=at)
+    chart = _Chart(order.currency)
+    for line in lines:
+        if line.pk in stopped:
+            _hold(line, chart, at=at)
+        else:
+            _post(line, issued[line.pk], chart, at=at)
+    OrderLine.objects.filter(pk__in=[line.pk for line in delivered]).update(state=OrderLine.State.PAID)
+    OrderLine.objects.filter(pk__in=stopped).update(
+        state=OrderLine.State.REFUND_DUE, state_reason="taken down after it was ordered"
+    )
+    BasketLine.objects.filter(basket__user=order.buyer_id, offer__in=[line.offer_id for line in lines]).delete()
+    order.state = Order.State.PAID
+    order.paid_at = charge.paid_at or at
+    order.alert = ""
+    order.next_check_at = at + SOONEST
+    order.save(update_fields=["state", "paid_at", "alert", "next_check_at"])
+
+
+def _stopped(lines: Sequence[OrderLine], country: str) -> set[int]:
+    """The lines with a recording that was taken down, or frozen, since it was ordered."""
+    rows = [(line.pk, row) for line in lines for row in line.tracks.select_related("track")]
+    latest = clearing.latest_of_recordings(row.track.recording_id for _, row in rows)
+    stopped = set()
+    for line, row in rows:
+        decision = latest.get(row.track.recording_id)
+        if decision is None or decision.pk == row.decision_id or country in decision.cleared_countries:
+            continue
+        if STOPPING & set(Verdict.from_data(decision.verdict).codes_in(country)):
+            stopped.add(line)
+    return stopped
+
+
+def _post(line: OrderLine, certificate: Certificate, chart: "_Chart", *, at: datetime) -> None:
+    """One balanced transfer for the line, with the hash of its certificate."""
+    split = Split.from_json(line.split)
+    sums: dict[int, int] = {}
+    for leg in split.legs:
+        account = chart.of(leg)
+        sums[account.pk] = sums.get(account.pk, 0) + leg.micros
+    legs = [ledger.debit(chart.stripe, split.micros)]
+    legs += [ledger.credit(chart.known[key], micros) for key, micros in sorted(sums.items())]
+    ledger.post(sale_reference(line), kind="SALE", legs=legs, document_sha256=certificate.sha256, at=at)
+
+
+def _hold(line: OrderLine, chart: "_Chart", *, at: datetime) -> None:
+    """Money for a line that may not be delivered: it belongs to the buyer and waits for the refund."""
+    micros = Money.of(line.amount_minor, chart.currency).micros
+    waiting = accounts.suspense(f"refund-{line.public_id}", chart.currency)
+    legs = [ledger.debit(chart.stripe, micros), ledger.credit(waiting, micros)]
+    ledger.post(held_reference(line), kind="SALE_HELD", legs=legs, at=at)
+
+
+class _Chart:
+    """The accounts of one settlement, each looked up once."""
+
+    def __init__(self, currency: str) -> None:
+        self.currency = currency
+        self.stripe = accounts.stripe_balance(currency)
+        self.known: dict[int, Account] = {}
+        self._by_leg: dict[tuple[str, int | str | None], Account] = {}
+
+    def of(self, leg: Leg) -> Account:
+        key: tuple[str, int | str | None]
+        if leg.kind == "TAX":
+            key = ("tax", leg.label)
+        elif leg.kind == "COMMISSION":
+            key = ("commission", None)
+        else:
+            key = ("payee", leg.payee) if leg.payee else ("holder", leg.holder)
+        if key not in self._by_leg:
+            account = self._find(*key)
+            self._by_leg[key] = self.known[account.pk] = account
+        return self._by_leg[key]
+
+    def _find(self, kind: str, subject: int | str | None) -> Account:
+        if kind == "tax":
+            return accounts.tax(str(subject), self.currency)
+        if kind == "commission":
+            return accounts.commission(self.currency)
+        if kind == "payee":
+            return accounts.payee(Payee.objects.get(pk=subject), self.currency)
+        return accounts.suspense(f"holder-{subject}", self.currency)
+
+
+def _recordings(order: Order) -> list[int]:
+    return list(order.lines.values_list("tracks__track__recording_id", flat=True))
+
+
+def _alert(order: Order, message: str) -> ChargeMismatch:
+    Order.objects.filter(pk=order.pk).update(alert=message[:300])
+    return ChargeMismatch(message, order=order.number)

@@ -1,0 +1,78 @@
+"""Which function answers which of Stripe's events. An event is a nudge: what it is about is read again from Stripe."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from payments import charges
+from payments.models import Charge, Refund, StripeEvent
+from store import refunds, settlement
+from store.models import Order
+
+Handler = Callable[[Mapping[str, Any], datetime], None]
+
+
+def handle(event: StripeEvent, *, at: datetime) -> None:
+    """Put the consequence of an event in place; an event we have no use for is none. Safe to run again."""
+    handler = HANDLERS.get(event.type)
+    if handler is not None:
+        handler(event.payload["data"]["object"], at)
+
+
+def _session_changed(session: Mapping[str, Any], at: datetime) -> None:
+    _settle(charges.find_by_session(session["id"]), at)
+
+
+def _intent_changed(intent: Mapping[str, Any], at: datetime) -> None:
+    _settle(charges.find_by_intent(intent["id"]), at)
+
+
+def _charge_changed(charge: Mapping[str, Any], at: datetime) -> None:
+    """A charge succeeded, or its fee became known."""
+    found = charges.find_by_intent(charge.get("payment_intent") or "")
+    _settle(found, at)
+    if found is not None and (order := _order(found)) is not None:
+        settlement.post_fee(order, charges.read_charge(found), at=at)
+
+
+def _charge_refunded(charge: Mapping[str, Any], at: datetime) -> None:
+    """Some refund of this charge moved on: ask about each that is under way."""
+    found = charges.find_by_intent(charge.get("payment_intent") or "")
+    if found is None:
+        return
+    for refund in Refund.objects.filter(charge=found, state__in=[Refund.State.REQUESTED, Refund.State.PENDING]):
+        refunds.conclude(charges.read_refund(refund), at=at)
+    for refund in Refund.objects.filter(charge=found, state=Refund.State.SUCCEEDED):
+        refunds.conclude(refund, at=at)
+
+
+def _refund_changed(refund: Mapping[str, Any], at: datetime) -> None:
+    reference = (refund.get("metadata") or {}).get("reference", "")
+    row = Refund.objects.filter(reference=reference).first()
+    if row is not None:
+        refunds.conclude(charges.read_refund(row), at=at)
+
+
+def _settle(charge: Charge | None, at: datetime) -> None:
+    if charge is not None and (order := _order(charge)) is not None:
+        settlement.settle_order(order, at=at)
+
+
+def _order(charge: Charge) -> Order | None:
+    return Order.objects.filter(number=charge.reference).first()
+
+
+HANDLERS: dict[str, Handler] = {
+    "checkout.session.completed": _session_changed,
+    "checkout.session.async_payment_succeeded": _session_changed,
+    "checkout.session.async_payment_failed": _session_changed,
+    "checkout.session.expired": _session_changed,
+    "payment_intent.succeeded": _intent_changed,
+    "charge.succeeded": _charge_changed,
+    "charge.updated": _charge_changed,
+    "charge.refunded": _charge_refunded,
+    "charge.refund.updated": _refund_changed,
+    "refund.created": _refund_changed,
+    "refund.updated": _refund_changed,
+    "refund.failed": _refund_changed,
+}

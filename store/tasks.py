@@ -1,0 +1,127 @@
+"""Bells for the workers. What is owed is always a row; a message that is lost, doubled or late changes nothing.
+
+`sweep` runs every few seconds and rings for whatever still waits.
+"""
+
+import logging
+from datetime import timedelta
+
+from celery import shared_task
+from django.core.cache import cache
+from django.db.models import Q
+from django.utils import timezone
+
+from payments import chain, inbox
+from payments.errors import PaymentsError
+from store import emails, offers, refunds, settlement, stripe_events
+from store.errors import StoreError
+from store.models import Order, OrderLine, ReviewDue
+from transcoding.tasks import make_renditions
+
+log = logging.getLogger(__name__)
+AT_ONCE = 200
+FETCH_EVERY = 120  # seconds between two looks for webhooks that never came
+FETCH_BACK = timedelta(days=2)
+REVIEW_SLICE = 20
+
+
+@shared_task
+def handle_stripe_event(event_id: int) -> None:
+    """Claim one recorded webhook and put its consequence in place."""
+    at = timezone.now()
+    event = inbox.claim_event(event_id, at=at)
+    if event is None:
+        return
+    try:
+        stripe_events.handle(event, at=at)
+    except (PaymentsError, StoreError) as error:
+        log.warning("Event %s failed: %s", event.stripe_id, error)
+        inbox.fail_event(event, f"{error.code}: {error}", at=timezone.now())
+        return
+    inbox.conclude_event(event, at=timezone.now())
+
+
+@shared_task
+def review_offers() -> None:
+    """Work off the marks that rights, files, tracks and prices left, a slice at a time."""
+    while True:
+        reviewed = offers.review_due(at=timezone.now(), limit=REVIEW_SLICE)
+        for master in sorted(set(reviewed.planned)):
+            make_renditions.delay(master)
+        if not reviewed.recordings:
+            return
+
+
+@shared_task
+def check_order(order_id: int) -> None:
+    """Look after one order: paid without a webhook, a fee not told yet, or given up."""
+    at = timezone.now()
+    order = Order.objects.get(pk=order_id)
+    try:
+        settlement.check_order(order, at=at)
+    except (PaymentsError, StoreError) as error:
+        log.warning("Order %s: %s", order.number, error)
+
+
+@shared_task
+def push_refund(line_id: int) -> None:
+    line = OrderLine.objects.get(pk=line_id)
+    try:
+        refunds.push(line, at=timezone.now())
+    except (PaymentsError, StoreError) as error:
+        log.warning("The refund of line %s waits: %s", line.public_id, error)
+
+
+@shared_task
+def send_receipt(order_id: int) -> None:
+    emails.send_receipt(Order.objects.get(pk=order_id), at=timezone.now())
+
+
+@shared_task
+def seal_chain() -> None:
+    """Put the newest transfers in their places in the hash chain; one writer at a time."""
+    chain.seal_new()
+
+
+@shared_task
+def fetch_missed_events() -> None:
+    """Ask Stripe which events we never got."""
+    at = timezone.now()
+    try:
+        for event in inbox.fetch_missed(since=at - FETCH_BACK, types=sorted(stripe_events.HANDLERS)):
+            handle_stripe_event.delay(event.pk)
+    except PaymentsError as error:
+        log.warning("Stripe does not tell its events: %s", error)
+
+
+@shared_task
+def sweep() -> None:
+    """Ring for everything that is owed. A row is rung for again only after it had time to be done."""
+    at = timezone.now()
+    for event in inbox.sweepable(at=at, limit=AT_ONCE):
+        if _rings("event", event, seconds=30):
+            handle_stripe_event.delay(event)
+    due = Order.objects.filter(next_check_at__lte=at).order_by("next_check_at")
+    for order in due.values_list("pk", flat=True)[:AT_ONCE]:
+        if _rings("order", order, seconds=60):
+            check_order.delay(order)
+    for line in OrderLine.objects.filter(state=OrderLine.State.REFUND_DUE).values_list("pk", flat=True)[:AT_ONCE]:
+        if _rings("refund", line, seconds=120):
+            push_refund.delay(line)
+    unsent = Order.objects.filter(paid_at__isnull=False, receipt_sent_at=None)
+    for order in unsent.values_list("pk", flat=True)[:AT_ONCE]:
+        if _rings("receipt", order, seconds=120):
+            send_receipt.delay(order)
+    offers.mark_ended(at=at)
+    if ReviewDue.objects.filter(Q(claimed_until=None) | Q(claimed_until__lte=at)).exists() and _rings(
+        "review", 0, seconds=30
+    ):
+        review_offers.delay()
+    seal_chain.delay()
+    if _rings("fetch", 0, seconds=FETCH_EVERY):
+        fetch_missed_events.delay()
+
+
+def _rings(kind: str, key: int, *, seconds: int) -> bool:
+    """Whether to ring for this row now: not twice within `seconds`. A forgetful cache only means one bell more."""
+    return bool(cache.add(f"rung:{kind}:{key}", 1, timeout=seconds))

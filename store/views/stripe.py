@@ -1,0 +1,42 @@
+"""Where Stripe tells us that something happened. Verify, keep, answer; a worker does the rest."""
+
+import logging
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+from kombu.exceptions import OperationalError
+
+from payments import inbox
+from payments.errors import EventRefused
+from store.tasks import handle_stripe_event
+
+log = logging.getLogger(__name__)
+MOST_BYTES = 1024 * 1024
+
+
+@csrf_exempt  # a machine signs the body instead
+@require_POST
+def receive_event(request: HttpRequest) -> HttpResponse:
+    """Record one webhook. 400 for what Stripe did not sign just now; 200 for the rest, also where it is known already."""
+    try:
+        length = int(request.headers.get("Content-Length") or 0)
+    except ValueError:
+        return HttpResponse(status=400)
+    if length > MOST_BYTES:
+        return HttpResponse(status=400)
+    try:
+        event = inbox.record_event(request.body, request.headers.get("Stripe-Signature", ""))
+    except EventRefused as refusal:
+        log.warning("A webhook was refused: %s", refusal)
+        return HttpResponse(status=400)
+    transaction.on_commit(lambda: _ring(event.pk))
+    return HttpResponse(status=200)
+
+
+def _ring(event_id: int) -> None:
+    try:
+        handle_stripe_event.delay(event_id)
+    except OperationalError:
+        log.warning("The queue is away; the sweep will find event %s.", event_id)
