@@ -1,7 +1,7 @@
 # Every target does its own set-up; `make` alone lists them.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint lock clean
+.PHONY: help setup demo test bench lint lock secrets clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -71,6 +71,9 @@ lock: ## resolve the dependencies of pyproject.toml anew (needs uv)
 	uv pip compile $$options pyproject.toml -o requirements.lock; \
 	uv pip compile $$options --group dev pyproject.toml -o requirements-dev.lock; \
 	if grep -n '://' requirements.lock requirements-dev.lock; then echo "A lock file names a host." >&2; exit 1; fi
+
+secrets: setup ## make what docker-compose.yml reads from secrets/ (keeps what is there)
+	@$(PY) -m store.secretfiles secrets
 
 clean: ## remove what was made, the data of the demo store included
 	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -12,6 +12,7 @@ class StoreConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("store.celery")  # shared tasks must find our broker from every process, not Celery's default one
+        import_module("store.checks")
         from store import privileges
 
         post_migrate.connect(privileges.keep, sender=self, dispatch_uid="store.privileges")

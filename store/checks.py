@@ -1,0 +1,31 @@
+"""What `manage.py check --deploy` says of a public store that is not ready to take money."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Tags, Warning, register  # noqa: A004 - Django's own name for it
+
+
+@register(Tags.security, deploy=True)
+def ready_for_buyers(app_configs: Sequence[AppConfig] | None, **_options: Any) -> list[CheckMessage]:  # noqa: ARG001
+    """The stand-ins of an embedded store are for one's own machine."""
+    found: list[CheckMessage] = []
+    if not settings.SECURE_SITE:
+        found.append(Warning("SITE_URL is not https: sessions and sign-ins travel in the open.", id="store.W001"))
+    if not settings.STRIPE_SECRET_KEY or settings.STRIPE_API_BASE:
+        found.append(
+            Warning(
+                "No Stripe key: the sandbox takes the place of real payments.",
+                hint="Set STRIPE_SECRET_KEY.",
+                id="store.W002",
+            )
+        )
+    if settings.STRIPE_SECRET_KEY and not settings.STRIPE_WEBHOOK_SECRETS:
+        found.append(
+            Warning("Stripe's webhooks cannot be believed.", hint="Set STRIPE_WEBHOOK_SECRETS.", id="store.W003")
+        )
+    if not settings.EMAIL_HOST:
+        found.append(Warning("Mail is written to files and not sent.", hint="Set EMAIL_HOST.", id="store.W004"))
+    return found
