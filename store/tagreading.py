@@ -68,6 +68,7 @@ class FileTags:
     album: str = ""
     album_artists: tuple[str, ...] = ()
     number: int | None = None
+    total: int | None = None
     disc: int | None = None
     year: int | None = None
     date: dt.date | None = None
@@ -251,9 +252,9 @@ def _front(pictures: Iterable[Any]) -> bytes | None:
 
 
 _ID3 = {
-    "TIT2": "TITLE", "TIT3": "VERSION", "TPE1": "ARTIST", "TPE2": "ALBUMARTIST", "TPE4": "REMIXER", "TALB": "ALBUM", "TLAN": "LANGUAGE",
+    "TIT2": "TITLE", "TIT3": "VERSION", "TPE1": "ARTIST", "TPE2": "ALBUMARTIST", "TPE4": "REMIXER", "TALB": "ALBUM",
     "TRCK": "TRACKNUMBER", "TPOS": "DISCNUMBER", "TDRC": "DATE", "TDRL": "RELEASEDATE", "TSRC": "ISRC",
-    "TCOM": "COMPOSER", "TEXT": "LYRICIST", "TCOP": "TCOP", "WCOP": "WCOP", "USER": "USER",
+    "TLAN": "LANGUAGE", "TCOM": "COMPOSER", "TEXT": "LYRICIST", "TCOP": "TCOP", "WCOP": "WCOP", "USER": "USER",
 }  # fmt: skip
 
 
@@ -268,7 +269,7 @@ def _id3(tags: Any) -> Texts:
         elif frame.FrameID == "COMM":
             texts["COMMENT"] += map(str, frame.text)
         elif frame.FrameID in _ID3:
-            values = getattr(frame, "text", None) or getattr(frame, "url", "")
+            values: Any = getattr(frame, "text", None) or getattr(frame, "url", "")
             texts[_ID3[frame.FrameID]] += [values] if isinstance(values, str) else map(str, values)
     return texts
 
@@ -283,7 +284,7 @@ def _mp4(tags: Any) -> Texts:
     texts: Texts = defaultdict(list)
     for key, values in (tags or {}).items():
         if key in {"trkn", "disk"} and values:
-            texts["TRACKNUMBER" if key == "trkn" else "DISCNUMBER"].append(str(values[0][0]))
+            texts["TRACKNUMBER" if key == "trkn" else "DISCNUMBER"].append("/".join(map(str, values[0])))
         elif key.startswith("----:"):
             name = key.rpartition(":")[2].upper()
             texts[_VORBIS.get(name, name)] += [bytes(value).decode("utf-8", "replace") for value in values]
@@ -355,6 +356,7 @@ def _decoded(raw: bytes) -> str:
 _RIGHTS = ("LICENSE", "LICENCE", "WCOP", "TCOP", "COPYRIGHT", "CPRT", "ICOP", "USER", "CC:LICENSE", "LICENSEURL")
 _NOTICES = ("TCOP", "COPYRIGHT", "CPRT", "ICOP")
 _NUMBER = re.compile(r"\s*0*([1-9][0-9]{0,3})\s*(?:[/\\]|of\b|$)")
+_TOTAL = re.compile(r"\s*[0-9]*\s*[/\\]\s*0*([1-9][0-9]{0,3})\s*$")
 _DATE = re.compile(r"\s*((?:1[89]|2[01])[0-9]{2})(?:[-./]?([01][0-9])(?:[-./]?([0-3][0-9]))?)?(?![0-9])")
 
 
@@ -373,6 +375,7 @@ def _tags(container: str, texts: Texts, cover: bytes | None) -> FileTags:
         album=first("ALBUM"),
         album_artists=tuple(_cleaned(texts, "ALBUMARTIST")),
         number=_number(texts, "TRACKNUMBER"),
+        total=_total(texts),
         disc=_number(texts, "DISCNUMBER"),
         year=year,
         date=date,
@@ -407,6 +410,12 @@ def _raw(texts: Texts, name: str) -> list[str]:
 def _number(texts: Texts, name: str) -> int | None:
     found = _NUMBER.match(next(iter(texts.get(name, [])), ""))
     return int(found[1]) if found else None
+
+
+def _total(texts: Texts) -> int | None:
+    """How many tracks the disc has: behind the number, or in a tag of its own."""
+    behind = _TOTAL.match(next(iter(texts.get("TRACKNUMBER", [])), ""))
+    return int(behind[1]) if behind else _number(texts, "TRACKTOTAL") or _number(texts, "TOTALTRACKS")
 
 
 def _dates(texts: Texts) -> tuple[int | None, dt.date | None]:
