@@ -90,7 +90,7 @@ def read_charge(charge: Charge) -> Charge:
     if (facts.amount_minor, facts.currency) != (charge.amount_minor, charge.currency):
         raise ChargeMismatch(
             f"{charge.reference}: Stripe took {facts.amount_minor} {facts.currency}, "
-            f"asked were {charge.amount_minor} {charge.currency} (minor units). Nothing was delivered; look at it by hand."
+            f"asked were {charge.amount_minor} {charge.currency} (minor units). Look at it by hand."
         )
     _keep(charge, facts)
     charge.refresh_from_db()

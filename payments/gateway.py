@@ -42,7 +42,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class SessionFacts:
-    """A hosted payment page. `status` is open, complete or expired; `payment_status` paid, unpaid or no_payment_required."""
+    """A hosted payment page: `status` is open, complete or expired; `payment_status` is paid or unpaid."""
 
     stripe_id: str
     url: str

@@ -189,7 +189,8 @@ class Charge(models.Model):
 
     `refunded_minor` counts refunds asked for and not failed, so that refunds running at the same time can never add
     up to more than was paid. `fee_minor` stays empty until Stripe has told it. `attempts` counts requests that Stripe
-    answered with a failure it keeps replaying, or whose session has ended; each new one has an idempotency key of its own.
+    answered with a failure it keeps replaying, or whose session has ended; each new one has an idempotency key of its
+    own.
     """
 
     class State(models.TextChoices):

@@ -36,6 +36,12 @@ _NO_DECIMALS = frozenset(
 _THREE_DECIMALS = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
 # Written with two decimals for Stripe although the currency has none: the last two digits must be 00.
 _WHOLE_ONLY = frozenset({"ISK", "UGX"})
+# https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts, in minor units; others go by exchange rate.
+_LEAST_CHARGE = {
+    "AED": 200, "AUD": 50, "BGN": 100, "BRL": 50, "CAD": 50, "CHF": 50, "CZK": 1500, "DKK": 250, "EUR": 50, "GBP": 30,
+    "HKD": 400, "HUF": 17500, "INR": 50, "JPY": 50, "MXN": 1000, "MYR": 200, "NOK": 300, "NZD": 50, "PLN": 200,
+    "RON": 200, "SEK": 300, "SGD": 50, "THB": 1000, "USD": 50,
+}  # fmt: skip
 # Charged with two decimals, but sent out whole.
 _WHOLE_PAYOUTS = frozenset({"HUF", "TWD"}) | _WHOLE_ONLY
 
@@ -69,6 +75,11 @@ class Currency:
         if self.code in _THREE_DECIMALS:
             return 10
         return 100 if self.code in _WHOLE_ONLY else 1
+
+    @property
+    def least_charge(self) -> int:
+        """The least that Stripe lets a buyer pay at once, in minor units."""
+        return _LEAST_CHARGE.get(self.code, self.charge_step)
 
     @property
     def payout_step(self) -> int:

@@ -1,4 +1,4 @@
-"""Rows of payments, with only what the model needs. `post_sale` is the six-leg sale that most ledger tests start from."""
+"""Rows of payments, with only what the model needs; `post_sale` is the six-leg sale that most tests start from."""
 
 import itertools
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ def make_account(payee: Payee | None = None, **over: Any) -> Account:
 
 
 def sale_legs(payee: Payee, artist: Payee) -> list[ledger.Leg]:
-    """1.29 EUR in DE with 15 % commission and a work royalty of 9 %, the payment fee left out: tax, commission, work, two shares."""
+    """1.29 EUR in DE: tax, 15 % commission, a work royalty of 9 % and two shares; the payment fee is left out."""
     return [
         ledger.debit(accounts.stripe_balance("EUR"), 1_290_000),
         ledger.credit(accounts.tax("DE", "EUR"), 210_000),

@@ -1,0 +1,95 @@
+"""Stand-ins for the outside world, running in threads of the test's own process.
+
+`stripe_sandbox` is the real sandbox on a port of its own with its memory in memory; the settings point to it, so that
+the code under test speaks HTTP through the real `stripe` library. Webhooks are not sent: `webhooks()` hands out what
+would be, body and signature, for the test to deliver in any order and number.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from pytest_django.fixtures import SettingsWrapper
+
+from payments.sandbox import visitor
+from payments.sandbox.server import Sandbox
+from payments.sandbox.state import Body
+from payments.sandbox.webhooks import sign
+
+SECRET_KEY = "sk_test_tests"
+WEBHOOK_SECRET = "whsec_tests"
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    type: str
+    body: bytes
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class StripeFake:
+    """The running sandbox and what a test does to it."""
+
+    sandbox: Sandbox
+    sent: list[tuple[bytes, str]]
+
+    @property
+    def address(self) -> str:
+        return self.sandbox.address
+
+    def pay(self, session_url: str) -> str:
+        """Press Pay as a browser would; returns where it sends the buyer."""
+        return visitor.pay(session_url)
+
+    def decline(self, session_url: str) -> str:
+        return visitor.decline(session_url)
+
+    def onboard(self, link_url: str) -> str:
+        return visitor.onboard(link_url)
+
+    def webhooks(self, *types: str) -> list[Webhook]:
+        """What is due to be sent and has not been handed out, oldest first; of these types only, where given."""
+        found = []
+        for event_id, attempts in self.sandbox.state.due(at=time.time(), limit=1_000):
+            before = len(self.sent)
+            self.sandbox.postman.deliver(event_id, attempts)
+            body, signature = self.sent[before]
+            found.append(Webhook(self.sandbox.state.get("event", event_id)["type"], body, signature))
+        return [one for one in found if not types or one.type in types]
+
+    def objects(self, kind: str) -> list[Body]:
+        """Every object of Stripe's kind, oldest first: `transfer`, `refund`, `charge`, …"""
+        return list(reversed(self.sandbox.state.find(kind, where={}, limit=10_000)[0]))
+
+    def fund(self, amount_minor: int, currency: str = "eur") -> None:
+        """Put money on the platform's balance that no sale brought."""
+        self.sandbox.state.move(currency, amount_minor)
+
+    def forget_keys(self) -> None:
+        """A day passes and Stripe forgets its idempotency keys."""
+        self.sandbox.state.forget_replies(older_than=-1)
+
+
+def signed(body: bytes, *, secret: str = WEBHOOK_SECRET, at: int | None = None) -> str:
+    return sign(body, secret=secret, at=int(time.time()) if at is None else at)
+
+
+@pytest.fixture
+def stripe_sandbox(settings: SettingsWrapper) -> Iterator[StripeFake]:
+    sent: list[tuple[bytes, str]] = []
+
+    def keep(body: bytes, signature: str) -> int:
+        sent.append((body, signature))
+        return 200
+
+    sandbox = Sandbox(secret_key=SECRET_KEY, webhook_secret=WEBHOOK_SECRET, send=keep)
+    sandbox.start(deliver=False)
+    settings.STRIPE_SECRET_KEY = SECRET_KEY
+    settings.STRIPE_WEBHOOK_SECRETS = [WEBHOOK_SECRET]
+    settings.STRIPE_API_BASE = sandbox.address
+    try:
+        yield StripeFake(sandbox, sent)
+    finally:
+        sandbox.stop()
