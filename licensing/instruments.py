@@ -60,7 +60,7 @@ def _store(data: bytes, sha256: str) -> str:
 
 
 def current_sha256(instrument: Instrument) -> str:
-    """The hash of what is kept now; "" where it is gone. Equal to `instrument.sha256` for as long as nobody touched it."""
+    """The hash of what is kept now; "" where it is gone. It equals `instrument.sha256` while nobody touched it."""
     if not instrument.file:
         return hashlib.sha256(instrument.text.encode()).hexdigest()
     return _hash_of(instrument.file.name)

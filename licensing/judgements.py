@@ -76,37 +76,31 @@ class Judgement:
 
 def judge(record: Record, question: Question) -> Judgement:
     """Every test of one record. Never raises for what a row may hold: what is not understood fails."""
-    licence, licence_faults = _licence_of(record)
-    constant: list[Reason] = []
-    partial: list[tuple[Reason, int]] = []
-    tests = (
-        _review_faults(record, question),
-        _evidence_faults(record, question),
-        iter(licence_faults),
-        _use_faults(record, question, licence),
-        _basis_faults(record, question),
-        _price_faults(record, question),
-    )
-    for test in tests:
-        for code, detail in test:
-            constant.append(_reason(record, code, detail))
+    faults: list[Fault] = []
+    licence = _licence_of(record, faults)
+    _test_review(record, question, faults)
+    _test_evidence(record, question, faults)
+    _test_use(record, question, licence, faults)
+    _test_basis(record, question, faults)
+    if question.use == _SALE:
+        _test_price(record, question, faults)
+    _test_place(record, question, faults)
     where_not = 0
-    for code, detail, mask in _place_faults(record, question):
-        if mask == ALL:
-            constant.append(_reason(record, code, detail))
-        elif mask:
-            partial.append((_reason(record, code, detail), mask))
+    for _, _, mask in faults:
         where_not |= mask
-    next_change = None if constant else _next_change(record, question, ALL & ~where_not)
-    for code, detail, mask in _time_faults(record, question):
-        if mask == ALL:
-            constant.append(_reason(record, code, detail))
-        elif mask:
-            partial.append((_reason(record, code, detail), mask))
+    next_change = None
+    if record.starts_on is not None or record.ends_on is not None:
+        if where_not != ALL:
+            next_change = _next_change(record, question, ALL & ~where_not)
+        _test_time(record, question, faults)
+    if not faults:
+        return Judgement(record, licence, (), (), 0, next_change)
+    constant = tuple(_reason(record, code, detail) for code, detail, mask in faults if mask == ALL)
+    partial = tuple((_reason(record, code, detail), mask) for code, detail, mask in faults if 0 < mask < ALL)
     fails = ALL if constant else 0
     for _, mask in partial:
         fails |= mask
-    return Judgement(record, licence, tuple(constant), tuple(partial), fails, next_change)
+    return Judgement(record, licence, constant, partial, fails, next_change)
 
 
 def _reason(record: Record, code: str, detail: str) -> Reason:
@@ -115,8 +109,13 @@ def _reason(record: Record, code: str, detail: str) -> Reason:
     )
 
 
-Fault = tuple[str, str]
-PlacedFault = tuple[str, str, int]
+# A code, what was seen, and the mask of the countries it is about. Each test adds to a list, because most find nothing.
+Fault = tuple[str, str, int]
+
+_SALE = Use.PERMANENT_DOWNLOAD.value
+_APPROVED = ReviewOutcome.APPROVED.value
+_LICENSEES = frozenset(Licensee)
+_BOUGHT = frozenset({Use.PERMANENT_DOWNLOAD, Use.FREE_DOWNLOAD})
 
 
 def _outlives(record: Record, question: Question) -> bool:
@@ -126,79 +125,92 @@ def _outlives(record: Record, question: Question) -> bool:
     )
 
 
-def _review_faults(record: Record, question: Question) -> Iterator[Fault]:
+def _test_review(record: Record, question: Question, faults: list[Fault]) -> None:
     approval = record.approval
     if record.state not in _KNOWN_STATES:
-        yield "NOT_REVIEWED", f"state {record.state!r} is not known"
+        faults.append(("NOT_REVIEWED", f"state {record.state!r} is not known", ALL))
     elif approval is None or record.state == RecordState.SUBMITTED:
-        yield "NOT_REVIEWED", "waiting for a reviewer"
+        faults.append(("NOT_REVIEWED", "waiting for a reviewer", ALL))
     elif approval.outcome == ReviewOutcome.REFUSED or record.state == RecordState.REFUSED:
-        yield "NOT_REVIEWED", f"refused: {approval.reason}"
-    elif approval.outcome != ReviewOutcome.APPROVED:
-        yield "NOT_REVIEWED", f"outcome {approval.outcome!r} is not known"
+        faults.append(("NOT_REVIEWED", f"refused: {approval.reason}", ALL))
+    elif approval.outcome != _APPROVED:
+        faults.append(("NOT_REVIEWED", f"outcome {approval.outcome!r} is not known", ALL))
     if approval is not None and not approval.independent:
-        yield "REVIEW_NOT_INDEPENDENT", approval.reviewer
+        faults.append(("REVIEW_NOT_INDEPENDENT", approval.reviewer, ALL))
     if record.state == RecordState.REVOKED and (record.void_title or not _outlives(record, question)):
-        yield "REVOKED", "the licensor never held the right" if record.void_title else ""
+        faults.append(("REVOKED", "the licensor never held the right" if record.void_title else "", ALL))
     if record.state == RecordState.SUSPENDED:
-        yield "SUSPENDED", ""
+        faults.append(("SUSPENDED", "", ALL))
 
 
-def _evidence_faults(record: Record, question: Question) -> Iterator[Fault]:
-    wanted = EVIDENCE_FOR_BASIS.get(record.basis)
-    kinds = {item.kind for item in record.evidence}
-    if not kinds:
-        yield "EVIDENCE_MISSING", "nothing was handed in"
-    elif wanted is None or not kinds & wanted:
-        named = ", ".join(sorted(str(kind) for kind in wanted or ()))
-        yield "EVIDENCE_MISSING", f"{record.basis} needs {named or 'a known basis'}"
-    changed = [item for item in record.evidence if item.current_sha256 != item.sha256]
-    if changed:
-        yield "EVIDENCE_ALTERED", f"{changed[0].kind} {'is gone' if not changed[0].current_sha256 else 'was changed'}"
+def _test_evidence(record: Record, question: Question, faults: list[Fault]) -> None:
+    wanted = EVIDENCE_FOR_BASIS.get(record.basis, _NONE)
+    if not record.evidence:
+        faults.append(("EVIDENCE_MISSING", "nothing was handed in", ALL))
+    elif not any(item.kind in wanted for item in record.evidence):
+        named = ", ".join(sorted(wanted)) or "a known basis"
+        faults.append(("EVIDENCE_MISSING", f"{record.basis} needs {named}", ALL))
+    for item in record.evidence:
+        if item.current_sha256 != item.sha256:
+            seen = "was changed" if item.current_sha256 else "is gone"
+            faults.append(("EVIDENCE_ALTERED", f"{item.kind} {seen}", ALL))
+            break
     approval = record.approval
-    if approval is None or approval.outcome != ReviewOutcome.APPROVED:
+    if approval is None or approval.outcome != _APPROVED:
         return
     if approval.evidence_sha256 != record.evidence_sha256:
-        yield "EVIDENCE_ALTERED", "not the evidence that was approved"
+        faults.append(("EVIDENCE_ALTERED", "not the evidence that was approved", ALL))
     if record.layer == Layer.RECORDING and not (approval.sound_sha256 and question.sound_sha256):
-        yield "EVIDENCE_ALTERED", "no accepted sound to compare with"
+        faults.append(("EVIDENCE_ALTERED", "no accepted sound to compare with", ALL))
     elif record.layer == Layer.RECORDING and approval.sound_sha256 != question.sound_sha256:
-        yield "EVIDENCE_ALTERED", "not the sound that was approved"
+        faults.append(("EVIDENCE_ALTERED", "not the sound that was approved", ALL))
 
 
-def _licence_of(record: Record) -> tuple[Licence | None, list[Fault]]:
-    """The public licence of a record that rests on one, with what is wrong about it."""
+_NONE: frozenset[str] = frozenset()
+
+
+def _licence_of(record: Record, faults: list[Fault]) -> Licence | None:
+    """The public licence of a record that rests on one; what is wrong about it joins the faults."""
     if record.basis != Basis.PUBLIC_LICENCE:
-        return None, []
+        return None
     try:
         licence = licences.parse(record.licence_url or record.licence_statement)
     except LicenceError as error:
-        return None, [(error.code, record.licence_statement or record.licence_url or "no licence is stated")]
+        stated = record.licence_statement or record.licence_url or "no licence is stated"
+        faults.append((error.code, stated, ALL))
+        return None
     if licence.held:
-        return licence, [("LICENCE_UNKNOWN", f"{licence.name}: {licence.held}")]
+        faults.append(("LICENCE_UNKNOWN", f"{licence.name}: {licence.held}", ALL))
     if licence.mark:
-        return licence, [("LICENCE_UNKNOWN", f"{licence.name} is a label; show that it is in the public domain")]
-    return licence, []
+        faults.append(("LICENCE_UNKNOWN", f"{licence.name} is a label; show that it is in the public domain", ALL))
+    return licence
 
 
-def _use_faults(record: Record, question: Question, licence: Licence | None) -> Iterator[Fault]:
+def _test_use(record: Record, question: Question, licence: Licence | None, faults: list[Fault]) -> None:
     if not _use_granted(record, question):
-        yield "USE_NOT_GRANTED", f"granted: {', '.join(sorted(record.uses & ALL_USES)) or 'nothing'}"
+        granted = ", ".join(sorted(record.uses & ALL_USES)) or "nothing"
+        faults.append(("USE_NOT_GRANTED", f"granted: {granted}", ALL))
     if record.layer == Layer.WORK and record.basis == Basis.DDEX_DEAL:
-        yield "USE_NOT_GRANTED", "a DDEX deal never covers the work"
-    if record.licensee not in {Licensee.STORE, Licensee.PUBLIC}:
-        yield "USE_NOT_GRANTED", f"licensee {record.licensee!r} is not known"
+        faults.append(("USE_NOT_GRANTED", "a DDEX deal never covers the work", ALL))
+    if record.licensee not in _LICENSEES:
+        faults.append(("USE_NOT_GRANTED", f"licensee {record.licensee!r} is not known", ALL))
     if licence and licence.nc and question.use != Use.REDOWNLOAD:
         if not question.free:
-            yield "NC_FORBIDS_SALE", licence.name
+            faults.append(("NC_FORBIDS_SALE", licence.name, ALL))
         elif not record.free_consent:
-            yield "NC_FREE_NEEDS_CONSENT", licence.name
-    if question.edited and not record.edits_allowed and (licence is None or licence.nd):
-        forbids = question.use != Use.PREVIEW or licence is not None
-        if forbids:
-            yield "ND_FORBIDS_EDIT", licence.name if licence else "the record allows no edits"
+            faults.append(("NC_FREE_NEEDS_CONSENT", licence.name, ALL))
+    if question.edited and not record.edits_allowed:
+        _test_edit(question, licence, faults)
     if record.drm_required:
-        yield "DRM_REQUIRED", ""
+        faults.append(("DRM_REQUIRED", "", ALL))
+
+
+def _test_edit(question: Question, licence: Licence | None, faults: list[Fault]) -> None:
+    """A private licence of a preview covers the cut that a preview is; a public one with ND covers no cut at all."""
+    if licence is not None and licence.nd:
+        faults.append(("ND_FORBIDS_EDIT", licence.name, ALL))
+    elif licence is None and question.use != Use.PREVIEW:
+        faults.append(("ND_FORBIDS_EDIT", "the record allows no edits", ALL))
 
 
 def _use_granted(record: Record, question: Question) -> bool:
@@ -206,59 +218,68 @@ def _use_granted(record: Record, question: Question) -> bool:
         return False
     if question.use in record.uses:
         return True
-    bought = {Use.PERMANENT_DOWNLOAD, Use.FREE_DOWNLOAD} & record.uses
-    return bool(bought) and _outlives(record, question)
+    return bool(_BOUGHT & record.uses) and _outlives(record, question)
 
 
-def _basis_faults(record: Record, question: Question) -> Iterator[Fault]:
-    if record.basis not in EVIDENCE_FOR_BASIS:
-        yield "USE_NOT_GRANTED", f"basis {record.basis!r} is not known"
-    if record.layer == Layer.WORK and record.basis == Basis.PUBLIC_LICENCE and record.cmo_status not in _NOT_BOUND:
-        bound = record.cmo_status == CmoStatus.EXCLUSIVE
-        yield "CMO_STATUS_UNKNOWN", "an exclusive mandate is in force" if bound else "no answer on file"
-    if record.basis == Basis.CMO:
-        if record.layer != Layer.WORK:
-            yield "CMO_MANDATE_UNPROVEN", "a society for works licenses no sound recording"
-        elif not record.cmo_mandate_proven:
-            yield "CMO_MANDATE_UNPROVEN", ""
-        elif not record.cmo_in_repertoire:
-            yield "NOT_IN_REPERTOIRE", ""
-    if record.basis == Basis.STATUTORY:
+def _test_basis(record: Record, question: Question, faults: list[Fault]) -> None:
+    basis = record.basis
+    if basis not in EVIDENCE_FOR_BASIS:
+        faults.append(("USE_NOT_GRANTED", f"basis {basis!r} is not known", ALL))
+    elif basis == Basis.PUBLIC_LICENCE:
+        if record.layer == Layer.WORK and record.cmo_status not in _NOT_BOUND:
+            bound = record.cmo_status == CmoStatus.EXCLUSIVE
+            seen = "an exclusive mandate is in force" if bound else "no answer on file"
+            faults.append(("CMO_STATUS_UNKNOWN", seen, ALL))
+    elif basis == Basis.CMO:
+        _test_society(record, faults)
+    elif basis == Basis.STATUTORY:
         if record.layer != Layer.WORK or not record.statutory_condition_met:
-            yield "STATUTORY_CONDITION", ""
+            faults.append(("STATUTORY_CONDITION", "", ALL))
         if record.rate_verified_on is None or record.rate_verified_on > question.at.astimezone(UTC).date():
-            yield "RATE_UNVERIFIED", ""
+            faults.append(("RATE_UNVERIFIED", "", ALL))
 
 
-def _price_faults(record: Record, question: Question) -> Iterator[Fault]:
-    if record.basis == Basis.PUBLIC_LICENCE or question.use != Use.PERMANENT_DOWNLOAD:
+def _test_society(record: Record, faults: list[Fault]) -> None:
+    if record.layer != Layer.WORK:
+        faults.append(("CMO_MANDATE_UNPROVEN", "a society for works licenses no sound recording", ALL))
+    elif not record.cmo_mandate_proven:
+        faults.append(("CMO_MANDATE_UNPROVEN", "", ALL))
+    elif not record.cmo_in_repertoire:
+        faults.append(("NOT_IN_REPERTOIRE", "", ALL))
+
+
+def _test_price(record: Record, question: Question, faults: list[Fault]) -> None:
+    if record.basis == Basis.PUBLIC_LICENCE:
         return
     if question.price_is_zero and Use.FREE_DOWNLOAD not in record.uses:
-        yield "NO_PRICE", "a paid deal is offered for nothing"
+        faults.append(("NO_PRICE", "a paid deal is offered for nothing", ALL))
     if question.prices is None or record.price_minimum_minor is None:
         return
     asked = dict(question.prices).get(record.price_currency)
     if asked is None:
-        yield "NO_PRICE", record.price_currency
+        faults.append(("NO_PRICE", record.price_currency, ALL))
     elif asked < record.price_minimum_minor:
-        yield "PRICE_BELOW_MINIMUM", f"{record.price_currency} {asked} under {record.price_minimum_minor}"
+        under = f"{record.price_currency} {asked} under {record.price_minimum_minor}"
+        faults.append(("PRICE_BELOW_MINIMUM", under, ALL))
 
 
-def _place_faults(record: Record, question: Question) -> Iterator[PlacedFault]:
+def _test_place(record: Record, question: Question, faults: list[Fault]) -> None:
     unknown = record.territories.unknown
     if unknown:
-        yield "TERRITORY_UNKNOWN", ", ".join(unknown), ALL
-    yield "TERRITORY_EXCLUDED", str(record.territories), ALL & ~record.territories.mask
+        faults.append(("TERRITORY_UNKNOWN", ", ".join(unknown), ALL))
+    outside = ALL & ~record.territories.mask
+    if outside:
+        faults.append(("TERRITORY_EXCLUDED", str(record.territories), outside))
     if record.basis == Basis.PASS_THROUGH:
         here = PASS_THROUGH_COUNTRIES if record.layer == Layer.WORK else 0
-        yield "PASS_THROUGH_NOT_VALID_HERE", "", ALL & ~here
-    if record.basis == Basis.STATUTORY:
-        yield "STATUTORY_CONDITION", "no such licence in this country", ALL & ~STATUTORY_COUNTRIES
+        faults.append(("PASS_THROUGH_NOT_VALID_HERE", "", ALL & ~here))
+    elif record.basis == Basis.STATUTORY:
+        faults.append(("STATUTORY_CONDITION", "no such licence in this country", ALL & ~STATUTORY_COUNTRIES))
     if question.use == Use.PREVIEW and question.preview_seconds is not None:
-        yield from _preview_faults(record, question.preview_seconds)
+        faults += _preview_faults(record, question.preview_seconds)
 
 
-def _preview_faults(record: Record, seconds: int) -> Iterator[PlacedFault]:
+def _preview_faults(record: Record, seconds: int) -> Iterator[Fault]:
     limit = record.preview_max_seconds
     if limit is not None and seconds > limit:
         yield "PREVIEW_TOO_LONG", f"{seconds} s, granted {limit} s", ALL
@@ -271,13 +292,15 @@ def _preview_faults(record: Record, seconds: int) -> Iterator[PlacedFault]:
             yield "PREVIEW_TOO_LONG", f"{seconds} s, no more than {most} s here", BIT[country]
 
 
-def _time_faults(record: Record, question: Question) -> Iterator[PlacedFault]:
+def _test_time(record: Record, question: Question, faults: list[Fault]) -> None:
     if record.starts_on is not None:
         begun = day_start(record.starts_on).begun_at(question.at)
-        yield "NOT_YET_STARTED", f"begins {record.starts_on}", ALL & ~begun
+        if begun != ALL:
+            faults.append(("NOT_YET_STARTED", f"begins {record.starts_on}", ALL & ~begun))
     if record.ends_on is not None and not _outlives(record, question):
         ended = day_start(day_after(record.ends_on)).begun_at(question.at)
-        yield "TERM_EXPIRED", f"ended {record.ends_on}", ended
+        if ended:
+            faults.append(("TERM_EXPIRED", f"ended {record.ends_on}", ended))
 
 
 def _next_change(record: Record, question: Question, reach: int) -> datetime | None:

@@ -231,7 +231,8 @@ _ART_NAME = re.compile(
 _GPL_NAME = re.compile(r"\b(?:GNU\s+)?(?P<gpl>[AL]?GPL)(?:[\s-]*v?(?P<version>[123](?:\.[01])?))?(?![^\W_])")
 _ADDRESS = re.compile(r"https?://[^\s<>\"'()\[\]{}|]+", re.IGNORECASE)
 _BARE_ADDRESS = re.compile(
-    r"(?<![/\w.@-])(?:www\.)?(?:creativecommons\.org/(?:licenses|publicdomain)|artlibre\.org/licence)/[^\s<>\"'()\[\]{}|]+",
+    r"(?<![/\w.@-])(?:www\.)?(?:creativecommons\.org/(?:licenses|publicdomain)|artlibre\.org/licence)/"
+    r"[^\s<>\"'()\[\]{}|]+",
     re.IGNORECASE,
 )
 _LOOSE = re.compile(

@@ -1,4 +1,4 @@
-"""Takedowns, disputes, holds and recalls: recorded with who and why, in force with the next request, lifted by a row."""
+"""Takedowns, disputes, holds and recalls: who demands what and why, in force with the next request, lifted by a row."""
 
 from collections.abc import Collection
 from datetime import datetime

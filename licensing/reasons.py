@@ -1,4 +1,4 @@
-"""Every reason the engine gives: what it means, who can fix it, and what to do. Pure; docs/clearance.md is made from it.
+"""Every reason the engine gives: what it means, who can fix it, what to do. Pure; docs/clearance.md is made from it.
 
 Codes are stable: other systems and years-old decisions name them. A code is never renamed or given another meaning.
 """
@@ -65,7 +65,7 @@ _ALL = [
     ),
     ReasonText(
         "ATTRIBUTION_INCOMPLETE", _T, Fixer.LABEL,
-        "The licence asks that the author be named, and the title or the author is missing, or the file cannot carry it.",
+        "The licence asks for the author's name, and title or author is missing, or the file cannot carry it.",
         "Add the title and the main artist to the recording.",
     ),
     ReasonText(

@@ -3,17 +3,17 @@
 `decide` answers for all countries at once. It reads nothing but its two arguments and knows no clock; whatever it does
 not understand is a refusal. The order of thought is that of the trade: what concerns the whole track; every record by
 itself (`judgements`); then each layer, which is clear where the records that pass make up exactly the whole. Countries
-that are treated alike are decided together, so that the usual verdict costs a few dozen steps and not 249 times as many.
+that are treated alike are decided together, so that a verdict costs a few dozen steps and not 249 times as many.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from fractions import Fraction
+from math import lcm
 
 from licensing.judgements import Judgement, judge
 from licensing.records import (
-    WHOLE,
     Approval,
     Evidence,
     EvidenceItem,
@@ -23,7 +23,7 @@ from licensing.records import (
     evidence_hash,
 )
 from licensing.terms import Basis, Layer, Licensee, Material, NoticeKind, Use
-from licensing.territories import ALL, day_start
+from licensing.territories import ALL, day_after, day_start
 from licensing.verdicts import (
     ClearedGroup,
     LicenceDuty,
@@ -79,13 +79,17 @@ class _Layer:
         )
         self._seen: dict[tuple[int, ...], _LayerAnswer] = {}
         self._partial = [mask for judgement in judgements for _reason, mask in judgement.partial]
+        self._dated = any(each.record.starts_on or each.record.ends_on for each in judgements)
+        self._starting = [each for each in judgements if each.record.starts_on and each.next_change]
+        self._whole = lcm(*(each.record.share.denominator for each in judgements))
 
     def answer_at(self, bit: int) -> _LayerAnswer:
         """The answer in the country of `bit`; countries where the same tests fail share one."""
-        key = tuple(place for place, mask in enumerate(self._partial) if mask & bit)
-        if key not in self._seen:
-            self._seen[key] = self._answer(bit)
-        return self._seen[key]
+        key = tuple([place for place, mask in enumerate(self._partial) if mask & bit])
+        answer = self._seen.get(key)
+        if answer is None:
+            answer = self._seen[key] = self._answer(bit)
+        return answer
 
     def _answer(self, bit: int) -> _LayerAnswer:
         if not self.judgements:
@@ -93,27 +97,32 @@ class _Layer:
             return _LayerAnswer((Reason.of(code, layer=self.layer.value, detail=self._named()), *self.disputes))
         passing = [judgement for judgement in self.judgements if not judgement.fails & bit]
         held = _by_holder(passing)
-        total = sum((judgement.record.share for judgement in held.values()), Fraction(0))
-        if total == WHOLE and not self.disputes:
-            relied = tuple(sorted(held.values(), key=lambda judgement: judgement.record.id))
-            return _LayerAnswer((), relied, self._until(passing, held, bit))
-        if total > WHOLE:
+        total = sum([self._weight(judgement) for judgement in held.values()])
+        if total == self._whole and not self.disputes:
+            relied = tuple(sorted(held.values(), key=_record_id))
+            return _LayerAnswer((), relied, self._until(passing, held, bit) if self._dated else None)
+        if total > self._whole:
             return _LayerAnswer((self._overclaim(passing, total), *self.disputes))
-        missing = self._missing(held, total, bit) if total < WHOLE else ()
+        missing = self._missing(held, total, bit) if total < self._whole else ()
         return _LayerAnswer((*missing, *self.disputes))
+
+    def _weight(self, judgement: Judgement) -> int:
+        """The record's share as a whole number of the layer's smallest common part; `_whole` of them are all of it."""
+        share = judgement.record.share
+        return share.numerator * (self._whole // share.denominator)
 
     def _named(self) -> str:
         return self.subject if self.layer is Layer.WORK else ""
 
-    def _overclaim(self, passing: Iterable[Judgement], total: Fraction) -> Reason:
+    def _overclaim(self, passing: Iterable[Judgement], total: int) -> Reason:
         """`exclusive` in a DDEX deal means exclusive to the shop and says nothing about who owns the right."""
         exclusive = [each for each in passing if each.record.exclusive and each.record.basis != Basis.DDEX_DEAL]
         names = sorted({each.record.licensor_name or each.record.licensor for each in passing})
         code = "CONFLICTING_CLAIM" if exclusive else "SHARES_OVER_100"
-        detail = ", ".join(names) if exclusive else percent(total)
+        detail = ", ".join(names) if exclusive else percent(Fraction(total, self._whole))
         return Reason.of(code, layer=self.layer.value, detail=detail)
 
-    def _missing(self, held: Mapping[str, Judgement], total: Fraction, bit: int) -> tuple[Reason, ...]:
+    def _missing(self, held: Mapping[str, Judgement], total: int, bit: int) -> tuple[Reason, ...]:
         """The failures of the records that came nearest to making up the whole, each holder's best one."""
         nearest: dict[str, Judgement] = {}
         for judgement in self.judgements:
@@ -124,12 +133,12 @@ class _Layer:
         reasons: list[Reason] = []
         could_be = total
         for judgement in sorted(nearest.values(), key=lambda each: _distance(each, bit)):
-            if could_be >= WHOLE:
+            if could_be >= self._whole:
                 break
             reasons += judgement.reasons_at(bit)
-            could_be += judgement.record.share
-        if total or could_be < WHOLE:
-            detail = f"{self._named()} {percent(total)} licensed".strip()
+            could_be += self._weight(judgement)
+        if total or could_be < self._whole:
+            detail = f"{self._named()} {percent(Fraction(total, self._whole))} licensed".strip()
             reasons.append(Reason.of("SHARES_NOT_100", layer=self.layer.value, detail=detail))
         return tuple(reasons)
 
@@ -137,21 +146,21 @@ class _Layer:
         """The first local day on which the layer may no longer be whole: an end, or another claim's beginning."""
         days: list[date] = []
         for holder, chosen in held.items():
+            if chosen.record.ends_on is None:
+                continue
             ends = [
-                each.record.ends_on
+                each.record.ends_on or date.max
                 for each in passing
                 if each.record.licensor == holder and each.record.share == chosen.record.share
             ]
-            if None not in ends:
-                days.append(max(end for end in ends if end))
-        first_end = min(days, default=None)
-        starts = [
-            each.record.starts_on
-            for each in self.judgements
-            if not each.constant and each.count_at(bit) and each.record.starts_on and each.next_change
-        ]
-        after_end = date.fromordinal(first_end.toordinal() + 1) if first_end and first_end < date.max else None
-        return min((day for day in (after_end, *starts) if day), default=None)
+            days.append(day_after(max(ends)))
+        days += [each.record.starts_on for each in self._starting if each.fails & bit and each.record.starts_on]
+        first = min(days, default=date.max)
+        return first if first < date.max else None
+
+
+def _record_id(judgement: Judgement) -> str:
+    return judgement.record.id
 
 
 def _by_holder(passing: Iterable[Judgement]) -> dict[str, Judgement]:
@@ -268,7 +277,7 @@ def _track_reasons(question: Question, evidence: Evidence) -> tuple[tuple[Reason
 
 
 def _notice_reasons(notice: NoticeFact, question: Question) -> Iterator[Reason]:
-    """What was bought stays the buyer's: only a recall, or a notice nobody here understands, stops fetching it again."""
+    """What was bought stays the buyer's: only a recall, or a notice nobody understands, stops fetching it again."""
     if notice.kind == NoticeKind.DISPUTE:
         return
     keeps = notice.kind in {NoticeKind.TAKEDOWN, NoticeKind.LEGAL_HOLD}
@@ -403,10 +412,12 @@ def _obligations(evidence: Evidence, judged: Iterable[Judgement], used: Iterable
     relied = {each.record.id for each in used}
     duties: dict[tuple[str, str], LicenceDuty] = {}
     for each in judged:
-        beside = relied and {reason.code for reason in each.constant} == {"NC_FORBIDS_SALE"}
-        if each.licence is None or not (each.record.id in relied or beside):
-            continue
         licence = each.licence
+        if licence is None:
+            continue
+        beside = relied and {reason.code for reason in each.constant} == {"NC_FORBIDS_SALE"}
+        if not (each.record.id in relied or beside):
+            continue
         key = (each.record.layer, licence.url)
         on = each.record.id in relied or (key in duties and duties[key].relied_on)
         duties[key] = LicenceDuty(

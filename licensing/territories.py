@@ -1,14 +1,14 @@
 """Countries, sets of countries, and when a calendar day begins in each of them. Pure.
 
-The list of countries is `iso3166.tab` of the tzdata package (ISO 3166-1 alpha-2, read literally: US holds neither PR nor
-GU, GB neither GG nor JE), the zones of a country are `zone.tab`. Both come with the locked package and not from the
-machine, so that the same release gives the same answer everywhere; `DATA_VERSION` says which tables they were.
+The list of countries is `iso3166.tab` of the tzdata package (ISO 3166-1 alpha-2, read literally: US holds neither PR
+nor GU, GB neither GG nor JE), the zones of a country are `zone.tab`. Both come with the locked package and not from
+the machine, so that the same release gives the same answer everywhere; `DATA_VERSION` says which tables they were.
 
 A day of a country begins when the first of its clocks shows it: the easternmost zone counts, as in DDEX. That zone is
 the one whose clock is furthest ahead on the day, which for Kiribati and New Zealand lies beyond the date line.
 
-Inside, a set of countries is also a mask: an integer with one bit a country, in the order of `COUNTRIES`. Rules over all
-countries are then a handful of integer operations.
+Inside, a set of countries is also a mask: an integer with one bit a country, in the order of `COUNTRIES`. Rules over
+all countries are then a handful of integer operations.
 """
 
 from bisect import bisect_right
@@ -112,7 +112,7 @@ class TerritorySet:
     @property
     def unknown(self) -> tuple[str, ...]:
         """What is not understood of this set; a record with any of it clears nothing."""
-        bad = tuple(sorted(code for code in self.codes if code not in BIT))
+        bad = () if _mask_of_set(self.codes).bit_count() == len(self.codes) else tuple(sorted(self.codes - BIT.keys()))
         return bad if self.mode in _MODES else (*bad, self.mode)
 
     @property
@@ -146,10 +146,7 @@ class TerritorySet:
         return self._like(TerritoryMode.WORLD_EXCEPT, mine | theirs)
 
     def __str__(self) -> str:
-        names = ", ".join(sorted(self.codes))
-        if self._is_only:
-            return names
-        return f"worldwide except {names}" if names else "worldwide"
+        return _in_words(self.mode, self.codes)
 
     @property
     def _is_only(self) -> bool:
@@ -161,6 +158,14 @@ class TerritorySet:
 
 
 _MODES = frozenset(mode.value for mode in TerritoryMode)
+
+
+@lru_cache(maxsize=4096)
+def _in_words(mode: str, codes: frozenset[str]) -> str:
+    names = ", ".join(sorted(codes))
+    if mode == TerritoryMode.ONLY:
+        return names
+    return f"worldwide except {names}" if names else "worldwide"
 
 
 @lru_cache(maxsize=4096)
@@ -196,7 +201,7 @@ _FIRST_YEAR, _LAST_YEAR = 1900, 9000
 
 @dataclass(frozen=True, slots=True)
 class DayStart:
-    """When one calendar day begins around the world: ascending instants, and the countries where it has begun by each."""
+    """When one day begins around the world: ascending instants, and the countries where it has begun by each."""
 
     instants: tuple[datetime, ...]
     begun: tuple[int, ...]
@@ -218,7 +223,7 @@ class DayStart:
 
 @lru_cache(maxsize=8192)
 def day_start(day: date) -> DayStart:
-    """The start of `day` in every country. Days before 1900 have begun everywhere, days from the year 9000 on never do."""
+    """The start of `day` in every country. Days before 1900 have begun everywhere; from the year 9000 on none does."""
     if day.year < _FIRST_YEAR:
         return DayStart((datetime.min.replace(tzinfo=UTC),), (ALL,))
     if day.year >= _LAST_YEAR:

@@ -1,8 +1,8 @@
 """The engine's answer: where a recording is cleared, until when, on what; and where it is not, and why. Pure.
 
 A verdict is data. `to_json` gives the same bytes for the same answer, so that a stored one can be hashed and compared;
-`from_data` reads it back. Sets of countries are written as `{"only": […]}` or `{"except": […]}`, whichever is shorter,
-beside the version of the country list they were made with: read under another list, a complement means nowhere.
+`from_data` reads it back. Sets of countries are written as `{"only": […]}` or `{"except": […]}`, whichever is
+shorter, beside the version of the country list they were made with: under another list, a complement means nowhere.
 """
 
 import hashlib

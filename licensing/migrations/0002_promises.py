@@ -3,46 +3,47 @@
 from django.db import migrations
 
 APPEND_ONLY = [
-    "instrument",
-    "licencegrant",
-    "grantevidence",
-    "review",
-    "grantend",
-    "notice",
-    "noticeend",
-    "clearancedecision",
+    "licensing_instrument",
+    "licensing_licencegrant",
+    "licensing_grantevidence",
+    "licensing_review",
+    "licensing_grantend",
+    "licensing_notice",
+    "licensing_noticeend",
+    "licensing_clearancedecision",
 ]
 
-FORWARD = (
-    """
+REFUSE_CHANGES = """
 CREATE FUNCTION licensing_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '% is append-only: add a new row instead of % on it', TG_TABLE_NAME, TG_OP
         USING ERRCODE = 'restrict_violation';
 END $$;
 """
-    + "".join(
-        f"""
-CREATE TRIGGER licensing_{table}_append_only BEFORE UPDATE OR DELETE ON licensing_{table}
-    FOR EACH ROW EXECUTE FUNCTION licensing_append_only();
-"""
-        for table in APPEND_ONLY
-    )
-    + """
+ALLOW_CHANGES = "DROP FUNCTION licensing_append_only();"
+
+# The engine refuses such a review as well; here it cannot even be written down.
+FOUR_EYES = """
 CREATE FUNCTION licensing_review_is_independent() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     asked licensing_licencegrant%ROWTYPE;
 BEGIN
     SELECT * INTO asked FROM licensing_licencegrant WHERE id = NEW.grant_id;
     IF asked.submitted_by = NEW.reviewer OR asked.submitted_for_id = ANY (NEW.reviewer_labels) THEN
-        RAISE EXCEPTION 'REVIEW_NOT_INDEPENDENT: % handed in or belongs to the label of grant %', NEW.reviewer, NEW.grant_id
-            USING ERRCODE = 'restrict_violation';
+        RAISE EXCEPTION 'REVIEW_NOT_INDEPENDENT: % handed in or belongs to the label of grant %',
+            NEW.reviewer, NEW.grant_id USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER licensing_review_independent BEFORE INSERT ON licensing_review
     FOR EACH ROW EXECUTE FUNCTION licensing_review_is_independent();
+"""
+NO_FOUR_EYES = """
+DROP TRIGGER licensing_review_independent ON licensing_review;
+DROP FUNCTION licensing_review_is_independent();
+"""
 
+EVIDENCE_FIRST = """
 CREATE FUNCTION licensing_evidence_before_review() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (SELECT 1 FROM licensing_review WHERE grant_id = NEW.grant_id) THEN
@@ -54,21 +55,26 @@ END $$;
 CREATE TRIGGER licensing_evidence_before_review BEFORE INSERT ON licensing_grantevidence
     FOR EACH ROW EXECUTE FUNCTION licensing_evidence_before_review();
 """
-)
-
-BACKWARD = (
-    """
+EVIDENCE_ANY_TIME = """
 DROP TRIGGER licensing_evidence_before_review ON licensing_grantevidence;
 DROP FUNCTION licensing_evidence_before_review();
-DROP TRIGGER licensing_review_independent ON licensing_review;
-DROP FUNCTION licensing_review_is_independent();
 """
-    + "".join(f"DROP TRIGGER licensing_{table}_append_only ON licensing_{table};\n" for table in APPEND_ONLY)
-    + "DROP FUNCTION licensing_append_only();\n"
-)
+
+
+def append_only(table: str) -> migrations.RunSQL:
+    return migrations.RunSQL(
+        f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table}"
+        " FOR EACH ROW EXECUTE FUNCTION licensing_append_only();",
+        f"DROP TRIGGER {table}_append_only ON {table};",
+    )
 
 
 class Migration(migrations.Migration):
     dependencies = [("licensing", "0001_initial")]
 
-    operations = [migrations.RunSQL(FORWARD, BACKWARD)]
+    operations = [
+        migrations.RunSQL(REFUSE_CHANGES, ALLOW_CHANGES),
+        *(append_only(table) for table in APPEND_ONLY),
+        migrations.RunSQL(FOUR_EYES, NO_FOUR_EYES),
+        migrations.RunSQL(EVIDENCE_FIRST, EVIDENCE_ANY_TIME),
+    ]
