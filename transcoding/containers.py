@@ -142,13 +142,15 @@ def _aiff(file: BinaryIO, start: int, size: int) -> Declared:
 
 
 def _ogg(file: BinaryIO, size: int) -> Declared:
-    """The last page must be marked as the end of its stream; its granule is the length, for Vorbis and FLAC."""
+    """The last page must be there to its last byte, and be marked as the end of its stream."""
     file.seek(max(0, size - HEAD))
     tail = file.read()
     at = tail.rfind(b"OggS")
     if at < 0 or len(tail) - at < 27:  # noqa: PLR2004 - the header of a page
         return Declared(OGG, whole=False)
-    return Declared(OGG, whole=bool(tail[at + 5] & 4))
+    segments = tail[at + 27 : at + 27 + tail[at + 26]]
+    end = at + 27 + tail[at + 26] + sum(segments)
+    return Declared(OGG, missing=max(0, end - len(tail)), whole=bool(tail[at + 5] & 4))
 
 
 def _mov(file: BinaryIO, size: int) -> Declared:

@@ -14,6 +14,10 @@ from transcoding.waveform import Digest
 
 # How far a lossy length may be off, in samples, where the rate changes: the resampler rounds at both ends.
 RESAMPLED_TOLERANCE = 32
+# Where all sound of an Ogg Vorbis file fits on one page, readers (ffmpeg's too) cannot tell the encoder's delay from the
+# end and give back too many or too few samples; short sounds therefore get short pages, in microseconds.
+SHORT_SECONDS = 3
+SHORT_PAGE = "20000"
 _SAMPLE_FORMATS = {("flac", 16): "s16", ("flac", 24): "s32", ("alac", 16): "s16p", ("alac", 24): "s32p"}
 
 
@@ -34,6 +38,8 @@ def arguments(format: Format, sound: Sound, path: Path) -> list[str]:  # noqa: A
         args += ["-movflags", "+faststart"]  # the index first: a player may begin before the end has arrived
     if format.muxer == "mp3":
         args += ["-id3v2_version", "0", "-write_id3v1", "0"]  # tags are written by `tags`, the Xing frame stays
+    if format.muxer == "ogg" and sound.samples < SHORT_SECONDS * sound.sample_rate:
+        args += ["-page_duration", SHORT_PAGE]
     return [*args, "-f", format.muxer, f"file:{path}"]
 
 

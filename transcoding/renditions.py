@@ -131,7 +131,7 @@ def preview_of(master: Master) -> Rendition | None:
 def sizes(masters: Sequence[Master]) -> dict[int, dict[str, Size]]:
     """For each master (by its id), the size of every format offered from it. One query."""
     made: dict[tuple[int, str], int] = {}
-    rows = Rendition.objects.filter(master__in=masters, state=Rendition.State.READY, cut=None)
+    rows = Rendition.objects.filter(master__in=masters, state=Rendition.State.READY, purpose=Rendition.Purpose.FULL)
     for master_id, code, length in rows.order_by("ready_at").values_list("master_id", "format", "bytes"):
         made[master_id, code] = length
     return {
@@ -227,7 +227,11 @@ def _produce(
         elif row.cut:
             cuts.setdefault(str(row.cut), {})[path] = (claim, each)
         elif sibling := Rendition.objects.filter(
-            master=master, format=row.format, recipe=row.recipe, state=Rendition.State.READY, cut=None
+            master=master,
+            format=row.format,
+            recipe=row.recipe,
+            state=Rendition.State.READY,
+            purpose=Rendition.Purpose.FULL,
         ).first():
             kept = storage.fetch_to(sibling.storage_key, folder / f"{row.pk}.kept", sha256=sibling.sha256)
             shutil.copyfile(kept, path)  # a copy of our own: what was fetched may be the store's very file

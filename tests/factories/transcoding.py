@@ -88,7 +88,7 @@ def make_rendition(master: Master | None = None, format: str = "FLAC", **over: A
 
 
 def make_tags(**over: Any) -> TagSet:
-    fields = {
+    fields: dict[str, Any] = {
         "title": "Nachtlied",
         "artist_line": "Ada feat. Björn",
         "artists": ("Ada", "Björn"),

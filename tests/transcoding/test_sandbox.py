@@ -1,0 +1,141 @@
+"""The fence around ffmpeg."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from transcoding import checks, sandbox
+from transcoding.errors import LimitReached, ProcessFailed
+from transcoding.sandbox import DEFAULT_LIMITS
+
+FOREVER = ["-loglevel", "error", "-re", "-f", "lavfi", "-i", "sine", "-f", "null", "-"]
+FENCES = ["limits", "namespaces", "bubblewrap"]
+
+
+@pytest.fixture(params=FENCES)
+def fence(request, monkeypatch) -> str:
+    """Each fence in turn, where it works here."""
+    name = str(request.param)
+    if name == "bubblewrap" and shutil.which("bwrap") is None:
+        pytest.skip("bubblewrap is not installed here")
+    best = sandbox.fence_name()
+    if FENCES.index(name) > FENCES.index(best):
+        pytest.skip(f"the best fence that works here is {best}")
+    monkeypatch.setattr(sandbox, "fence_name", lambda: name)
+    return name
+
+
+def alive(mark: str) -> list[str]:
+    found = subprocess.run(["ps", "-eo", "comm,args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in found.splitlines() if line.startswith("ffmpeg") and mark in line]
+
+
+def test_it_reads_its_input_and_writes_its_output(fence: str, audio: Path, tmp_path: Path) -> None:
+    source = audio / "plain.wav"
+    out = tmp_path / "out.flac"
+    sandbox.run(["-i", f"file:{source}", f"file:{out}"], inputs=[source], output_dir=tmp_path)
+    assert out.stat().st_size > 1000
+
+
+def test_what_it_prints_streams_to_the_caller(fence: str, audio: Path) -> None:
+    source = audio / "plain.wav"
+    got = bytearray()
+    args = ["-loglevel", "error", "-i", f"file:{source}", "-f", "s16le", "pipe:1"]
+    sandbox.run(args, inputs=[source], limits=replace(DEFAULT_LIMITS, stdout_bytes=10**6), on_output=got.extend)
+    assert len(got) == 88200 * 4
+
+
+def test_it_is_stopped_at_the_wall_clock(fence: str) -> None:
+    begun = time.monotonic()
+    with pytest.raises(LimitReached, match="longer than"):
+        sandbox.run(FOREVER, inputs=[], limits=replace(DEFAULT_LIMITS, wall_seconds=0))
+    assert time.monotonic() - begun < 5
+
+
+def test_it_may_not_use_more_processor_than_allowed(fence: str) -> None:
+    busy = ["-loglevel", "error", "-f", "lavfi", "-i", "anoisesrc=r=192000", "-af", "atempo=0.5", "-f", "null", "-"]
+    with pytest.raises((LimitReached, ProcessFailed)):
+        sandbox.run(busy, inputs=[], limits=replace(DEFAULT_LIMITS, cpu_seconds=1))
+
+
+def test_it_may_not_print_more_than_allowed(fence: str) -> None:
+    loud = ["-loglevel", "error", "-f", "lavfi", "-i", "sine", "-f", "s16le", "pipe:1"]
+    with pytest.raises(LimitReached, match="decodes to more"):
+        sandbox.run(loud, inputs=[], limits=replace(DEFAULT_LIMITS, stdout_bytes=100_000))
+
+
+def test_it_may_not_write_larger_files_than_allowed(fence: str, tmp_path: Path) -> None:
+    loud = ["-loglevel", "error", "-f", "lavfi", "-i", "sine=d=60", "-f", "s16le", f"file:{tmp_path / 'x'}"]
+    with pytest.raises((LimitReached, ProcessFailed)):
+        sandbox.run(loud, inputs=[], output_dir=tmp_path, limits=replace(DEFAULT_LIMITS, file_bytes=100_000))
+    assert (tmp_path / "x").stat().st_size <= 100_000
+
+
+def test_its_last_words_come_with_the_error(fence: str, audio: Path) -> None:
+    with pytest.raises(ProcessFailed, match="Invalid data|No such"):
+        sandbox.run(
+            ["-f", "flac", "-i", f"file:{audio / 'plain.mp3'}", "-f", "null", "-"], inputs=[audio / "plain.mp3"]
+        )
+
+
+def test_a_caller_that_stops_listening_leaves_nothing_running(fence: str) -> None:
+    mark = "sine=f=431.5"
+
+    def stop() -> None:
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        sandbox.run([word.replace("sine", mark) for word in FOREVER], inputs=[], on_beat=stop)
+    assert alive(mark) == []
+
+
+def test_it_dies_with_its_worker(fence: str) -> None:
+    mark = f"sine=f=4{os.getpid()}"
+    code = (
+        "import sys; sys.path.insert(0, '.'); import django; from django.conf import settings;"
+        "settings.configure(FFMPEG=''); from transcoding import sandbox; sandbox.fence_name = lambda: sys.argv[1];"
+        "sandbox.run(sys.argv[2:], inputs=[])"
+    )
+    args = [word.replace("sine", mark) for word in FOREVER]
+    with subprocess.Popen([sys.executable, "-c", code, fence, *args]) as worker:
+        try:
+            _until(lambda: len(alive(mark)) > 0)
+        finally:
+            worker.send_signal(signal.SIGKILL)
+    _until(lambda: alive(mark) == [])
+
+
+def _until(holds) -> None:
+    ends = time.monotonic() + 15
+    while not holds():
+        assert time.monotonic() < ends
+
+
+def test_it_has_no_network(fence: str) -> None:
+    if fence == "limits":
+        pytest.skip("resource limits alone leave the network; ffmpeg's own protocol whitelist closes it")
+    with pytest.raises(ProcessFailed):
+        sandbox.run(
+            ["-loglevel", "error", "-f", "lavfi", "-i", "sine=d=0.1", "-f", "wav", "tcp://127.0.0.1:9"], inputs=[]
+        )
+
+
+def test_bubblewrap_hides_every_other_file(fence: str, audio: Path) -> None:
+    if fence != "bubblewrap":
+        pytest.skip("only bubblewrap has a root of its own")
+    with pytest.raises(ProcessFailed, match="No such file"):
+        sandbox.run(["-i", f"file:{audio / 'plain.wav'}", "-f", "null", "-"], inputs=[])
+
+
+def test_the_check_says_which_fence_there_is(monkeypatch) -> None:
+    monkeypatch.setattr(sandbox, "fence_name", lambda: "limits")
+    (message,) = checks.say_fence(None)
+    assert "limits" in message.msg
+    assert "bubblewrap" in (message.hint or "")
