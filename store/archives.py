@@ -31,7 +31,7 @@ def listing(line: OrderLine, format: str) -> list[Content]:  # noqa: A002
     found.append(Content(f"{folder}/ATTRIBUTION.txt", data=attribution_text(line, files).encode()))
     cover = files[0][0].track.release.artworks.order_by("position").first()
     if cover is not None:
-        with storages["artwork"].open(cover.file.name) as file:
+        with storages["artwork"].open(str(cover.file.name)) as file:
             found.append(Content(f"{folder}/cover.jpg", data=file.read()))
     return found
 

@@ -41,9 +41,10 @@ SUFFIXES = {
     "wv": (".wv",),
 }
 FOREIGN = frozenset(
-    {".aac", ".ac3", ".ape", ".dff", ".dsf", ".m4b", ".mid", ".midi", ".mka", ".mp2", ".mpc", ".ofr", ".ra", ".shn", ".spx",
-     ".tak", ".tta", ".webm", ".wma"}
+    {".aac", ".ac3", ".ape", ".dff", ".dsf", ".m4b", ".mid", ".midi", ".mka", ".mp2", ".mpc", ".ofr", ".ra", ".shn",
+     ".spx", ".tak", ".tta", ".webm", ".wma"}
 )  # fmt: skip
+MILD = frozenset({"NAMED_WRONG", "NO_NUMBER"})  # said, but nothing need be done about them
 TAKEN = "deliver FLAC, WAV, AIFF, ALAC or AAC in m4a, Ogg Vorbis, Opus, MP3 or WavPack."
 AUDIO = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 
@@ -175,7 +176,7 @@ def _folded(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _order(sheet: Sheet) -> tuple[object, ...]:
-    return sheet.disc, sheet.number is None, sheet.number or 0, folders.natural(sheet.shown)
+    return sheet.disc, sheet.number is None, sheet.number or 0, folders.place(sheet.shown)
 
 
 # -- Taking ------------------------------------------------------------------------------------------------------------
@@ -289,10 +290,12 @@ def _write_line(sheet: Sheet, filed: Filed, *, records: int, intake: Intake) -> 
         )
         return
     if filed.is_new:
-        head, outcome = f"{called}.", WARNED if said else DELIVERED
+        head, outcome = f"{called}.", WARNED if any(note.code not in MILD for note in sheet.notes) else DELIVERED
     else:
         head, outcome = f"Already here: {called}. Now with {_added(filed, records)}.", HERE
-    code = sheet.notes[0].code if sheet.notes else ""
+    code = next(
+        (note.code for note in sheet.notes if note.code not in MILD), sheet.notes[0].code if sheet.notes else ""
+    )
     intake.write(sheet.shown, outcome, code, " ".join([head, *said]), sha256=sheet.sha256, filed=filed)
 
 

@@ -37,11 +37,17 @@ class Entry:
 
 
 def walk(folder: Path) -> list[Entry]:
-    """Every file below `folder`, numbers in names sorted as numbers. Raises NotADirectoryError."""
+    """Every file below `folder`, in the order of `place`. Raises NotADirectoryError."""
     root = folder.resolve()
     if not root.is_dir():
         raise NotADirectoryError(str(folder))
-    return sorted(_entries(root), key=lambda entry: natural(entry.shown))
+    return sorted(_entries(root), key=lambda entry: place(entry.shown))
+
+
+def place(shown: str) -> tuple[tuple[int, object], ...]:
+    """A key that puts a folder's files before its folders, and sorts numbers in names as numbers."""
+    *parents, name = shown.split("/")
+    return (*((1, natural(parent)) for parent in parents), (0, natural(name)))
 
 
 def natural(text: str) -> tuple[tuple[int, int, str], ...]:

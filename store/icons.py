@@ -1,4 +1,4 @@
-"""The shop's own icons: paths on a 24 × 24 field, drawn with one stroke width; filled only where the style says so."""
+"""The shop's own icons: paths on a 24 by 24 field, drawn with one stroke width; filled only where the style says so."""
 
 PATHS = {
     "play": "M8 5.5v13l10.5-6.5z",

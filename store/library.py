@@ -117,7 +117,7 @@ def _renditions(masters: Iterable[Master]) -> tuple[dict[tuple[int, str], Rendit
     """The newest finished file, and the state of an unfinished one, by master and format. One query."""
     ready: dict[tuple[int, str], Rendition] = {}
     other: dict[tuple[int, str], str] = {}
-    rows = Rendition.objects.filter(master__in={master.pk for master in masters}, cut=None)
+    rows = Rendition.objects.filter(master__in={master.pk for master in masters}, purpose=Rendition.Purpose.FULL)
     for row in rows.order_by("recipe", "ready_at", "pk"):
         key = (row.master_id, row.format)
         if row.state == Rendition.State.READY:
@@ -201,7 +201,7 @@ def resolve(token: str, *, user: User, at: datetime) -> Deliverable:
         return Deliverable(
             download, line, download.format, None, f"{line.artist} - {line.title}.zip", "application/zip"
         )
-    rendition = Rendition.objects.select_related("master").get(public_id=download.rendition_ref)
+    rendition = Rendition.objects.select_related("master").get(public_id=str(download.rendition_ref))
     each = formats.get(rendition.format)
     name = file_name(rows[0].track, line.artist, formats.extension(each, rendition.master))
     return Deliverable(download, line, each.code, rendition, name, formats.media_type(each, rendition.master))

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -98,9 +99,9 @@ def may_be_heard(rendition: Rendition, *, country: str = "") -> bool:
 
 def set_price(subject: Release | Recording, *, currency: str, amount_minor: int, actor: str) -> Price:
     """Set what a release or recording shall cost; the next review brings the offers in line."""
-    key = "release" if isinstance(subject, Release) else "recording"
+    about: dict[str, Any] = {"release" if isinstance(subject, Release) else "recording": subject}
     price, _ = Price.objects.update_or_create(
-        **{key: subject},
+        **about,
         currency=currency,
         defaults={"amount_minor": amount_minor, "set_by": actor, "set_at": timezone.now()},
     )
@@ -233,7 +234,7 @@ def _prices(release: Release, recordings: Sequence[int]) -> dict[int | None, dic
 
 
 def _align(
-    subject: dict[str, Release | Track],
+    subject: dict[str, Any],
     decision: ClearanceDecision | None,
     prices: dict[str, int],
     halt: str,
@@ -243,7 +244,9 @@ def _align(
 ) -> None:
     """Bring the offers of one subject in line: close what may not stand, open what may, follow the decision."""
     standing = {offer.currency: offer for offer in Offer.objects.filter(**subject, closed_at=None)}
-    wanted = {} if halt or decision is None else {code: minor for code, minor in prices.items() if minor > 0}
+    wanted = {} if halt else {code: minor for code, minor in prices.items() if minor > 0}
+    if decision is None:
+        wanted = {}
     for currency, offer in standing.items():
         if wanted.get(currency) != offer.amount_minor:
             reason = halt or ("PRICE_CHANGED" if currency in wanted else "NO_PRICE")
@@ -252,6 +255,8 @@ def _align(
         elif decision is not None and offer.decision_id != decision.pk:
             Offer.objects.filter(pk=offer.pk).update(decision=decision)
     for currency, minor in wanted.items():
+        if decision is None:
+            break
         if currency not in standing or standing[currency].amount_minor != minor:
             Offer.objects.create(**subject, decision=decision, currency=currency, amount_minor=minor, opened_at=at)
             result.opened += 1

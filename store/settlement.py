@@ -187,7 +187,7 @@ class _Chart:
         if kind == "commission":
             return accounts.commission(self.currency)
         if kind == "payee":
-            return accounts.payee(Payee.objects.get(pk=subject), self.currency)
+            return accounts.payee(Payee.objects.get(pk=int(str(subject))), self.currency)
         return accounts.suspense(f"holder-{subject}", self.currency)
 
 

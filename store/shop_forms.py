@@ -20,7 +20,7 @@ class CountryField(forms.ChoiceField):
             raise forms.ValidationError("Choose a country from the list.")
 
 
-class ProfileForm(forms.ModelForm):  # type: ignore[type-arg] - not generic at run time
+class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the checker only
     """What a person tells about herself; the e-mail address and password have pages of their own."""
 
     class Meta:

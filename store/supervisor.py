@@ -9,7 +9,6 @@ import contextlib
 import ctypes
 import fcntl
 import importlib.util
-import json
 import os
 import pwd
 import shutil
@@ -330,15 +329,16 @@ def valkey(data: Path, sockets: Path) -> Server:
 
 
 def sandbox(port: int) -> Server:
-    """The stand-in for Stripe; it reads `run/web.json` to learn where webhooks go."""
+    """The stand-in for Stripe. It asks `run/web.json` where the web answers now; until then, at the site."""
     address = f"http://127.0.0.1:{port}"
+    site = os.environ.get("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
     environment = {
         "CLEARSONG_HOME": str(embedded.home()),
         "SANDBOX_PORT": str(port),
         "SANDBOX_PUBLIC_URL": address,
         "SANDBOX_SECRET_KEY": embedded.kept_secret("sandbox_secret_key", prefix="sk_test_"),
         "SANDBOX_WEBHOOK_SECRET": embedded.kept_secret("sandbox_webhook_secret", prefix="whsec_"),
-        "SANDBOX_WEBHOOK_URL": _webhook_url(),
+        "SANDBOX_WEBHOOK_URL": f"{site}/stripe/webhook",
     }
 
     def answers() -> bool:
@@ -348,14 +348,6 @@ def sandbox(port: int) -> Server:
 
     command = [sys.executable, "-m", "payments.sandbox"]
     return Server("sandbox", lambda: command, answers, as_owner=False, essential=False, environment=environment)
-
-
-def _webhook_url() -> str:
-    site = os.environ.get("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
-    with contextlib.suppress(FileNotFoundError):
-        web = json.loads((embedded.home() / "run" / "web.json").read_text(encoding="utf-8"))
-        return str(web["webhook_url"])
-    return f"{site}/stripe/webhook"
 
 
 def free_port(kept: int) -> int:

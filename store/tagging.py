@@ -77,7 +77,7 @@ def tagset(track: Track, *, verdict: Verdict, master: Master, place: Place) -> T
         proof_url=proof_url(master.sound_sha256),
         attribution=verdict.obligations.attribution,
         source_note="" if master.lossless else LOSSY_NOTE,
-        cover=Cover(cover.file.name, cover.sha256) if cover else None,
+        cover=Cover(str(cover.file.name), cover.sha256) if cover else None,
     )
 
 

@@ -4,11 +4,13 @@
 """
 
 import logging
+from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from celery import shared_task
 from django.core.cache import cache
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from payments import chain, inbox
@@ -80,7 +82,7 @@ def send_receipt(order_id: int) -> None:
 @shared_task
 def seal_chain() -> None:
     """Put the newest transfers in their places in the hash chain; one writer at a time."""
-    chain.seal_new()
+    chain.seal_new(at=timezone.now())
 
 
 @shared_task
@@ -98,28 +100,29 @@ def fetch_missed_events() -> None:
 def sweep() -> None:
     """Ring for everything that is owed. A row is rung for again only after it had time to be done."""
     at = timezone.now()
-    for event in inbox.sweepable(at=at, limit=AT_ONCE):
-        if _rings("event", event, seconds=30):
-            handle_stripe_event.delay(event)
-    due = Order.objects.filter(next_check_at__lte=at).order_by("next_check_at")
-    for order in due.values_list("pk", flat=True)[:AT_ONCE]:
-        if _rings("order", order, seconds=60):
-            check_order.delay(order)
-    for line in OrderLine.objects.filter(state=OrderLine.State.REFUND_DUE).values_list("pk", flat=True)[:AT_ONCE]:
-        if _rings("refund", line, seconds=120):
-            push_refund.delay(line)
-    unsent = Order.objects.filter(paid_at__isnull=False, receipt_sent_at=None)
-    for order in unsent.values_list("pk", flat=True)[:AT_ONCE]:
-        if _rings("receipt", order, seconds=120):
-            send_receipt.delay(order)
     offers.mark_ended(at=at)
-    if ReviewDue.objects.filter(Q(claimed_until=None) | Q(claimed_until__lte=at)).exists() and _rings(
-        "review", 0, seconds=30
-    ):
+    _ring("event", inbox.sweepable(at=at, limit=AT_ONCE), handle_stripe_event, seconds=30)
+    _ring("order", _keys(Order.objects.filter(next_check_at__lte=at)), check_order, seconds=60)
+    _ring("refund", _keys(OrderLine.objects.filter(state=OrderLine.State.REFUND_DUE)), push_refund, seconds=120)
+    _ring(
+        "receipt", _keys(Order.objects.filter(paid_at__isnull=False, receipt_sent_at=None)), send_receipt, seconds=120
+    )
+    due = ReviewDue.objects.filter(Q(claimed_until=None) | Q(claimed_until__lte=at))
+    if due.exists() and _rings("review", 0, seconds=30):
         review_offers.delay()
-    seal_chain.delay()
     if _rings("fetch", 0, seconds=FETCH_EVERY):
         fetch_missed_events.delay()
+    seal_chain.delay()
+
+
+def _keys(rows: QuerySet[Any]) -> list[int]:
+    return list(rows.order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
+
+
+def _ring(kind: str, keys: Iterable[int], task: Any, *, seconds: int) -> None:
+    for key in keys:
+        if _rings(kind, key, seconds=seconds):
+            task.delay(key)
 
 
 def _rings(kind: str, key: int, *, seconds: int) -> bool:

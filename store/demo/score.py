@@ -75,4 +75,4 @@ def to_integers(sound: Sound, *, bits: int) -> Sound:
     steps = 2 ** (bits - 1) - 1
     rng = np.random.default_rng(bits)
     dither = rng.uniform(-0.5, 0.5, sound.shape) + rng.uniform(-0.5, 0.5, sound.shape)
-    return np.clip(np.rint(sound * steps + dither), -steps - 1, steps)
+    return np.asarray(np.clip(np.rint(sound * steps + dither), -steps - 1, steps))

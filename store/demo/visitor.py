@@ -72,13 +72,16 @@ class Page:
     url: str
     html: str
 
-    def form(self, action_part: str) -> Form:
-        """The first form whose address contains `action_part`; raises `PageFailed` where the page has none."""
+    def forms(self, action_part: str) -> list[Form]:
+        """The forms whose address contains `action_part`, in the order of the page."""
         reader = _FormReader()
         reader.feed(self.html)
-        for form in reader.forms:
-            if action_part in urljoin(self.url, form.action):
-                return form
+        return [form for form in reader.forms if action_part in urljoin(self.url, form.action)]
+
+    def form(self, action_part: str) -> Form:
+        """The first of them; raises `PageFailed` where the page has none."""
+        for form in self.forms(action_part):
+            return form
         raise PageFailed(f"{self.url} has no form that goes to …{action_part}…")
 
 
@@ -102,18 +105,13 @@ class Visitor:
     def get(self, address: str) -> Page:
         return self._page(urllib.request.Request(urljoin(self.site, address)))  # noqa: S310 - our own site
 
-    def submit(self, page: Page, action_part: str, **changes: str) -> Page:
+    def submit(self, page: Page, form: Form, **changes: str) -> Page:
         """Send a form of `page` with some of its fields changed, as pressing its button does."""
-        form = page.form(action_part)
         return self._page(self._request_for(page, form, changes))
 
-    def fetch(self, page: Page, action_part: str, into: Path, **changes: str) -> Fetched:
+    def fetch(self, page: Page, form: Form, into: Path) -> Fetched:
         """Send a form that answers with a file, and keep the file."""
-        form = page.form(action_part)
-        return self._file(self._request_for(page, form, changes), into)
-
-    def fetch_address(self, address: str, into: Path) -> Fetched:
-        return self._file(urllib.request.Request(urljoin(self.site, address)), into)  # noqa: S310 - our own site
+        return self._file(self._request_for(page, form, {}), into)
 
     def _request_for(self, page: Page, form: Form, changes: dict[str, str]) -> urllib.request.Request:
         address = urljoin(page.url, form.action)

@@ -1,6 +1,6 @@
-"""What templates say the same way everywhere: icons, state marks, amounts, lengths, sizes, hashes, countries, fields."""
+"""What templates say the same way everywhere: icons, states, amounts, lengths, sizes, hashes, countries, fields."""
 
-import datetime
+import datetime as dt
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
@@ -138,9 +138,9 @@ def countries_phrase(codes: Iterable[str]) -> str:
 
 
 @register.filter
-def last_day(until: datetime.datetime) -> datetime.date:
+def last_day(until: dt.datetime) -> dt.date:
     """The last day on which something holds that ends at the instant `until`."""
-    return (until - datetime.timedelta(microseconds=1)).date()
+    return (until - dt.timedelta(microseconds=1)).date()
 
 
 @register.inclusion_tag("parts/field.html")
@@ -148,7 +148,7 @@ def field(bound: BoundField) -> dict[str, Any]:
     """One form field with its label, help and errors tied together for screen readers."""
     described = [f"{bound.auto_id}-help"] if bound.help_text else []
     described += [f"{bound.auto_id}-error"] if bound.errors else []
-    attributes = {"aria-describedby": " ".join(described)} if described else {}
+    attributes: dict[str, str | bool] = {"aria-describedby": " ".join(described)} if described else {}
     if bound.errors:
         attributes["aria-invalid"] = "true"
     return {

@@ -19,7 +19,7 @@ MOST_BYTES = 1024 * 1024
 @csrf_exempt  # a machine signs the body instead
 @require_POST
 def receive_event(request: HttpRequest) -> HttpResponse:
-    """Record one webhook. 400 for what Stripe did not sign just now; 200 for the rest, also where it is known already."""
+    """Record one webhook. 400 for what Stripe did not sign just now; 200 for the rest, known ones too."""
     try:
         length = int(request.headers.get("Content-Length") or 0)
     except ValueError:

@@ -18,7 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("id", nargs="*", help="public ids; all certificates where none is given")
         parser.add_argument("--json", action="store_true")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: Any, **options: Any) -> None:
         chosen = Certificate.objects.order_by("pk")
         if options["id"]:
             chosen = chosen.filter(public_id__in=options["id"])

@@ -1,0 +1,1 @@
+"""Views only speak HTTP: read the request, make one call, answer."""

@@ -1,0 +1,285 @@
+"""From the basket to the payment page and back."""
+
+import contextlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from catalog.credits import artist_line
+from catalog.models import Recording, Release
+from payments.errors import PaymentsError
+from store import baskets, offers, pricing, tax
+from store.checkout import STORE_LICENCE, buyer_licence, place_order, start_payment
+from store.errors import StoreError
+from store.models import Basket, Offer, Order
+from store.settlement import settle_order
+from store.shop_forms import CheckoutForm
+from store.templatetags.shop import country_name, percent
+from store.views.release import KINDS
+from store.views.sleeves import TONES, covers
+from store.views.splits import Part, parts
+from store.views.visitor import basket_of, country_of, language_country, open_basket, signed_in
+
+LICENCE_WORDS = {STORE_LICENCE: "the shop's own buyer's licence: yours to keep, on all your devices"}
+
+
+@dataclass(frozen=True, slots=True)
+class Goods:
+    """One thing in the basket, as it is listed. `why` is set where it cannot be bought now."""
+
+    offer: UUID
+    title: str
+    by: str
+    kind: str
+    label: str
+    url: str
+    cover: str
+    tone: int
+    amount_minor: int
+    licence: str = ""
+    licence_url: str = ""
+    split: Sequence[Part] = ()
+    split_total: int = 0
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """A basket as it would be ordered from one country."""
+
+    lines: Sequence[Goods]
+    gone: Sequence[Goods]
+    currency: str
+    total_minor: int
+    tax_minor: int
+    tax_rate: int
+
+    def context(self, country: str) -> dict[str, Any]:
+        return {
+            "lines": self.lines,
+            "gone": self.gone,
+            "labels": len({line.label for line in self.lines}),
+            "currency": self.currency,
+            "total_minor": self.total_minor,
+            "tax_minor": self.tax_minor,
+            "net_minor": self.total_minor - self.tax_minor,
+            "tax_word": f"VAT inside, {percent(self.tax_rate)}" if self.tax_rate else "Tax",
+            "country_phrase": country_phrase(country, self.tax_rate),
+            "buying_from": country,
+        }
+
+
+def country_phrase(country: str, rate: int) -> str:
+    """The country and its consequence, in plain words."""
+    name = country_name(country)
+    if rate:
+        return f"You are buying from {name}: {percent(rate)} VAT is inside the price."
+    return f"You are buying from {name}: we collect no tax there, and the price stays the same."
+
+
+def licence_words(code: str) -> str:
+    return LICENCE_WORDS.get(code, code)
+
+
+def _bill(basket: Basket | None, country: str, at: datetime) -> Bill:
+    rate = tax.rate(country, at=at)
+    if basket is None:
+        return Bill((), (), settings.STORE_CURRENCY, 0, 0, rate)
+    chosen = [line.offer for line in basket.lines.select_related("offer__decision", "offer__release__label")]
+    listed = _listed(chosen)
+    lines: list[Goods] = []
+    gone: list[Goods] = []
+    open_now = [offer for offer in chosen if offers.is_open_in(offer, country, at=at)]
+    try:
+        priced = pricing.price_all(open_now, country=country, at=at)
+    except StoreError:  # one of them went off sale between the two looks: price them one by one
+        priced = [each for offer in open_now for each in _price_or_not(offer, country, at)]
+    known = {each.offer.pk: each for each in priced}
+    for offer in chosen:
+        row = listed[offer.pk]
+        each = known.get(offer.pk)
+        if each is None:
+            why = f"Not sold in {country_name(country)}" if offer.is_open else "No longer on sale"
+            gone.append(Goods(**row, why=why))
+            continue
+        code, url = buyer_licence(each.verdicts.values())
+        drawn = parts(each.split, currency=offer.currency, site_name=settings.SITE_NAME)
+        lines.append(
+            Goods(**row, licence=licence_words(code), licence_url=url, split=drawn, split_total=each.split.micros)
+        )
+    return Bill(
+        lines,
+        gone,
+        basket.currency,
+        sum(each.amount_minor for each in priced),
+        sum(each.tax_minor for each in priced),
+        rate,
+    )
+
+
+def _price_or_not(offer: Offer, country: str, at: datetime) -> list[pricing.Priced]:
+    try:
+        return [pricing.price(offer, country=country, at=at)]
+    except StoreError:
+        return []
+
+
+def _listed(chosen: Sequence[Offer]) -> dict[int, dict[str, Any]]:
+    """What each offer is called and where it stands, by the offer's key; a fixed number of queries."""
+    tracks = pricing.tracks_of(chosen)
+    keys = {offer.release_id or tracks[offer.pk][0].release_id for offer in chosen}
+    releases = {
+        release.pk: release for release in Release.objects.filter(pk__in=keys).select_related("label").with_credits()
+    }
+    singles = [tracks[offer.pk][0].recording_id for offer in chosen if offer.track_id]
+    heard = {recording.pk: recording for recording in Recording.objects.filter(pk__in=singles).with_credits()}
+    fronts = covers(keys)
+    found = {}
+    for offer in chosen:
+        first = tracks[offer.pk][0]
+        release = releases[offer.release_id or first.release_id]
+        whole = offer.release_id is not None
+        count = len(tracks[offer.pk])
+        found[offer.pk] = {
+            "offer": offer.public_id,
+            "title": release.title if whole else first.title,
+            "by": artist_line(release if whole else heard[first.recording_id]),
+            "kind": f"{KINDS[release.kind]}, {count} track{'s' if count != 1 else ''}".capitalize()
+            if whole
+            else f"Track from {release.title}",
+            "label": release.label.name,
+            "url": reverse("release", args=[release.slug]),
+            "cover": fronts.get(release.pk, ""),
+            "tone": release.pk % TONES,
+            "amount_minor": offer.amount_minor,
+        }
+    return found
+
+
+@never_cache
+@require_safe
+def basket(request: HttpRequest) -> HttpResponse:
+    country = country_of(request)
+    bill = _bill(basket_of(request), country, timezone.now())
+    return render(request, "shop/basket.html", bill.context(country))
+
+
+def _offer(request: HttpRequest, among: QuerySet[Offer]) -> Offer:
+    try:
+        public_id = UUID(request.POST.get("offer", ""))
+    except ValueError:
+        public_id = UUID(int=0)
+    return get_object_or_404(among, public_id=public_id)
+
+
+@require_POST
+def add(request: HttpRequest) -> HttpResponse:
+    offer = _offer(request, Offer.objects.select_related("release", "track__release", "track__recording"))
+    slug = offer.release.slug if offer.release else offer.track.release.slug  # type: ignore[union-attr]
+    try:
+        baskets.add(open_basket(request), offer)
+    except StoreError as refusal:
+        messages.error(request, refusal.message)
+        return redirect("release", slug=slug)
+    return redirect("basket")
+
+
+@require_POST
+def remove(request: HttpRequest) -> HttpResponse:
+    offer = _offer(request, Offer.objects.all())
+    found = basket_of(request)
+    if found is not None:
+        baskets.remove(found, [offer])
+    return redirect("basket")
+
+
+@never_cache
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def checkout(request: HttpRequest) -> HttpResponse:
+    """What is bought, from where, for how much, and one button. Pressing it twice places one order."""
+    found = basket_of(request)
+    country = country_of(request)
+    bill = _bill(found, country, timezone.now())
+    if found is None or not (bill.lines or bill.gone):
+        return redirect("basket")
+    form = CheckoutForm(request.POST or None, initial={"country": country, "request_key": secrets.token_urlsafe(24)})
+    if request.method == "POST" and form.is_valid():
+        refused = _order(request, found, bill, form)
+        if not isinstance(refused, str):
+            return refused
+        form.add_error(None, refused)
+    context = {**bill.context(country), "form": form, "sandbox": bool(settings.STRIPE_API_BASE)}
+    return render(request, "shop/checkout.html", context, status=422 if form.errors else 200)
+
+
+def _order(request: HttpRequest, found: Basket, bill: Bill, form: CheckoutForm) -> HttpResponse | str:
+    """Place the order and go to pay; or why not, in words."""
+    now = timezone.now()
+    if bill.gone:  # what cannot be bought from here was said on the page; it leaves the basket with the order
+        baskets.remove(found, Offer.objects.filter(public_id__in=[line.offer for line in bill.gone]))
+    evidence = {
+        "stated": form.cleaned_data["country"],
+        "language": language_country(request),
+        "address": request.META.get("REMOTE_ADDR", ""),
+    }
+    try:
+        order = place_order(
+            found,
+            buyer=signed_in(request),
+            country=form.cleaned_data["country"],
+            evidence=evidence,
+            consent=form.cleaned_data["consent"],
+            request_key=form.cleaned_data["request_key"],
+            at=now,
+        )
+        if order.state != Order.State.PLACED:
+            return redirect("order", order.public_id)
+        return redirect(start_payment(order, at=now))
+    except StoreError as refusal:
+        return refusal.message
+    except PaymentsError:
+        return "The payment page does not answer at the moment. Nothing was charged; please try again in a minute."
+
+
+def _own_order(request: HttpRequest, public_id: UUID) -> Order:
+    """The visitor's order; a stranger's does not exist for them."""
+    return get_object_or_404(Order, public_id=public_id, buyer=signed_in(request))
+
+
+@login_required
+@require_POST
+def pay(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Go to the payment page again, for an order that still waits for its payment."""
+    order = _own_order(request, public_id)
+    try:
+        return redirect(start_payment(order, at=timezone.now()))
+    except StoreError:
+        return redirect("order", order.public_id)
+    except PaymentsError:
+        messages.error(request, "The payment page does not answer at the moment. Please try again in a minute.")
+        return redirect("order", order.public_id)
+
+
+@login_required
+@require_safe
+def returned(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Where the payment page sends the buyer back to; what was paid is Stripe's to tell, not the address's."""
+    order = _own_order(request, public_id)
+    with contextlib.suppress(StoreError, PaymentsError):  # the webhook and the sweep look again
+        settle_order(order, at=timezone.now())
+    return redirect("order", order.public_id)

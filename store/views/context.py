@@ -1,0 +1,52 @@
+"""What every page knows: the shop's name, the country one buys from, what lies in the basket, and the desks one has."""
+
+from functools import lru_cache
+from typing import Any
+
+from babel import Locale
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
+
+from licensing.territories import COUNTRIES
+from store import baskets
+from store.models import Membership
+from store.templatetags.shop import locale
+from store.views.visitor import basket_of, country_of, user_of
+
+
+@lru_cache(maxsize=32)
+def _countries(language: Locale) -> list[tuple[str, str]]:
+    return sorted(((code, language.territories.get(code, code)) for code in COUNTRIES), key=lambda pair: pair[1])
+
+
+def countries() -> list[tuple[str, str]]:
+    """Every country with its name in the reader's language, by name."""
+    return _countries(locale())
+
+
+def _desks(request: HttpRequest) -> list[dict[str, object]]:
+    """The places beyond the shop that this person may enter."""
+    user = user_of(request)
+    if user is None:
+        return []
+    found = []
+    if Membership.objects.filter(user=user).exists():
+        found.append(("Studio", reverse("studio")))
+    if user.is_reviewer:
+        found.append(("Review", reverse("review")))
+    if user.is_staff:
+        found.append(("Admin", reverse("admin:index")))
+    return [{"word": word, "url": url, "here": request.path.startswith(url)} for word, url in found]
+
+
+def site(request: HttpRequest) -> dict[str, Any]:
+    return {
+        "site_name": settings.SITE_NAME,
+        "site_url": settings.SITE_URL,
+        "country": SimpleLazyObject(lambda: country_of(request)),
+        "countries": countries(),
+        "basket_count": SimpleLazyObject(lambda: baskets.count(basket_of(request))),
+        "desks": SimpleLazyObject(lambda: _desks(request)),
+    }

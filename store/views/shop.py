@@ -1,0 +1,189 @@
+"""Browsing: home, the shelves, search, artists and labels."""
+
+import base64
+import binascii
+import json
+from datetime import datetime
+from urllib.parse import urlencode
+
+from django.db.models import Count, F, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST, require_safe
+
+from catalog import search as catalogue_search
+from catalog.credits import artist_line
+from catalog.models import CreditRole, Party, PartyKind, Release
+from licensing.territories import is_country
+from store.views.sleeves import TONES, shown, sleeves
+from store.views.visitor import COUNTRY_KEY, country_of
+
+PAGE = 36
+ROW = 12
+FACETS = 14
+ROW_LABELS = 4
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """New releases, then the newest of the labels that have the most to show; their rows come in one query."""
+    country = country_of(request)
+    newest = list(shown().with_credits()[:ROW])  # type: ignore[attr-defined]
+    labels = Party.objects.filter(pk__in=_busiest_labels())
+    ranked = (
+        shown()
+        .filter(label__in=labels)
+        .annotate(place=Window(RowNumber(), partition_by=F("label"), order_by=[F("created_at").desc(), F("pk").desc()]))
+        .filter(place__lte=6)
+        .select_related("label")
+        .with_credits()  # type: ignore[attr-defined]
+    )
+    issued = list(ranked)
+    drawn = sleeves([*newest, *issued], country=country)
+    rows: dict[int, dict[str, object]] = {}
+    for release, sleeve in zip(issued, drawn[len(newest) :], strict=True):
+        row = rows.setdefault(release.label_id, {"label": release.label, "sleeves": []})
+        row["sleeves"].append(sleeve)  # type: ignore[attr-defined]
+    return render(
+        request, "shop/home.html", {"newest": drawn[: len(newest)], "rows": list(rows.values()), "genres": _genres()}
+    )
+
+
+def _busiest_labels() -> list[int]:
+    counted = shown().order_by().values("label").annotate(count=Count("pk")).filter(count__gte=2).order_by("-count")
+    return [row["label"] for row in counted[:ROW_LABELS]]
+
+
+def _genres() -> list[dict[str, object]]:
+    """The shop's genres with how many releases stand under each, largest first."""
+    counted = shown().exclude(genre="").order_by().values("genre").annotate(count=Count("pk"))
+    return list(counted.order_by("-count", "genre")[:FACETS])
+
+
+def _cursor(release: Release) -> str:
+    return base64.urlsafe_b64encode(json.dumps([release.created_at.isoformat(), release.pk]).encode()).decode()
+
+
+def _after(releases: QuerySet[Release], cursor: str) -> QuerySet[Release]:
+    """The part of the shelf behind the cursor; keyset paging, so that page 900 costs what page 1 costs."""
+    try:
+        at, key = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        when, key = datetime.fromisoformat(at), int(key)
+    except (ValueError, TypeError, binascii.Error) as error:
+        raise Http404("There is no such page of the shelf.") from error
+    if when.tzinfo is None:
+        raise Http404("There is no such page of the shelf.")
+    return releases.filter(Q(created_at__lt=when) | Q(created_at=when, pk__lt=key))
+
+
+@require_safe
+def browse(request: HttpRequest) -> HttpResponse:
+    """All that is on sale, newest first, by genre and label where asked."""
+    genre, label_slug, cursor = (request.GET.get(name, "") for name in ("genre", "label", "after"))
+    found = shown()
+    label = None
+    if genre:
+        found = found.filter(genre=genre)
+    if label_slug:
+        label = get_object_or_404(Party, slug=label_slug)
+        found = found.filter(label=label)
+    total = found.count()
+    if cursor:
+        found = _after(found, cursor)
+    page = list(found.order_by("-created_at", "-pk").with_credits()[: PAGE + 1])  # type: ignore[attr-defined]
+    more = page[PAGE:]
+    page = page[:PAGE]
+    chosen = {name: value for name, value in (("genre", genre), ("label", label_slug)) if value}
+    context = {
+        "sleeves": sleeves(page, country=country_of(request)),
+        "total": total,
+        "genre": genre,
+        "label": label,
+        "genres": _genres(),
+        "cursor": cursor,
+        "first_page": f"?{urlencode(chosen)}",
+        "next_page": f"?{urlencode({**chosen, 'after': _cursor(page[-1])})}" if more else "",
+        "without_genre": f"?{urlencode({'label': label_slug})}" if label_slug else reverse("browse"),
+        "label_part": f"&{urlencode({'label': label_slug})}" if label_slug else "",
+    }
+    return render(request, "shop/browse.html", context)
+
+
+@require_safe
+def search(request: HttpRequest) -> HttpResponse:
+    """Found things by group; the same page answers while one types, of which the browser takes the results alone."""
+    query = request.GET.get("q", "").strip()
+    found = catalogue_search.search(query, limit=ROW, among=shown())
+    context = {
+        "query": found.query,
+        "found": found,
+        "sleeves": sleeves(found.releases, country=country_of(request)),
+        "tracks": [
+            {
+                "title": track.title,
+                "by": artist_line(track.recording),
+                "release": track.release.title,
+                "url": f"{reverse('release', args=[track.release.slug])}#track-{track.pk}",
+                "cover": next((art.sha256 for art in track.release.artworks.all()), ""),
+                "tone": track.release_id % TONES,
+            }
+            for track in found.tracks
+        ],
+    }
+    return render(request, "shop/search.html", context)
+
+
+@require_safe
+def artist(request: HttpRequest, slug: str) -> HttpResponse:
+    """A party's own releases, then those on which she is heard."""
+    party = get_object_or_404(Party, slug=slug)
+    mine = Q(credits__party=party, credits__role=CreditRole.MAIN_ARTIST)
+    heard = Q(tracks__recording__credits__party=party)
+    found = list(
+        shown()
+        .filter(
+            Q(pk__in=Release.objects.filter(mine).values("pk")) | Q(pk__in=Release.objects.filter(heard).values("pk"))
+        )
+        .order_by(F("release_date").desc(nulls_last=True), "-pk")
+        .with_credits()[:200]  # type: ignore[attr-defined]
+    )
+    if not found:
+        if party.kind == PartyKind.ORGANISATION:
+            return redirect("label", slug=slug)
+        raise Http404("Nothing by this artist is on sale.")
+    own = {release.pk for release in found if any(c.party_id == party.pk for c in release.credits.all())}
+    drawn = sleeves(found, country=country_of(request))
+    pairs = list(zip(found, drawn, strict=True))
+    context = {
+        "party": party,
+        "own": [sleeve for release, sleeve in pairs if release.pk in own],
+        "heard": [sleeve for release, sleeve in pairs if release.pk not in own],
+    }
+    return render(request, "shop/artist.html", context)
+
+
+@require_safe
+def label(request: HttpRequest, slug: str) -> HttpResponse:
+    """What a label issues, newest first."""
+    party = get_object_or_404(Party, slug=slug)
+    found = shown().filter(label=party)
+    page = found.order_by(F("release_date").desc(nulls_last=True), "-created_at", "-pk")[:PAGE]
+    drawn = sleeves(page, country=country_of(request))
+    if not drawn:
+        raise Http404("Nothing of this label is on sale.")
+    return render(request, "shop/label.html", {"party": party, "sleeves": drawn, "total": found.count()})
+
+
+@require_POST
+def country(request: HttpRequest) -> HttpResponse:
+    """Remember where this visitor buys from, and go back to where they were."""
+    chosen = request.POST.get("country", "").upper()
+    if is_country(chosen):
+        request.session[COUNTRY_KEY] = chosen
+    back = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
+        back = reverse("home")
+    return redirect(back)

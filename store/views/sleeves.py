@@ -1,0 +1,79 @@
+"""Releases as sleeves: cover, title, artists, and the price in the visitor's country. A fixed number of queries."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.db.models import Q, QuerySet
+from django.urls import reverse
+from django.utils import timezone
+
+from catalog.credits import artist_line
+from catalog.models import Artwork, Release
+from store import offers
+from store.models import Offer
+
+TONES = 5  # of blank sleeves
+
+
+@dataclass(frozen=True, slots=True)
+class Sleeve:
+    """A release in a row of covers. `price_minor` is None where it is not sold whole in the visitor's country."""
+
+    title: str
+    by: str
+    url: str
+    cover: str  # hash of the artwork; empty for a blank sleeve
+    tone: int
+    price_minor: int | None
+    currency: str
+
+
+def open_offers() -> QuerySet[Offer]:
+    return Offer.objects.filter(closed_at=None, currency=settings.STORE_CURRENCY)
+
+
+def open_in(country: str, *, at: datetime | None = None) -> QuerySet[Offer]:
+    """Open offers whose decision says yes for `country` at this moment."""
+    now = at or timezone.now()
+    return open_offers().filter(
+        Q(decision__good_until=None) | Q(decision__good_until__gt=now), decision__cleared_countries__contains=[country]
+    )
+
+
+def shown() -> QuerySet[Release]:
+    """Releases of which at least something is on sale somewhere; the others have no public page."""
+    return offers.selling(Release.objects.all(), currency=settings.STORE_CURRENCY)
+
+
+def covers(releases: Iterable[int]) -> dict[int, str]:
+    """The hash of each release's front cover."""
+    rows = Artwork.objects.filter(release__in=releases).order_by("release", "position").distinct("release")
+    return dict(rows.values_list("release", "sha256"))
+
+
+def sleeves(releases: QuerySet[Release] | Sequence[Release], *, country: str) -> list[Sleeve]:
+    """Three queries beside the one for the releases; give a list whose credits are prefetched to spare one."""
+    if isinstance(releases, QuerySet):
+        releases = list(releases.with_credits())  # type: ignore[attr-defined]
+    keys = [release.pk for release in releases]
+    prices = {
+        release: (amount, currency)
+        for release, amount, currency in open_in(country)
+        .filter(release__in=keys)
+        .values_list("release", "amount_minor", "currency")
+    }
+    fronts = covers(keys)
+    return [
+        Sleeve(
+            title=release.title,
+            by=artist_line(release),
+            url=reverse("release", args=[release.slug]),
+            cover=fronts.get(release.pk, ""),
+            tone=release.pk % TONES,
+            price_minor=prices.get(release.pk, (None, ""))[0],
+            currency=prices.get(release.pk, (None, ""))[1],
+        )
+        for release in releases
+    ]

@@ -1,0 +1,68 @@
+"""Who is looking, from where, and with which basket."""
+
+import secrets
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from licensing.territories import is_country
+from store import baskets
+from store.models import Basket, User
+
+FALLBACK_COUNTRY = "DE"
+COUNTRY_KEY = "country"
+BASKET_KEY = "basket"  # in the session's data, so that it outlives the new session key that signing in brings
+
+
+def user_of(request: HttpRequest) -> User | None:
+    return request.user if isinstance(request.user, User) else None
+
+
+def signed_in(request: HttpRequest) -> User:
+    """The person behind a request that `login_required` let through."""
+    assert isinstance(request.user, User)  # noqa: S101
+    return request.user
+
+
+def country_of(request: HttpRequest) -> str:
+    """Where this visitor buys from: what they chose, else their account's country, else their browser's, else ours."""
+    chosen = str(request.session.get(COUNTRY_KEY, ""))
+    if is_country(chosen):
+        return chosen
+    user = user_of(request)
+    if user is not None and is_country(user.country):
+        return user.country
+    return language_country(request) or FALLBACK_COUNTRY
+
+
+def language_country(request: HttpRequest) -> str:
+    """The country in the first of the browser's languages that names one: "de-AT,de;q=0.9" → "AT"."""
+    for part in request.headers.get("Accept-Language", "").split(","):
+        tag = part.partition(";")[0].strip()
+        code = tag.rpartition("-")[2].upper()
+        if "-" in tag and is_country(code):
+            return code
+    return ""
+
+
+def basket_of(request: HttpRequest) -> Basket | None:
+    """The visitor's basket, if there is one. What was gathered before signing in joins the person's own."""
+    user = user_of(request)
+    loose = request.session.get(BASKET_KEY)
+    if user is None:
+        return baskets.find(user=None, session_key=loose)
+    if loose:
+        del request.session[BASKET_KEY]
+        return baskets.adopt(loose, user=user)
+    return baskets.find(user=user, session_key=None)
+
+
+def open_basket(request: HttpRequest) -> Basket:
+    """The visitor's basket, made where there is none yet."""
+    found = basket_of(request)
+    if found is not None:
+        return found
+    user = user_of(request)
+    if user is None:
+        request.session[BASKET_KEY] = secrets.token_urlsafe(24)
+    return baskets.open_basket(user=user, session_key=request.session.get(BASKET_KEY), currency=settings.STORE_CURRENCY)
