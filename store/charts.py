@@ -1,0 +1,77 @@
+"""Where the parts of a chart lie, so that a template can draw it as SVG without script. Pure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+WIDTH, HEIGHT = 720, 200
+LEFT, TOP, BOTTOM = 64, 10, 24  # room for the amounts on the left and the dates below
+GAP = 0.25  # of each day's room that stays empty
+
+
+@dataclass(frozen=True)
+class Bar:
+    x: float
+    y: float
+    width: float
+    height: float
+    title: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place on an axis and the words that stand there."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    width: int
+    height: int
+    left: int
+    base: int
+    bars: tuple[Bar, ...]
+    rules: tuple[Mark, ...]
+    days: tuple[Mark, ...]
+
+    @property
+    def margin(self) -> int:
+        """Where the amounts end."""
+        return self.left - 8
+
+
+def daily(
+    points: Sequence[tuple[date, int]], *, amount: Callable[[int], str], day: Callable[[date], str], steps: int = 4
+) -> Chart:
+    """A bar per day. `points` are consecutive days with whole numbers, nought or more; `amount` and `day` say them."""
+    base = HEIGHT - BOTTOM
+    top = _round_up(max((value for _, value in points), default=0), steps)
+    room = (WIDTH - LEFT) / max(len(points), 1)
+    bars = []
+    for place, (on, value) in enumerate(points):
+        height = round((base - TOP) * value / top, 2)
+        bars.append(
+            Bar(
+                x=round(LEFT + room * (place + GAP / 2), 2),
+                y=round(base - height, 2),
+                width=round(room * (1 - GAP), 2),
+                height=height,
+                title=f"{day(on)}: {amount(value)}",
+            )
+        )
+    rules = [Mark(round(base - (base - TOP) * n / steps, 2), amount(top * n // steps)) for n in range(steps + 1)]
+    every = max(1, -(-len(points) // 5))
+    days = [Mark(round(LEFT + room * (n + 0.5), 2), day(points[n][0])) for n in range(0, len(points), every)]
+    return Chart(WIDTH, HEIGHT, LEFT, base, tuple(bars), tuple(rules), tuple(days))
+
+
+def _round_up(value: int, steps: int) -> int:
+    """The next number of the form 1, 2, 4, 5 or 8 times a power of ten, at least `value`, that `steps` divides."""
+    power = 1
+    while True:
+        for lead in (1, 2, 4, 5, 8):
+            if lead * power >= value and lead * power % steps == 0:
+                return lead * power
+        power *= 10

@@ -1,0 +1,305 @@
+"""What the studio and the reviewer's desk ask people for, and what they refuse before any rule is called.
+
+A form reads text into values (an amount, a set of countries, a date); whether the thing may be done is decided by the
+act it is handed to.
+"""
+
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django import forms
+from django.core.files.uploadedfile import UploadedFile
+from django.db.models import QuerySet
+
+from catalog.models import TITLE_LENGTH, Recording
+from licensing.territories import COUNTRIES
+from payments.money import Currency, Money
+from store.models import MOST_MINOR, Membership
+
+OWN_WORKS = (
+    "The works and recordings are our own: the performers wrote the works, and no writer is bound by an exclusive "
+    "mandate to a collecting society."
+)
+DIRECT_GRANT = (
+    "We grant Clearsong the right to sell these recordings as permanent downloads, by the agreement attached."
+)
+AGREEMENT_BYTES = 20 * 1024**2
+SAVED_REASONS = (
+    ("licence", "The evidence does not name a licence we know, with its version."),
+    ("other-sound", "The statement is about another recording than the one delivered."),
+    ("not-theirs", "The evidence does not show that the licensor holds this right."),
+    ("unsigned", "The agreement is not signed by both sides."),
+    ("cover", "The work is somebody else's: the label's word does not cover it."),
+    ("terms", "The agreement does not cover the uses, countries or dates of the record."),
+)
+
+
+class FilesInput(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class FilesField(forms.FileField):
+    """Any number of files from one control."""
+
+    widget = FilesInput
+
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:  # type: ignore[override]
+        files = data if isinstance(data, list | tuple) else [data] if data else []
+        return [super(FilesField, self).clean(file, initial) for file in files]
+
+
+class AmountField(forms.CharField):
+    """An amount as people write it, read into `Money` of `currency`: "1", "1.50" or "1,50", never below nought."""
+
+    def __init__(self, *, currency: str, **options: Any) -> None:
+        super().__init__(max_length=20, **options)
+        self.currency = Currency(currency)
+        self.widget.attrs |= {"inputmode": "decimal", "autocomplete": "off", "size": 8}
+
+    def clean(self, value: str) -> Money | None:  # type: ignore[override]
+        text = super().clean(value).strip()
+        if not text:
+            return None
+        try:
+            amount = Decimal(text.replace(",", "."))
+        except InvalidOperation:
+            raise forms.ValidationError(f"Write an amount such as 1.00; “{text}” is none.", code="invalid") from None
+        minor = amount.scaleb(self.currency.exponent)
+        if not amount.is_finite() or minor != minor.to_integral_value():
+            raise forms.ValidationError(
+                f"{self.currency.code} has {self.currency.exponent} decimals; write no more.", code="decimals"
+            )
+        if not 0 < minor <= MOST_MINOR:
+            raise forms.ValidationError("The price must be above nought.", code="bounds")
+        return Money(int(minor), self.currency)
+
+
+class CountriesField(forms.CharField):
+    """Country codes, apart by commas or spaces, as a sorted tuple; unknown ones are named."""
+
+    def clean(self, value: str) -> tuple[str, ...]:  # type: ignore[override]
+        codes = {code for code in re.split(r"[\s,;]+", super().clean(value).upper()) if code}
+        unknown = sorted(codes - set(COUNTRIES))
+        if unknown:
+            raise forms.ValidationError(
+                f"Not a country's code: {', '.join(unknown)}. Write two letters each, such as DE, AT, CH.",
+                code="country",
+            )
+        return tuple(sorted(codes))
+
+
+class AgreementField(forms.FileField):
+    """A PDF, by its own first bytes and not by its name."""
+
+    def clean(self, data: Any, initial: Any = None) -> UploadedFile | None:  # type: ignore[override]
+        file = super().clean(data, initial)
+        if not file:
+            return None
+        if (file.size or 0) > AGREEMENT_BYTES:
+            raise forms.ValidationError("The agreement is larger than 20 MB; make the PDF smaller.", code="large")
+        file.seek(0)
+        if not file.read(5).startswith(b"%PDF-"):
+            raise forms.ValidationError("The agreement must be a PDF; this file is not one.", code="not_pdf")
+        file.seek(0)
+        return file
+
+
+class TermsForm(forms.Form):
+    """Where and from when to when a direct grant holds; shared by the delivery and the later declaration."""
+
+    WORLD, ONLY, EXCEPT = "WORLD", "ONLY", "EXCEPT"
+    where = forms.ChoiceField(
+        label="Where",
+        choices=[(WORLD, "Everywhere"), (ONLY, "Only in these countries"), (EXCEPT, "Everywhere but these countries")],
+        initial=WORLD,
+        required=False,
+    )
+    countries = CountriesField(
+        label="Countries",
+        required=False,
+        help_text="Two-letter codes, such as DE, AT, CH. Not needed for “Everywhere”.",
+    )
+    starts_on = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    ends_on = forms.DateField(
+        label="Last day", required=False, widget=forms.DateInput(attrs={"type": "date"}), help_text="Empty: no end."
+    )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        where = data.get("where") or self.WORLD
+        data["territory_mode"] = "ONLY" if where == self.ONLY else "WORLD_EXCEPT"
+        data["territories"] = () if where == self.WORLD else data.get("countries") or ()
+        if where != self.WORLD and "countries" in data and not data["territories"]:
+            self.add_error("countries", "Name the countries, or choose “Everywhere”.")
+        start, end = data.get("starts_on"), data.get("ends_on")
+        if start and end and end < start:
+            self.add_error("ends_on", "The last day lies before the first.")
+        return data
+
+
+class DeliverForm(TermsForm):
+    """One delivery: the files, what the label declares about them, and what they shall cost."""
+
+    files = FilesField(label="Files")
+    own_works = forms.BooleanField(label=OWN_WORKS, required=False)
+    direct_grant = forms.BooleanField(label=DIRECT_GRANT, required=False)
+    agreement = AgreementField(label="Agreement (PDF)", required=False)
+
+    field_order = ("files", "own_works", "direct_grant", "agreement", "where", "countries", "starts_on", "ends_on")
+
+    def __init__(self, *args: Any, currency: str, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["files"].widget.attrs |= {"class": "drop-input"}
+        self.fields["price"] = AmountField(
+            label=f"Price per track, {currency}", currency=currency, required=False, help_text="Empty: set it later."
+        )
+        self.fields["release_price"] = AmountField(
+            label=f"Price per release, {currency}", currency=currency, required=False,
+            help_text="Empty: the sum of its tracks.",
+        )  # fmt: skip
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean()
+        if data.get("direct_grant") and not data.get("agreement") and "agreement" not in self.errors:
+            self.add_error("agreement", "A direct grant rests on the agreement: attach it as PDF.")
+        if data.get("agreement") and not data.get("direct_grant"):
+            self.add_error(
+                "direct_grant", "You attached an agreement: say that it grants these rights, or take it out."
+            )
+        return data
+
+
+class DeclareForm(TermsForm):
+    """A direct grant for recordings that are here already."""
+
+    recordings = forms.ModelMultipleChoiceField(
+        label="Recordings", queryset=Recording.objects.none(), widget=forms.CheckboxSelectMultiple
+    )
+    own_works = forms.BooleanField(
+        label=OWN_WORKS,
+        required=False,
+        help_text="Without this only the recordings are granted, not the works in them.",
+    )
+    agreement = AgreementField(
+        label="Agreement (PDF)", help_text="Signed by both sides. Kept as evidence, with its hash."
+    )
+
+    field_order = ("recordings", "own_works", "agreement", "where", "countries", "starts_on", "ends_on")
+
+    def __init__(self, *args: Any, recordings: QuerySet[Recording], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["recordings"].queryset = recordings  # type: ignore[attr-defined]
+
+
+class PriceForm(forms.Form):
+    def __init__(self, *args: Any, currency: str, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["amount"] = AmountField(label=f"Price, {currency}", currency=currency)
+
+
+class TitleForm(forms.Form):
+    """A correction of how a recording or release is called; files already bought stay as they were."""
+
+    title = forms.CharField(label="Title", max_length=TITLE_LENGTH)
+    version_title = forms.CharField(
+        label="Version", max_length=TITLE_LENGTH, required=False, help_text="Such as “Live in Ghent”."
+    )
+
+
+class EndGrantForm(forms.Form):
+    reason = forms.CharField(
+        label="Why it ends", max_length=1000, widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="Kept with the record for good. Buyers keep what they bought.",
+    )  # fmt: skip
+    sure = forms.BooleanField(label="End it: what rests on this record goes off sale at once.")
+
+
+class MemberForm(forms.Form):
+    email = forms.EmailField(label="E-mail", help_text="The person needs a Clearsong account first.")
+    role = forms.ChoiceField(label="Role", choices=Membership.Role, initial=Membership.Role.MEMBER)
+
+
+class LetterForm(forms.Form):
+    """A letter of direction: who is paid on the label's behalf, for what part of which layer, and from which day."""
+
+    name = forms.CharField(label="Pay to", max_length=200)
+    email = forms.EmailField(label="Their e-mail")
+    country = CountriesField(label="Their country", max_length=2, help_text="Two letters, such as DE.")
+    percent = forms.DecimalField(
+        label="Part, %", min_value=Decimal("0.0001"), max_value=100, max_digits=7, decimal_places=4, initial=100
+    )
+    layer = forms.ChoiceField(
+        label="Of what",
+        required=False,
+        choices=[("", "Recording and work"), ("RECORDING", "Recording only"), ("WORK", "Work only")],
+    )
+    starts_on = forms.DateField(label="From", widget=forms.DateInput(attrs={"type": "date"}))
+    signed_by = forms.CharField(label="Signed by", max_length=200)
+
+
+class PeriodForm(forms.Form):
+    """A span of whole days, both ends included."""
+
+    since = forms.DateField(label="From", widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(label="To", widget=forms.DateInput(attrs={"type": "date"}))
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        if data.get("since") and data.get("until") and data["until"] < data["since"]:
+            self.add_error("until", "The last day lies before the first.")
+        return data
+
+
+class DecisionForm(forms.Form):
+    """What the reviewer had before her when she decided: an approval holds for exactly these, or not at all."""
+
+    evidence_sha256 = forms.CharField(max_length=64, widget=forms.HiddenInput)
+    sound_sha256 = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput)
+
+
+class RefusalForm(DecisionForm):
+    """A refusal: a saved reason, words of one's own, or both; the label reads them."""
+
+    saved = forms.ChoiceField(
+        label="Saved reason", choices=[("", "None: in my own words"), *SAVED_REASONS], required=False
+    )
+    reason = forms.CharField(
+        label="In your own words", max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="What is wrong, and what the label can do.",
+    )  # fmt: skip
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        if not data.get("saved") and not data.get("reason", "").strip():
+            self.add_error("reason", "A refusal needs its reason: the label reads it and must know what to do.")
+        return data
+
+    @property
+    def text(self) -> str:
+        """The reason as it is kept."""
+        saved = dict(SAVED_REASONS).get(self.cleaned_data["saved"], "")
+        return " ".join(part for part in (saved, self.cleaned_data["reason"].strip()) if part)
+
+
+class NoticeForm(forms.Form):
+    """A demand that something stop, as staff enter it."""
+
+    kind = forms.ChoiceField(
+        label="What is demanded",
+        choices=[("TAKEDOWN", "Takedown: stop selling"), ("DISPUTE", "Dispute: ownership is contested"),
+                 ("LEGAL_HOLD", "Legal hold: a court or authority orders it")],
+    )  # fmt: skip
+    subject = forms.CharField(
+        label="Of what",
+        max_length=300,
+        help_text="An ISRC, or the address of a release, track or label on this site.",
+    )
+    claimant = forms.CharField(label="Who demands it", max_length=200)
+    contact = forms.CharField(label="How to reach them", max_length=200, required=False)
+    statement = forms.CharField(label="On what ground", widget=forms.Textarea(attrs={"rows": 5}), max_length=5000)
+    letter = AgreementField(label="Their letter (PDF)", required=False)
+
+
+class LiftForm(forms.Form):
+    reason = forms.CharField(label="Why it is lifted", max_length=2000, widget=forms.Textarea(attrs={"rows": 3}))

@@ -1,0 +1,19 @@
+"""Addresses of the reviewer's desk, under /review/."""
+
+from django.urls import path
+
+from store.views import review, review_notices
+
+urlpatterns = [
+    path("", review.queue, name="review"),
+    path("decided/", review.decided, name="review-decided"),
+    path("records/<uuid:record_id>/", review.case, name="review-case"),
+    path("records/<uuid:record_id>/approve/", review.approve, name="review-approve"),
+    path("records/<uuid:record_id>/refuse/", review.refuse, name="review-refuse"),
+    path("evidence/<uuid:public_id>/", review.evidence, name="review-evidence"),
+    path("sound/<uuid:public_id>/", review.sound, name="review-sound"),
+    path("preview/<uuid:public_id>/", review.preview, name="review-preview"),
+    path("notices/", review_notices.notices, name="review-notices"),
+    path("notices/new/", review_notices.new, name="review-notice-new"),
+    path("notices/<uuid:public_id>/lift/", review_notices.lift, name="review-notice-lift"),
+]

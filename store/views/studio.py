@@ -1,0 +1,349 @@
+"""The label studio: deliveries, the catalogue, and corrections to it. A foreign label does not exist here (404)."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
+from django.core.files.uploadhandler import TemporaryFileUploadHandler
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from catalog import releases
+from catalog.models import Party, Recording, Release
+from licensing.territories import TerritorySet
+from payments.money import Money
+from store import access, catalogue, corrections, deliveries, offers
+from store.delivered_rights import Declaration
+from store.errors import NotOwned, StoreError
+from store.forms import OWN_WORKS, DeliverForm, PriceForm, TitleForm
+from store.models import Delivery, User
+from store.templatetags.shop import countries_phrase
+from transcoding import formats
+from transcoding.models import Rendition
+
+PAGE = 20
+CURRENCY = settings.STORE_CURRENCY
+
+P = ParamSpec("P")
+LabelView = Callable[Concatenate[HttpRequest, Party, P], HttpResponseBase]
+
+
+def for_label(view: LabelView[P]) -> Callable[Concatenate[HttpRequest, str, P], HttpResponseBase]:
+    """Turn the address's slug into a label that the signed-in person works for; anybody else finds nothing."""
+
+    @never_cache
+    @login_required
+    @wraps(view)
+    def inner(request: HttpRequest, slug: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        try:
+            label = access.label_of(request.user, slug)
+        except NotOwned as error:
+            raise Http404(str(error)) from error
+        return view(request, label, *args, **kwargs)
+
+    return inner  # type: ignore[return-value]
+
+
+def page(
+    request: HttpRequest, name: str, *, label: Party, place: str, status: int = 200, **context: Any
+) -> HttpResponse:
+    """A page of the studio with its side list."""
+    return render(request, f"studio/{name}.html", {"label": label, "place": place, **context}, status=status)
+
+
+def actor(request: HttpRequest) -> str:
+    if not isinstance(request.user, User):
+        raise Http404("Nobody is signed in.")
+    return request.user.actor
+
+
+@never_cache
+@login_required
+@require_safe
+def studio(request: HttpRequest) -> HttpResponse:
+    """Straight to the desk of the only label; a choice where there are several."""
+    labels = access.labels(request.user)
+    if len(labels) == 1:
+        return redirect("studio-catalogue", labels[0].slug)
+    return render(request, "studio/labels.html", {"labels": labels})
+
+
+@require_safe
+@for_label
+def label_home(request: HttpRequest, label: Party) -> HttpResponse:  # noqa: ARG001 - a view
+    return redirect("studio-catalogue", label.slug)
+
+
+# Deliveries
+
+
+@csrf_exempt  # the token is checked by the inner view, after the upload handlers are chosen
+@require_http_methods(["GET", "HEAD", "POST"])
+def deliver(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """Files go to disk as they stream in, whatever their size; memory holds none of them."""
+    request.upload_handlers = [TemporaryFileUploadHandler(request)]
+    return _deliver(request, slug)
+
+
+@csrf_protect
+@for_label
+def _deliver(request: HttpRequest, label: Party) -> HttpResponse:
+    form = DeliverForm(request.POST or None, _files(request) if request.method == "POST" else None, currency=CURRENCY)
+    if request.method == "POST" and form.is_valid():
+        try:
+            delivery = _hand_in(form.cleaned_data, request.POST.getlist("paths"), label=label, actor=actor(request))
+        except StoreError as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            return redirect("studio-delivery", label.slug, delivery.public_id)
+    earlier = Paginator(catalogue.deliveries_of(label), PAGE).get_page(request.GET.get("page"))
+    status = 422 if form.is_bound else 200
+    return page(request, "deliver", label=label, place="deliver", form=form, deliveries=earlier, status=status)
+
+
+def _files(request: HttpRequest) -> Any:
+    """The uploads without the empty ones that a browser sends for a control nobody used."""
+    files = request.FILES
+    files.setlist("files", [file for file in files.getlist("files") if file.name])
+    return files
+
+
+def _hand_in(data: dict[str, Any], paths: Sequence[str], *, label: Party, actor: str) -> Delivery:
+    """Lay the uploads out as the folder they came from, and deliver that folder as the command would."""
+    with tempfile.TemporaryDirectory(prefix="delivery-", dir=settings.FILE_UPLOAD_TEMP_DIR) as kept:
+        names = _places([file.name or "file" for file in data["files"]], paths)
+        roots = {name.parts[0] for name in names}
+        folder = Path(kept) / "Files"
+        if len(roots) == 1 and all(len(name.parts) > 1 for name in names):
+            folder = Path(kept) / next(iter(roots))
+            names = [Path(*name.parts[1:]) for name in names]
+        for name, file in zip(names, data["files"], strict=True):
+            _keep(file, folder / name)
+        return deliveries.deliver(
+            folder, label=label, actor=actor, price=data["price"], declaration=declaration(data),
+            release_price=data["release_price"],
+        )  # fmt: skip
+
+
+def declaration(data: dict[str, Any]) -> Declaration:
+    """What a form of the studio declares."""
+    return Declaration(
+        own_works=data["own_works"],
+        direct_grant=data.get("direct_grant", True),
+        agreement=data["agreement"].read() if data["agreement"] else None,
+        territories=TerritorySet.parse(data["territory_mode"], data["territories"]),
+        starts_on=data["starts_on"],
+        ends_on=data["ends_on"],
+    )
+
+
+def _places(names: Sequence[str], paths: Sequence[str]) -> list[Path]:
+    """Where each upload lies in the delivered folder: as the browser said, if that is a plain path with the same name.
+
+    A browser without script sends bare names; the second file of a name then gets a folder of its own.
+    """
+    found: list[Path] = []
+    for place, name in enumerate(names):
+        told = Path(paths[place]) if len(paths) == len(names) else Path(name)
+        plain = not told.is_absolute() and ".." not in told.parts and told.name == name and "\0" not in str(told)
+        path = told if plain else Path(name)
+        found.append(path if path not in found else Path(str(place + 1)) / path.name)
+    return found
+
+
+def _keep(file: UploadedFile, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(file, TemporaryUploadedFile):
+        shutil.move(file.temporary_file_path(), path)
+        return
+    with path.open("wb") as kept:
+        for chunk in file.chunks():
+            kept.write(chunk)
+
+
+@require_safe
+@for_label
+def delivery(request: HttpRequest, label: Party, public_id: UUID) -> HttpResponse:
+    found = get_object_or_404(Delivery, public_id=public_id, label=label)
+    report = catalogue.report(found, currency=CURRENCY)
+    return page(
+        request, "delivery", label=label, place="deliver", delivery=found, report=report, declared=_declared(found)
+    )
+
+
+def _declared(delivery: Delivery) -> list[tuple[str, str]]:
+    said = delivery.declaration
+    found = []
+    if said.get("own_works"):
+        found.append(("Own works", said.get("text") or OWN_WORKS))
+    if said.get("direct_grant"):
+        days = f"{said.get('starts_on') or 'now'} to {said.get('ends_on') or 'no end'}"
+        found.append(
+            ("Direct grant", f"By the agreement attached, {said.get('territories') or 'worldwide'}, from {days}.")
+        )
+    return found
+
+
+# The catalogue
+
+
+@require_safe
+@for_label
+def show_catalogue(request: HttpRequest, label: Party) -> HttpResponse:
+    show = request.GET.get("show", "all")
+    show = show if show in {"all", "open", "shut"} else "all"
+    query = request.GET.get("q", "").strip()[:200]
+    counts = catalogue.counts(label)
+    paged = Paginator(catalogue.releases_of(label, query=query, show=show), PAGE).get_page(request.GET.get("page"))
+    paged.object_list = catalogue.issues(paged.object_list, currency=CURRENCY)
+    words = (("all", "All"), ("open", "On sale"), ("shut", "Something missing"))
+    chips = [{"code": code, "word": word, "count": counts[code]} for code, word in words]
+    kept = urlencode({"show": show, "q": query})
+    return page(
+        request, "catalogue", label=label, place="catalogue", page=paged, counts=counts, chips=chips, show=show,
+        q=query, query_kept=kept,
+    )  # fmt: skip
+
+
+def _recording(label: Party, public_id: UUID) -> Recording:
+    return get_object_or_404(Recording.objects.with_credits(), public_id=public_id, label=label)
+
+
+@require_safe
+@for_label
+def recording(request: HttpRequest, label: Party, public_id: UUID) -> HttpResponse:
+    return _recording_page(request, label, _recording(label, public_id))
+
+
+def _recording_page(
+    request: HttpRequest,
+    label: Party,
+    found: Recording,
+    *,
+    price_form: PriceForm | None = None,
+    title_form: TitleForm | None = None,
+) -> HttpResponse:
+    (row,) = catalogue.rows([found], currency=CURRENCY)
+    status = 422 if price_form or title_form else 200
+    return page(
+        request, "recording", label=label, place="catalogue", row=row, records=row.records, master=row.master,
+        where=f"cleared: {countries_phrase(row.countries)}" if row.decision else "",
+        reasons=catalogue.all_reasons(row), renditions=_renditions(row),
+        findings=row.master.findings.order_by("pk") if row.master else (),
+        price_form=price_form or PriceForm(currency=CURRENCY, initial=_amount(row.price)),
+        title_form=title_form or TitleForm(initial={"title": found.title, "version_title": found.version_title}),
+        status=status,
+    )  # fmt: skip
+
+
+def _set_price(request: HttpRequest, subject: Recording | Release, price: Money) -> None:
+    offers.set_price(subject, currency=price.currency.code, amount_minor=price.minor, actor=actor(request))
+
+
+def _amount(price: Any) -> dict[str, str]:
+    return {"amount": catalogue.plain_amount(price)} if price else {}
+
+
+def _renditions(row: catalogue.Row) -> list[dict[str, str]]:
+    if row.master is None:
+        return []
+    states = {
+        Rendition.State.READY: ("cleared", "ready"),
+        Rendition.State.FAILED: ("refused", "could not be made"),
+        Rendition.State.MAKING: ("waiting", "being made"),
+        Rendition.State.PLANNED: ("waiting", "waits its turn"),
+    }
+    found = []
+    for rendition in row.master.renditions.order_by("format", "-pk").distinct("format"):
+        kind, word = states[Rendition.State(rendition.state)]
+        found.append({"name": formats.label(formats.get(rendition.format), row.master), "kind": kind, "word": word})
+    return found
+
+
+@require_POST
+@for_label
+def price_recording(request: HttpRequest, label: Party, public_id: UUID) -> HttpResponse:
+    found = _recording(label, public_id)
+    form = PriceForm(request.POST, currency=CURRENCY)
+    if not form.is_valid():
+        return _recording_page(request, label, found, price_form=form)
+    _set_price(request, found, form.cleaned_data["amount"])
+    messages.success(request, f"“{found.full_title}” has its new price. The shop shows it within seconds.")
+    return redirect("studio-recording", label.slug, public_id)
+
+
+@require_POST
+@for_label
+def title_recording(request: HttpRequest, label: Party, public_id: UUID) -> HttpResponse:
+    found = _recording(label, public_id)
+    form = TitleForm(request.POST)
+    if not form.is_valid():
+        return _recording_page(request, label, found, title_form=form)
+    corrections.retitle_recording(found, **form.cleaned_data)
+    messages.success(request, "The title is corrected.")
+    return redirect("studio-recording", label.slug, public_id)
+
+
+def _release(label: Party, public_id: UUID) -> Release:
+    return get_object_or_404(Release, public_id=public_id, label=label)
+
+
+@require_safe
+@for_label
+def release(request: HttpRequest, label: Party, public_id: UUID) -> HttpResponse:
+    return _release_page(request, label, _release(label, public_id))
+
+
+def _release_page(
+    request: HttpRequest,
+    label: Party,
+    found: Release,
+    *,
+    price_form: PriceForm | None = None,
+    title_form: TitleForm | None = None,
+) -> HttpResponse:
+    (issue,) = catalogue.issues([found], currency=CURRENCY)
+    return page(
+        request, "release", label=label, place="catalogue", release=issue,
+        problems=[problem.message for problem in releases.problems(found)],
+        price_form=price_form or PriceForm(currency=CURRENCY, initial=_amount(issue.price)),
+        title_form=title_form or TitleForm(initial={"title": found.title}),
+        status=422 if price_form or title_form else 200,
+    )  # fmt: skip
+
+
+@require_POST
+@for_label
+def price_release(request: HttpRequest, label: Party, public_id: UUID) -> HttpResponse:
+    found = _release(label, public_id)
+    form = PriceForm(request.POST, currency=CURRENCY)
+    if not form.is_valid():
+        return _release_page(request, label, found, price_form=form)
+    _set_price(request, found, form.cleaned_data["amount"])
+    messages.success(request, f"“{found.title}” has its new price. The shop shows it within seconds.")
+    return redirect("studio-release", label.slug, public_id)
+
+
+@require_POST
+@for_label
+def title_release(request: HttpRequest, label: Party, public_id: UUID) -> HttpResponse:
+    found = _release(label, public_id)
+    form = TitleForm(request.POST)
+    if not form.is_valid():
+        return _release_page(request, label, found, title_form=form)
+    corrections.retitle_release(found, title=form.cleaned_data["title"])
+    messages.success(request, "The title is corrected.")
+    return redirect("studio-release", label.slug, public_id)

@@ -1,0 +1,145 @@
+"""What the label earned, what its payees are owed, and who is paid on its behalf."""
+
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from catalog.models import Party
+from payments import payees as payee_acts
+from payments.errors import PaymentsError
+from payments.models import Payee
+from store import charts, owed
+from store import sales as sold
+from store.errors import LetterRefused
+from store.forms import LetterForm, PeriodForm
+from store.models import LetterOfDirection
+from store.records import LAYERS
+from store.templatetags.shop import micros as in_words
+from store.templatetags.shop import money as money_words
+from store.views.studio import CURRENCY, for_label, page
+from store.views.studio_settings import is_owner
+
+DAYS = 30
+LATEST = 8
+PAGE = 50
+MOST_DAYS = 366
+PAYEE_KINDS = {"NEW": "waiting", "ONBOARDING": "waiting", "READY": "cleared"}
+PAYOUT_KINDS = {"PLANNED": "waiting", "SENT": "waiting", "SETTLED": "cleared", "FAILED": "refused"}
+
+
+@require_safe
+@for_label
+def money(request: HttpRequest, label: Party) -> HttpResponse:
+    until = timezone.now().date()
+    paid_out = [{"payout": payout, "kind": PAYOUT_KINDS[payout.state]} for payout in owed.payouts(label)[:LATEST]]
+    return page(
+        request, "money", label=label, place="money", currency=CURRENCY, minimum=settings.PAYOUT_MINIMUM_MINOR,
+        accounts=[{"owed": one, "next": _next(one)} for one in owed.owed(label)], suspended=owed.suspended(label),
+        letters=owed.letters(label).exists(), sales=sold.read(sold.lines(label)[:LATEST]), payouts=paid_out,
+        **_chart(label, since=until - timedelta(days=DAYS - 1), until=until),
+    )  # fmt: skip
+
+
+def _next(one: owed.Owed) -> str:
+    """What happens with a balance next, in a sentence."""
+    least = money_words(settings.PAYOUT_MINIMUM_MINOR, one.currency)
+    if one.payee.state != Payee.State.READY:
+        return "Stripe still has to learn who they are; until then the money waits here."
+    if one.micros < settings.PAYOUT_MINIMUM_MINOR * 10_000:
+        return f"Paid out once it reaches {least}; less is carried forward."
+    return "Goes out with the next payout."
+
+
+def _chart(label: Party, *, since: date, until: date) -> dict[str, Any]:
+    points = sold.by_day(label, currency=CURRENCY, since=since, until=until)
+    chart = charts.daily(points, amount=lambda value: in_words(value, CURRENCY), day=lambda on: date_format(on, "j M"))
+    total = sum(value for _, value in points)
+    span = f"{date_format(since, 'j F Y')} to {date_format(until, 'j F Y')}"
+    return {"chart": chart, "chart_words": f"{in_words(total, CURRENCY)} earned from {span}, refunds taken out."}
+
+
+def period(request: HttpRequest, *, days: int = DAYS) -> tuple[PeriodForm, date, date]:
+    """The span of days asked for; the last `days` where none, or nonsense, was. At most a year."""
+    today = timezone.now().date()
+    since, until = today - timedelta(days=days - 1), today
+    form = PeriodForm(request.GET) if request.GET.get("since") else PeriodForm(initial={"since": since, "until": until})
+    if form.is_bound and form.is_valid():
+        since, until = form.cleaned_data["since"], form.cleaned_data["until"]
+        since = max(since, until - timedelta(days=MOST_DAYS - 1))
+    return form, since, until
+
+
+@require_safe
+@for_label
+def sales(request: HttpRequest, label: Party) -> HttpResponse:
+    form, since, until = period(request)
+    paged = Paginator(sold.lines(label, since=since, until=until), PAGE).get_page(request.GET.get("page"))
+    return page(
+        request, "sales", label=label, place="money", period=form, page=paged, sales=sold.read(paged.object_list),
+        query_kept=f"since={since}&until={until}", **_chart(label, since=since, until=until),
+    )  # fmt: skip
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_label
+def payees(request: HttpRequest, label: Party) -> HttpResponse:
+    """Letters of direction; only an owner signs one."""
+    owner = is_owner(request, label)
+    form = LetterForm(request.POST or None, initial={"starts_on": timezone.now().date()})
+    if request.method == "POST":
+        if not owner:
+            raise Http404("Only an owner signs letters of direction.")
+        if form.is_valid() and _signed(form, label):
+            messages.success(request, "The letter is signed. Stripe now needs to know the payee.")
+            return redirect("studio-payees", label.slug)
+    listed = [_letter(letter) for letter in owed.letters(label)]
+    return page(
+        request, "payees", label=label, place="money", letters=listed, letter_form=form, is_owner=owner,
+        status=422 if form.is_bound else 200,
+    )  # fmt: skip
+
+
+def _signed(form: LetterForm, label: Party) -> bool:
+    data = dict(form.cleaned_data)
+    data["country"] = data["country"][0]
+    try:
+        owed.sign_letter(label, currency=CURRENCY, **data)
+    except LetterRefused as refusal:
+        form.add_error("percent", str(refusal))
+        return False
+    return True
+
+
+def _letter(letter: LetterOfDirection) -> dict[str, Any]:
+    share = letter.share_numerator * 100 / letter.share_denominator
+    return {
+        "letter": letter,
+        "layer_word": LAYERS.get(letter.layer, "Recording and work"),
+        "part": f"{share:g}%",
+        "payee_kind": PAYEE_KINDS[letter.payee.state],
+    }
+
+
+@require_POST
+@for_label
+def connect(request: HttpRequest, label: Party, public_id: UUID) -> HttpResponse:
+    """On to Stripe's own page, where the payee says who it is and where to pay."""
+    payee = next((one for one in owed.payees(label) if one.public_id == public_id), None)
+    if payee is None or not is_owner(request, label):
+        raise Http404("The label names no such payee.")
+    back = request.build_absolute_uri(reverse("studio-payees", args=[label.slug]))
+    try:
+        return redirect(payee_acts.onboarding_link(payee, return_url=back, refresh_url=back))
+    except PaymentsError as refusal:
+        messages.error(request, str(refusal))
+        return redirect("studio-payees", label.slug)
