@@ -271,17 +271,16 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "io"
-CELERY_TASK_ROUTES = {"transcoding.tasks.*": {"queue": "cpu"}}
+CELERY_TASK_ROUTES = {"transcoding.tasks.sweep": {"queue": "io"}, "transcoding.tasks.*": {"queue": "cpu"}}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10
 CELERY_WORKER_ENABLE_SOFT_SHUTDOWN_ON_IDLE = True
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_BEAT_SCHEDULE_FILENAME = str(HOME / "run" / "celerybeat-schedule")
-CELERY_BEAT_SCHEDULE = {
-    "sweep-masters": {"task": "transcoding.tasks.sweep", "schedule": timedelta(seconds=5)},
-    "sweep-store": {"task": "store.tasks.sweep", "schedule": timedelta(seconds=5)},
-    "sweep-payments": {"task": "payments.tasks.sweep", "schedule": timedelta(seconds=5)},
+CELERY_BEAT_SCHEDULE = {  # a sweep that found no worker in time is not waited for: the next one does as well
+    f"sweep-{app}": {"task": f"{app}.tasks.sweep", "schedule": timedelta(seconds=5), "options": {"expires": 15}}
+    for app in ("transcoding", "store", "payments")
 }
 
 # Accounts: an e-mail address and a password; confirmations by mail.
