@@ -5,7 +5,7 @@ debits of sales and refunds, which `payments.statements` closes on.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -130,6 +130,19 @@ def statement_lines(payee: Payee, *, since: datetime, until: datetime) -> list[S
         sign = 1 if transfer.reverses_id is None else -1
         found += [_statement_line(transfer, line, leg, sign, recordings) for leg in _legs_of(line, payee)]
     return found
+
+
+def describe(references: Sequence[str]) -> dict[str, str]:
+    """What each sale or refund reference was for, for `payments.statements`: title and artist. One query."""
+    keys = {key: reference for reference in references if (key := _line_key(reference))}
+    rows = OrderLine.objects.filter(public_id__in=keys).values_list("public_id", "title", "artist")
+    titles = {str(public_id): f"{title}, {artist}" for public_id, title, artist in rows}
+    return {reference: titles[key] for reference in references if (key := _line_key(reference)) in titles}
+
+
+def _line_key(reference: str) -> str:
+    kind, _, key = reference.partition(":")
+    return key if kind in {"sale", "refund", "held"} else ""
 
 
 def _statement_line(

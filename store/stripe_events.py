@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from payments import charges
+from payments import charges, payees
 from payments.models import Charge, Refund, StripeEvent
 from store import refunds, settlement
 from store.models import Order
@@ -53,6 +53,13 @@ def _refund_changed(refund: Mapping[str, Any], at: datetime) -> None:
         refunds.conclude(charges.read_refund(row), at=at)
 
 
+def _account_changed(account: Mapping[str, Any], _at: datetime) -> None:
+    """A payee told Stripe who it is, or Stripe wants to know more."""
+    payee = payees.find_by_account(account["id"])
+    if payee is not None:
+        payees.refresh_payee(payee)
+
+
 def _settle(charge: Charge | None, at: datetime) -> None:
     if charge is not None and (order := _order(charge)) is not None:
         settlement.settle_order(order, at=at)
@@ -75,4 +82,5 @@ HANDLERS: dict[str, Handler] = {
     "refund.created": _refund_changed,
     "refund.updated": _refund_changed,
     "refund.failed": _refund_changed,
+    "account.updated": _account_changed,
 }

@@ -13,7 +13,7 @@ from django.core.cache import cache
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from payments import chain, inbox
+from payments import inbox
 from payments.errors import PaymentsError
 from store import emails, offers, refunds, settlement, stripe_events
 from store.errors import StoreError
@@ -80,12 +80,6 @@ def send_receipt(order_id: int) -> None:
 
 
 @shared_task
-def seal_chain() -> None:
-    """Put the newest transfers in their places in the hash chain; one writer at a time."""
-    chain.seal_new(at=timezone.now())
-
-
-@shared_task
 def fetch_missed_events() -> None:
     """Ask Stripe which events we never got."""
     at = timezone.now()
@@ -112,7 +106,6 @@ def sweep() -> None:
         review_offers.delay()
     if _rings("fetch", 0, seconds=FETCH_EVERY):
         fetch_missed_events.delay()
-    seal_chain.delay()
 
 
 def _keys(rows: QuerySet[Any]) -> list[int]:
