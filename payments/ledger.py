@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -85,7 +86,7 @@ def post(
         }
         for position, leg in enumerate(legs, start=1)
     ]
-    head = [transfer.id, reference, kind, asked, document_sha256, memo, transfer.reverses_id, len(legs), at]
+    head: list[Any] = [transfer.id, reference, kind, asked, document_sha256, memo, transfer.reverses_id, len(legs), at]
     with connection.cursor() as cursor:
         cursor.execute(_POST, [*head, json.dumps(entries)])
         if cursor.rowcount:

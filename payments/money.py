@@ -67,7 +67,7 @@ class Currency:
 
     @property
     def micros_per_minor(self) -> int:
-        return MICROS // 10**self.exponent
+        return MICROS // int(10**self.exponent)
 
     @property
     def charge_step(self) -> int:

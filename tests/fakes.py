@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from payments.sandbox import visitor
 from payments.sandbox.server import Sandbox
@@ -77,7 +77,7 @@ def signed(body: bytes, *, secret: str = WEBHOOK_SECRET, at: int | None = None) 
 
 
 @pytest.fixture
-def stripe_sandbox(settings: SettingsWrapper) -> Iterator[StripeFake]:
+def stripe_sandbox(settings: Settings) -> Iterator[StripeFake]:
     sent: list[tuple[bytes, str]] = []
 
     def keep(body: bytes, signature: str) -> int:

@@ -314,7 +314,7 @@ def _line(item: Body, index: int) -> Body:
 def _fee(amount: int, currency: Currency) -> int:
     """1.5 % and a quarter of the main unit, rounded half up, never more than the amount."""
     share = (amount * FEE_PER_THOUSAND * 2 + 1000) // 2000
-    return min(amount, share + FEE_CENTS * 10**currency.exponent // 100)
+    return min(amount, share + FEE_CENTS * int(10**currency.exponent) // 100)
 
 
 def _session_body(params: Body, currency: Currency, total: int, now: int) -> Body:

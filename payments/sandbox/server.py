@@ -332,4 +332,3 @@ def _html(status: int, text: str) -> Answer:
 
 def _redirect(url: str) -> Answer:
     return Answer(303, b"", {"Location": url, "Cache-Control": "no-store"})
-

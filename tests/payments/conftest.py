@@ -4,6 +4,7 @@ from django.utils import timezone
 from payments import chain
 from payments.models import Statement
 from tests.factories.payments import AT, make_payee, post_sale
+from tests.fakes import stripe_sandbox  # noqa: F401 - a fixture
 
 
 @pytest.fixture

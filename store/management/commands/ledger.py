@@ -1,0 +1,70 @@
+"""`manage.py ledger verify` recomputes the ledger from nothing; `manage.py ledger balances` prints its balances."""
+
+import json
+from argparse import ArgumentParser
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from payments import audit
+from payments.statements import main_units
+
+
+class Command(BaseCommand):
+    help = "Verify the ledger to the first row that does not fit, or print its balances."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("act", choices=["verify", "balances"])
+        parser.add_argument("--json", action="store_true", help="answer in JSON")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        if options["act"] == "verify":
+            self._verify(as_json=options["json"])
+        else:
+            self._balances(as_json=options["json"])
+
+    def _verify(self, *, as_json: bool) -> None:
+        """Exit status 1 where a row does not fit."""
+        report = audit.verify()
+        problem = report.problem
+        if as_json:
+            found = {
+                "ok": problem is None,
+                "transfers": report.transfers,
+                "entries": report.entries,
+                "balanced": report.balanced,
+                "chain_ok": report.chain_ok,
+                "sealed": report.sealed,
+                "waiting": report.waiting,
+                "head": report.head,
+                "balances": report.balances,
+                "problem": asdict(problem) if problem else None,
+            }
+            self.stdout.write(json.dumps(found, indent=2))
+        else:
+            self.stdout.write(f"{report.transfers} transfers, {report.entries} entries")
+            self.stdout.write(f"{report.sealed} sealed, {report.waiting} wait for their seal; head {report.head}")
+            if problem is None:
+                self.stdout.write(self.style.SUCCESS("Every row fits."))
+            else:
+                self.stdout.write(self.style.ERROR(f"Does not fit: {problem.row}: {problem.what}."))
+        if problem is not None:
+            raise SystemExit(1)
+
+    def _balances(self, *, as_json: bool) -> None:
+        sums = audit.account_sums()
+        if as_json:
+            rows = [
+                {"account": code, "kind": kind, "currency": currency, "debits_less_credits_micros": rest}
+                for code, kind, currency, rest in sums
+            ]
+            self.stdout.write(json.dumps(rows, indent=2))
+            return
+        width = max([len(code) for code, *_ in sums], default=0)
+        for code, _, currency, rest in sums:
+            side = "debit" if rest > 0 else "credit" if rest < 0 else ""
+            self.stdout.write(f"{code:{width}}  {main_units(abs(rest)):>18} {currency} {side}".rstrip())
+        for currency in sorted({currency for _, _, currency, _ in sums}):
+            whole = sum(rest for _, _, of, rest in sums if of == currency)
+            self.stdout.write(f"{'sum':{width}}  {main_units(whole):>18} {currency}")
