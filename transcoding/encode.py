@@ -14,8 +14,8 @@ from transcoding.waveform import Digest
 
 # How far a lossy length may be off, in samples, where the rate changes: the resampler rounds at both ends.
 RESAMPLED_TOLERANCE = 32
-# Where all sound of an Ogg Vorbis file fits on one page, readers (ffmpeg's too) cannot tell the encoder's delay from the
-# end and give back too many or too few samples; short sounds therefore get short pages, in microseconds.
+# Where all sound of an Ogg Vorbis file fits on one page, readers (ffmpeg's too) cannot tell the encoder's delay from
+# the end and give back too many or too few samples; short sounds therefore get short pages, in microseconds.
 SHORT_SECONDS = 3
 SHORT_PAGE = "20000"
 _SAMPLE_FORMATS = {("flac", 16): "s16", ("flac", 24): "s32", ("alac", 16): "s16p", ("alac", 24): "s32p"}

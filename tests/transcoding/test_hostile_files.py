@@ -19,7 +19,7 @@ from transcoding.errors import UploadRefused
 from transcoding.models import Master
 
 pytestmark = pytest.mark.django_db
-NAMES = ["plain.wav", "plain.flac", "plain.aiff", "plain.m4a", "aac.m4a", "plain.ogg", "plain.opus", "plain.mp3", "plain.wv"]  # fmt: skip
+NAMES = [f"plain.{suffix}" for suffix in ("wav", "flac", "aiff", "m4a", "ogg", "opus", "mp3", "wv")] + ["aac.m4a"]
 
 
 def refusal(path: Path) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -48,12 +49,18 @@ def time_passes() -> None:
 @pytest.mark.parametrize("name", ["plain.flac", "deep.flac"])
 def test_every_format_is_made_from_one_decode_and_proved(audio: Path, name: str, monkeypatch) -> None:
     master = deliver(audio / name)
-    encoders = []
-    real = encode.encode
-    monkeypatch.setattr(encode, "encode", lambda *a, **k: encoders.append(a) or real(*a, **k))
+    runs: list[list[str]] = []
+    real = sandbox.run
+
+    def counted(args: list[str], **more: Any) -> sandbox.Result:
+        runs.append(args)
+        return real(args, **more)
+
+    monkeypatch.setattr(sandbox, "run", counted)
     rows = made(master)
     assert [row.state for row in rows] == [READY] * 9
-    assert len(encoders) == 1
+    writing = [args for args in runs if any(word.startswith("file:") for word in args[args.index("-i") + 2 :])]
+    assert len(writing) == 1
 
 
 @pytest.mark.parametrize("name", ["plain.flac", "deep.flac"])
@@ -138,7 +145,12 @@ def test_previews_come_before_what_a_buyer_waits_for_and_that_before_the_rest(au
     master = deliver(audio / "plain.flac")
     order: list[set[str]] = []
     real = renditions._make
-    monkeypatch.setattr(renditions, "_make", lambda c: order.append({x.row.format for x in c}) or real(c))
+
+    def noted(claimed: list[claims.Claim]) -> int:
+        order.append({renditions._row(claim).format for claim in claimed})
+        return real(claimed)
+
+    monkeypatch.setattr(renditions, "_make", noted)
     renditions.plan(master, [FORMATS["FLAC"], FORMATS["MP3_V0"]], tags=make_tags(), at=NOW)
     renditions.plan(master, [FORMATS["WAV"]], tags=make_tags(), priority=renditions.BUYER_WAITS, at=NOW)
     renditions.plan_preview(master, tags=make_tags(), fades=True, at=NOW)
@@ -299,9 +311,9 @@ def test_a_working_worker_keeps_its_claim_and_a_robbed_one_stops() -> None:
     (claim,) = renditions._claim(master.pk, at=timezone.now())
     pulse = claims.Pulse([claim])
     pulse.next = timezone.now()
-    before = Rendition.objects.get().claimed_until
+    before = timezone.now() + claims.LEASE
     pulse()
-    assert Rendition.objects.get().claimed_until > before
+    assert Rendition.objects.filter(claimed_until__gte=before).exists()
     renditions._claim(master.pk, at=timezone.now() + 2 * claims.LEASE)
     pulse.next = timezone.now()
     with pytest.raises(LateWorker):
@@ -333,7 +345,8 @@ def test_masters_that_changed_on_disk_are_not_encoded(audio: Path) -> None:
 
 def test_the_database_keeps_an_accepted_master_as_it_is() -> None:
     master = make_master()
-    for change in ({"samples": 1}, {"sound_sha256": "b" * 64}, {"state": Master.State.REJECTED}):
+    changes: list[dict[str, Any]] = [{"samples": 1}, {"sound_sha256": "b" * 64}, {"state": Master.State.REJECTED}]
+    for change in changes:
         with pytest.raises(IntegrityError, match="never changes"), transaction.atomic():
             Master.objects.filter(pk=master.pk).update(**change)
     with pytest.raises(IntegrityError, match="never changes"), transaction.atomic():
@@ -342,7 +355,8 @@ def test_the_database_keeps_an_accepted_master_as_it_is() -> None:
 
 def test_the_database_keeps_a_made_rendition_as_it_is() -> None:
     row = make_rendition()
-    for change in ({"sha256": "b" * 64}, {"storage_key": "renditions/x"}, {"tags": {}}, {"format": "WAV"}):
+    changes: list[dict[str, Any]] = [{"sha256": "b" * 64}, {"storage_key": "x"}, {"tags": {}}, {"format": "WAV"}]
+    for change in changes:
         with pytest.raises(IntegrityError, match="never changes"), transaction.atomic():
             Rendition.objects.filter(pk=row.pk).update(**change)
     with pytest.raises(IntegrityError, match="buyers may hold"), transaction.atomic():
@@ -364,13 +378,3 @@ def test_a_fence_never_goes_back() -> None:
     row = make_rendition(fence=3)
     with pytest.raises(IntegrityError, match="never goes back"), transaction.atomic():
         Rendition.objects.filter(pk=row.pk).update(fence=2)
-
-
-def test_ffmpeg_is_started_once_for_all_encoders(audio: Path, monkeypatch) -> None:
-    master = deliver(audio / "plain.flac")
-    runs: list[list[str]] = []
-    real = sandbox.run
-    monkeypatch.setattr(sandbox, "run", lambda args, **k: runs.append(args) or real(args, **k))
-    made(master, "FLAC", "MP3_V0", "OGG_Q6")
-    writing = [args for args in runs if any(word.startswith("file:") for word in args[args.index("-i") + 2 :])]
-    assert len(writing) == 1

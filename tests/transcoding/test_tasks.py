@@ -1,0 +1,204 @@
+"""Bells, sweeps, and workers that die in the middle of it."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from tests.factories.transcoding import deliver, make_master, make_tags, make_upload
+from tests.transcoding import sounds
+from transcoding import claims, masters, probe, renditions, scratch, storage, tasks
+from transcoding.errors import ProcessFailed, StorageFailed
+from transcoding.formats import FORMATS
+from transcoding.models import Attempt, Master, Rendition, Upload
+
+NOW = timezone.now()
+WANTED = [FORMATS[code] for code in ("FLAC", "MP3_V0", "OGG_Q6", "WAV")]
+
+
+@pytest.fixture
+def bells(monkeypatch) -> list[tuple[str, int]]:
+    rung: list[tuple[str, int]] = []
+    monkeypatch.setattr(tasks.examine_master, "delay", lambda pk: rung.append(("examine", pk)))
+    monkeypatch.setattr(tasks.make_renditions, "delay", lambda pk: rung.append(("make", pk)))
+    return rung
+
+
+def leases_run_out() -> None:
+    past = timezone.now() - timedelta(seconds=1)
+    Master.objects.filter(state=Master.State.EXAMINING).update(claimed_until=past)
+    Rendition.objects.filter(state__in=["MAKING", "PLANNED"]).update(claimed_until=past)
+
+
+@pytest.mark.django_db
+def test_the_sweep_rings_for_all_that_is_owed(audio: Path, bells: list[tuple[str, int]]) -> None:
+    waiting = deliver(audio / "plain.flac", examine=False)
+    owing = make_master()
+    renditions.plan(owing, [FORMATS["FLAC"], FORMATS["WAV"]], tags=make_tags(), at=NOW)
+    tasks.sweep()
+    assert bells == [("examine", waiting.pk), ("make", owing.pk)]
+
+
+@pytest.mark.django_db
+def test_the_sweep_does_not_ring_again_at_once(audio: Path, bells: list[tuple[str, int]]) -> None:
+    deliver(audio / "plain.flac", examine=False)
+    renditions.plan(make_master(), [FORMATS["FLAC"]], tags=make_tags(), at=NOW)
+    tasks.sweep()
+    tasks.sweep()
+    assert len(bells) == 2
+
+
+@pytest.mark.django_db
+def test_a_bell_nobody_heard_is_rung_again(bells: list[tuple[str, int]]) -> None:
+    renditions.plan(make_master(), [FORMATS["FLAC"]], tags=make_tags(), at=NOW)
+    tasks.sweep()
+    Rendition.objects.update(rung_at=timezone.now() - tasks.RING_AGAIN)
+    tasks.sweep()
+    assert len(bells) == 2
+
+
+@pytest.mark.django_db
+def test_a_claim_that_ran_out_is_rung_for_at_once(bells: list[tuple[str, int]]) -> None:
+    master = make_master()
+    renditions.plan(master, [FORMATS["FLAC"]], tags=make_tags(), at=NOW)
+    Rendition.objects.update(rung_at=timezone.now() - timedelta(seconds=40))
+    renditions._claim(master.pk, at=timezone.now() - claims.LEASE)
+    tasks.sweep()
+    assert bells == [("make", master.pk)]
+
+
+@pytest.mark.django_db
+def test_what_is_in_hand_is_not_rung_for(bells: list[tuple[str, int]]) -> None:
+    master = make_master()
+    renditions.plan(master, [FORMATS["FLAC"]], tags=make_tags(), at=NOW)
+    renditions._claim(master.pk, at=timezone.now())
+    tasks.sweep()
+    assert bells == []
+
+
+@pytest.mark.django_db
+def test_a_bell_serves_first_whoever_waits_most_urgently(audio: Path, monkeypatch) -> None:
+    common, urgent = make_master(), make_master()
+    renditions.plan(common, [FORMATS["FLAC"]], tags=make_tags(), at=NOW)
+    renditions.plan(urgent, [FORMATS["WAV"]], tags=make_tags(), priority=renditions.BUYER_WAITS, at=NOW)
+    served: list[int] = []
+    monkeypatch.setattr(renditions, "make_due", served.append)
+    tasks.make_renditions(common.pk)
+    assert served == [urgent.pk, common.pk]
+
+
+@pytest.mark.django_db
+def test_a_doubled_bell_does_nothing(audio: Path) -> None:
+    master = deliver(audio / "plain.flac")
+    renditions.plan(master, [FORMATS["FLAC"]], tags=make_tags(), at=NOW)
+    tasks.make_renditions(master.pk)
+    tasks.make_renditions(master.pk)
+    tasks.examine_master(master.pk)
+    assert Attempt.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_uploads_that_never_came_are_forgotten_after_a_day() -> None:
+    old = make_upload(created_at=timezone.now() - timedelta(days=2))
+    new = make_upload()
+    masters.sweep_quarantine(at=timezone.now())
+    assert set(Upload.objects.filter(state=Upload.State.RELEASED)) == {old}
+    assert Upload.objects.get(pk=new.pk).state == Upload.State.STARTED
+
+
+@pytest.mark.django_db
+def test_an_upload_left_in_quarantine_after_its_verdict_is_released(audio: Path, monkeypatch) -> None:
+    def lost(_key: str) -> None:
+        raise StorageFailed("no answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "delete", lost)
+        master = deliver(audio / "plain.flac")
+    assert master.upload.state == Upload.State.RECEIVED
+    masters.sweep_quarantine(at=timezone.now())
+    master.upload.refresh_from_db()
+    assert master.upload.state == Upload.State.RELEASED
+    assert not storage.exists(master.upload.storage_key)
+
+
+@pytest.mark.django_db
+def test_an_examination_that_fails_three_times_is_a_rejection_with_its_reason(audio: Path, monkeypatch) -> None:
+    def broken(*_args: object, **_more: object) -> None:
+        raise ProcessFailed("segmentation fault")
+
+    monkeypatch.setattr(probe, "examine", broken)
+    master = deliver(audio / "plain.flac", examine=False)
+    for _ in range(4):
+        masters.examine(master.pk)
+        leases_run_out()
+    master.refresh_from_db()
+    assert master.state == Master.State.REJECTED
+    assert "segmentation fault" in master.findings.get(code="EXAMINATION_FAILED").message
+
+
+@pytest.mark.django_db
+def test_two_workers_do_not_examine_the_same_master(audio: Path) -> None:
+    master = deliver(audio / "plain.flac", examine=False)
+    assert masters._claim(master.pk, at=timezone.now()) is not None
+    assert masters.examine(master.pk) is None
+
+
+@pytest.mark.django_db
+def test_scratch_of_the_living_is_kept() -> None:
+    with scratch.folder("make-1") as path:
+        assert scratch.sweep() == 0
+        assert path.exists()
+
+
+def killed_after(seconds: float, work: Callable[[], object]) -> bool:
+    """Do `work` in a process of its own and kill it -9 after so long; true if it was killed before it was done."""
+    connection.close()
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_killed_at_any_moment_lose_nothing_and_double_nothing(tmp_path: Path, settings) -> None:
+    """Killed ten times over the whole way from quarantine to the last rendition; the outcome is that of no kill."""
+    song = sounds.write_wav(tmp_path / "song.wav", seconds=4)
+    calm = deliver(song)
+    renditions.plan(calm, WANTED, tags=make_tags(), at=NOW)
+    renditions.make_due(calm.pk)
+    master = deliver(song, examine=False)
+    kills = 0
+    for delay in (0.02, 0.1, 0.3):
+        kills += killed_after(delay, lambda: masters.examine(master.pk))
+        leases_run_out()
+    masters.examine(master.pk)
+    master.refresh_from_db()
+    renditions.plan(master, WANTED, tags=make_tags(), at=NOW)
+    for delay in (0.02, 0.1, 0.2, 0.4, 0.6, 0.9, 1.3):
+        kills += killed_after(delay, lambda: renditions.make_due(master.pk))
+        leases_run_out()
+    renditions.make_due(master.pk)
+    while Rendition.objects.exclude(state="READY").exists():
+        leases_run_out()
+        renditions.make_due(master.pk)
+    scratch.sweep()
+    masters.sweep_quarantine(at=timezone.now())
+    assert kills >= 5
+    hashes = [dict(Rendition.objects.filter(master=each).values_list("format", "sha256")) for each in (calm, master)]
+    assert hashes[0] == hashes[1]
+    assert list((settings.HOME / "scratch").iterdir()) == []
+    kept = {path.name.split(".")[0] for path in (settings.AUDIO_ROOT / "renditions").rglob("*.*")}
+    assert kept == set(hashes[0].values())
+    assert not list((settings.AUDIO_ROOT / "quarantine").iterdir())
