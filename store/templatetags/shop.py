@@ -1,7 +1,8 @@
 """What templates say the same way everywhere: icons, states, amounts, lengths, sizes, hashes, countries, fields."""
 
 import datetime as dt
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -72,6 +73,17 @@ def micros(amount: int | None, currency: str) -> str:
     if value == value.quantize(Decimal(1).scaleb(-exponent)):
         return str(format_currency(value, currency, locale=locale()))
     return str(format_currency(value.normalize(), currency, locale=locale(), decimal_quantization=False))
+
+
+def ledger_amounts(amounts: Sequence[int], currency: str) -> list[str]:
+    """Ledger amounts (millionths) as a column reads them: all with as many decimals as the finest of them needs."""
+    exponent = Currency(currency).exponent
+    values = [Decimal(amount) / MICROS for amount in amounts]
+    places = max((max(exponent, -int(value.normalize().as_tuple().exponent)) for value in values), default=exponent)
+    number = "#,##0" + (f".{'0' * places}" if places else "")
+    shape = locale().currency_formats["standard"].pattern.partition(";")[0]
+    pattern = re.sub(r"[#,0]+(\.0+)?", number, shape, count=1)
+    return [str(format_currency(value, currency, pattern, locale=locale(), currency_digits=False)) for value in values]
 
 
 @register.filter

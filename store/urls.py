@@ -1,0 +1,60 @@
+"""Every address of the shop."""
+
+from django.contrib import admin
+from django.urls import include, path, register_converter
+
+from store.views import account, certificates, checkout, library, media, pages, release, shop, stripe
+
+
+class Sha256:
+    """A SHA-256 in small hexadecimal digits, the one way we write it."""
+
+    regex = "[0-9a-f]{64}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(Sha256, "sha256")
+
+urlpatterns = [
+    path("", shop.home, name="home"),
+    path("browse", shop.browse, name="browse"),
+    path("search", shop.search, name="search"),
+    path("artist/<slug:slug>", shop.artist, name="artist"),
+    path("label/<slug:slug>", shop.label, name="label"),
+    path("release/<slug:slug>", release.release, name="release"),
+    path("country", shop.country, name="country"),
+    path("preview/<uuid:public_id>.<slug:extension>", media.preview, name="track-preview"),
+    path("peaks/<uuid:public_id>.json", media.peaks, name="peaks"),
+    path("artwork/<sha256:sha256>-<int:size>.webp", media.artwork, name="artwork"),
+    path("basket", checkout.basket, name="basket"),
+    path("basket/add", checkout.add, name="basket-add"),
+    path("basket/remove", checkout.remove, name="basket-remove"),
+    path("checkout", checkout.checkout, name="checkout"),
+    path("checkout/<uuid:public_id>/pay", checkout.pay, name="checkout-again"),
+    path("checkout/<uuid:public_id>/return", checkout.returned, name="checkout-return"),
+    path("orders/", account.orders, name="orders"),
+    path("orders/<uuid:public_id>", library.order, name="order"),
+    path("library/", library.library, name="library"),
+    path("download", library.start, name="download-start"),
+    path("download/<str:token>", library.download, name="download"),
+    path("download/<str:token>.zip", library.download, name="release-zip"),
+    path("certificates/<uuid:public_id>", certificates.certificate, name="certificate"),
+    path("certificates/<uuid:public_id>.json", certificates.certificate_json, name="certificate-json"),
+    path("proof/<sha256:sound>", certificates.proof, name="proof"),
+    path("about", pages.about, name="about"),
+    path("formats", pages.formats, name="formats"),
+    path("terms", pages.terms, name="terms"),
+    path("privacy", pages.privacy, name="privacy"),
+    path("healthz", pages.healthz, name="healthz"),
+    path("stripe/webhook", stripe.receive_event, name="stripe-webhook"),
+    path("studio/", include("store.views.studio_urls")),
+    path("review/", include("store.views.review_urls")),
+    path("account/", account.account, name="account"),
+    path("account/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+]

@@ -1,0 +1,260 @@
+"""Music that stands on the shop's shelves: a cleared release with masters, files, decisions, prices and offers.
+
+The rows are as the apps below keep them, with real verdicts, so that pages can be tested without ffmpeg and Stripe.
+"""
+
+import hashlib
+import io
+import itertools
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Any
+
+from django.db import transaction
+from PIL import Image
+
+from catalog import artwork
+from catalog.models import Party, Recording, Release, Track
+from licensing.models import ClearanceDecision, Instrument, RightsHolder
+from licensing.records import Question, evidence_hash
+from licensing.terms import Use
+from licensing.territories import ALL, mask_of
+from licensing.verdicts import ClearedGroup, LicenceDuty, Obligations, Reason, RefusedGroup, Reliance, Verdict
+from payments.models import Charge, Payee
+from store import baskets, checkout, settlement
+from store.models import LetterOfDirection, Offer, Order, Price, User
+from tests.factories import catalog
+from transcoding.models import Master, Rendition, Upload
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+BY_SA = "https://creativecommons.org/licenses/by-sa/4.0/"
+_count = itertools.count(1)
+
+
+def sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def make_holder(party: Party) -> RightsHolder:
+    return RightsHolder.objects.get_or_create(party=party)[0]
+
+
+def make_master(recording: Recording, *, seconds: int = 180, lossless: bool = True, **over: Any) -> Master:
+    """An accepted master as its examination leaves it; its bytes are made up."""
+    number = next(_count)
+    upload = Upload.objects.create(filename=f"{number}.flac", actor="test", state=Upload.State.RELEASED)
+    fields: dict[str, Any] = {
+        "recording": recording,
+        "upload": upload,
+        "storage_key": f"masters/{sha(f'm{number}')[:2]}/{sha(f'm{number}')}",
+        "file_sha256": sha(f"m{number}"),
+        "sound_sha256": sha(f"s{number}"),
+        "container": "flac" if lossless else "mp3",
+        "codec": "flac" if lossless else "mp3",
+        "lossless": lossless,
+        "sample_rate": 44_100,
+        "bit_depth": 16 if lossless else 0,
+        "channels": 2,
+        "samples": 44_100 * seconds,
+        "bytes": seconds * (110_000 if lossless else 32_000),
+        "peaks": [300 + (n * 37) % 700 for n in range(200)],
+        "state": Master.State.ACCEPTED,
+        "accepted_at": NOW,
+    }
+    return Master.objects.create(**(fields | over))
+
+
+def make_rendition(master: Master, code: str, data: bytes = b"", **over: Any) -> Rendition:
+    """A finished file. With `data` it really lies in the audio storage."""
+    number = next(_count)
+    digest = hashlib.sha256(data).hexdigest() if data else sha(f"r{number}")
+    fields: dict[str, Any] = {
+        "master": master,
+        "format": code,
+        "recipe": 1,
+        "tag_signature": sha(f"t{number}"),
+        "tags": {},
+        "state": Rendition.State.READY,
+        "storage_key": f"renditions/{digest[:2]}/{digest}.mp3",
+        "sha256": digest,
+        "bytes": len(data) or 5_000_000,
+        "samples": master.samples,
+        "sample_rate": master.sample_rate,
+        "ready_at": NOW,
+    }
+    if code.startswith("PREVIEW"):
+        cut = {"start_ms": 30_000, "length_ms": 30_000, "fade_in_ms": 500, "fade_out_ms": 1500}
+        fields |= {"purpose": Rendition.Purpose.PREVIEW, "cut": cut}
+    return Rendition.objects.create(**(fields | over))
+
+
+def make_instrument(text: str) -> Instrument:
+    return Instrument.objects.create(
+        kind="TAG_STATEMENT",
+        text=text,
+        sha256=sha(text),
+        bytes=len(text.encode()),
+        media_type="text/plain",
+        captured_at=NOW,
+        captured_by="test",
+    )
+
+
+def make_verdict(
+    recording: Recording, master: Master, *, holder: RightsHolder, countries: Sequence[str] = (), licence: str = BY_SA
+) -> Verdict:
+    """Cleared in `countries`, or everywhere where none is given, on one public licence for each layer."""
+    mask = mask_of(countries) if countries else ALL
+    work = recording.works.first()
+    evidence = make_instrument(f"LICENSE={licence} in the file of {recording.pk}")
+    records = tuple(
+        Reliance(
+            record=f"{layer.lower()}-{recording.pk}",
+            version=1,
+            layer=layer,
+            subject=str(subject.public_id),
+            holder=str(holder.public_id),
+            holder_name=holder.party.name,
+            share=Fraction(1),
+            basis="PUBLIC_LICENCE" if licence else "DIRECT",
+            licensee="PUBLIC" if licence else "STORE",
+            licence_url=licence,
+            territories=", ".join(countries) or "worldwide",
+            starts_on="",
+            ends_on="",
+            evidence=((evidence.kind, evidence.sha256),),
+            evidence_sha256=evidence_hash([evidence.sha256]),
+            sound_sha256=master.sound_sha256,
+            reviewer_independent=True,
+        )
+        for layer, subject in (("RECORDING", recording), ("WORK", work))
+        if subject is not None
+    )
+    duty = LicenceDuty("RECORDING", "CC BY-SA 4.0", licence, True, True, True, False, True)
+    reason = Reason.of("TERRITORY_EXCLUDED", layer="WORK", record=f"work-{recording.pk}")
+    return Verdict(
+        subject=str(recording.public_id),
+        question=Question(Use.PERMANENT_DOWNLOAD, NOW, sound_sha256=master.sound_sha256),
+        engine="test",
+        cleared=(ClearedGroup(mask, None, tuple(record.record for record in records)),) if mask else (),
+        refused=(RefusedGroup(ALL & ~mask, (reason,)),) if mask != ALL else (),
+        records=records,
+        obligations=Obligations("", (duty,) if licence else ()),
+        good_until=None,
+    )
+
+
+def keep(
+    verdict: Verdict,
+    *,
+    recording: Recording | None = None,
+    release: Release | None = None,
+    use: Use = Use.PERMANENT_DOWNLOAD,
+) -> ClearanceDecision:
+    return ClearanceDecision.objects.create(
+        recording=recording,
+        release=release,
+        use=use,
+        at=NOW,
+        engine="test",
+        cleared_countries=list(verdict.cleared_countries),
+        verdict=verdict.to_data(),
+        verdict_sha256=verdict.sha256,
+        answer_sha256=verdict.answer_sha256,
+        sound_sha256=verdict.question.sound_sha256,
+        actor="test",
+    )
+
+
+def refuse(recording: Recording, master: Master, *, code: str = "NC_FORBIDS_SALE") -> ClearanceDecision:
+    """A decision that clears nothing, for the reason given."""
+    reason = Reason.of(code, layer="RECORDING", record="some-record")
+    question = Question(Use.PERMANENT_DOWNLOAD, NOW, sound_sha256=master.sound_sha256)
+    verdict = Verdict(
+        str(recording.public_id), question, "test", (), (RefusedGroup(ALL, (reason,)),), (), Obligations(), None
+    )
+    return keep(verdict, recording=recording)
+
+
+def make_letter(holder: RightsHolder, payee_name: str = "") -> LetterOfDirection:
+    payee = Payee.objects.create(name=payee_name or holder.party.name, email="pay@example.org", country="DE")
+    return LetterOfDirection.objects.create(
+        holder=holder, payee=payee, starts_on=NOW.date().replace(year=2020), signed_by="Bob"
+    )
+
+
+def make_cover(release: Release, *, hue: int = 120) -> None:
+    out = io.BytesIO()
+    Image.new("HSV", (300, 300), (hue % 256, 120, 180)).convert("RGB").save(out, "PNG")
+    artwork.attach(release, out.getvalue())
+
+
+def shelve(
+    title: str = "First Light",
+    *,
+    artist: Party | None = None,
+    label: Party | None = None,
+    tracks: int = 2,
+    countries: Sequence[str] = (),
+    price_minor: int = 100,
+    lossless: bool = True,
+    refused: int = 0,
+    preview: bytes = b"",
+    whole: bool = True,
+    **over: Any,
+) -> Release:
+    """A release of `tracks` tracks on sale; the last `refused` of them are not cleared, and then it sells singly."""
+    label = label or catalog.make_label()
+    artist = artist or catalog.make_party("Ana Lind")
+    holder = make_holder(label)
+    release = catalog.make_release(title, artist=artist, label=label, **over)
+    for number in range(1, tracks + 1):
+        recording = catalog.make_recording(f"{title}, part {number}", artist=artist, label=label)
+        track = catalog.make_track(release, recording, number=number)
+        master = make_master(recording, lossless=lossless, seconds=120 + 17 * number)
+        make_rendition(master, "PREVIEW_MP3", preview + bytes([number]) if preview else b"")
+        for code in ("FLAC", "MP3_V0") if lossless else ("ORIGINAL",):
+            make_rendition(master, code)
+        if number > tracks - refused:
+            refuse(recording, master)
+            continue
+        verdict = make_verdict(recording, master, holder=holder, countries=countries)
+        decision = keep(verdict, recording=recording)
+        keep(verdict, recording=recording, use=Use.PREVIEW)
+        Price.objects.create(recording=recording, currency="EUR", amount_minor=price_minor)
+        make_offer(track=track, decision=decision, amount_minor=price_minor)
+    if whole and not refused:
+        decision = keep(verdict, release=release)
+        make_offer(release=release, decision=decision, amount_minor=price_minor * tracks * 4 // 5)
+    return release
+
+
+def make_offer(**fields: Any) -> Offer:
+    with transaction.atomic():
+        return Offer.objects.create(**({"currency": "EUR", "opened_at": NOW} | fields))
+
+
+def only_track(release: Release) -> Track:
+    return release.tracks.get()
+
+
+def sell(*offers: Offer, buyer: User, country: str = "DE", at: datetime = NOW) -> Order:
+    """A paid and settled order of these offers, through the shop's own acts; only Stripe is left out."""
+    basket = baskets.open_basket(user=buyer, session_key=None, currency="EUR")
+    for offer in offers:
+        baskets.add(basket, offer)
+    key = f"key-{next(_count)}"
+    order = checkout.place_order(
+        basket, buyer=buyer, country=country, evidence={"stated": country}, consent=True, request_key=key, at=at
+    )
+    Charge.objects.create(
+        reference=order.number,
+        request_sha256="0" * 64,
+        amount_minor=order.total_minor,
+        currency="EUR",
+        state=Charge.State.PAID,
+        transfer_group=order.number,
+        paid_at=at,
+    )
+    return settlement.settle_order(order, at=at)
