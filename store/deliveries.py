@@ -267,9 +267,7 @@ def _note_rights(sheet: Sheet, *, own_works: bool, direct: bool) -> None:
     statement = licences.find_statement(tags.statements)
     if statement is None and not direct:
         in_comment = licences.find_statement(tuple(("COMMENT", text) for text in tags.comments))
-        where = (
-            "A comment speaks of a licence, but a comment grants nothing" if in_comment else "No licence in the tags"
-        )
+        where = "A licence only in a comment, which grants nothing" if in_comment else "No licence in the tags"
         sheet.note("NO_LICENCE", f"{where}: write its address into LICENSE (or WCOP), or grant the rights yourself.")
     elif statement is not None and statement.licence is None:
         sheet.note(statement.problem, f"{statement.detail}. Write the licence's address into LICENSE (or WCOP).")

@@ -106,7 +106,7 @@ class Sheet:
     @property
     def number(self) -> int | None:
         """The track number: the tag's, else the one in front of the file's name."""
-        found = _LEADING_NUMBER.match(self.path.name)
+        found = _LEADING_NUMBER.match(_stem(self.path.name))
         named = int(found["number"] or found["padded"]) if found else 0
         return self.tags.number or named or None
 
@@ -126,8 +126,12 @@ def home_of(path: Path) -> Path:
     return path.parent.parent if _DISC_FOLDER.fullmatch(path.parent.name) else path.parent
 
 
+def _stem(name: str) -> str:
+    return _SUFFIX.sub("", name)
+
+
 def _without_number(name: str) -> str:
-    stem = _SUFFIX.sub("", name)
+    stem = _stem(name)
     return _LEADING_NUMBER.sub("", stem, count=1).strip() or stem
 
 
