@@ -103,7 +103,10 @@ class Home:
 
     def pid(self, server: str) -> int:
         """The process id of `postgres`, `valkey` or `supervisor`: the oldest process with this home's lock open."""
-        lock = (self.path / "run" / f"{server}.lock").stat()
+        path = self.path / "run" / f"{server}.lock"
+        if not path.exists():
+            return 0
+        lock = path.stat()
         holders = []
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
@@ -118,7 +121,7 @@ class Home:
         return (self.path / "run" / "services.log").read_text(errors="replace")
 
     def stopped(self) -> bool:
-        return not any(self.pid(name) for name in ("supervisor", "postgres", "valkey"))
+        return not any(self.pid(name) for name in ("supervisor", "postgres", "valkey", "sandbox"))
 
     def end(self) -> None:
         for user in self.users:

