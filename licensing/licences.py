@@ -197,22 +197,12 @@ def _gnu(address: str, page: str) -> Licence:
 # -- Names in running text ---------------------------------------------------------------------------------------------
 
 _ELEMENT_WORDS = {
-    "attribution": "by",
-    "by": "by",
-    "noncommercial": "nc",
-    "non-commercial": "nc",
-    "nc": "nc",
-    "noderivs": "nd",
-    "noderivatives": "nd",
-    "noderivativeworks": "nd",
-    "no-derivs": "nd",
-    "no-derivatives": "nd",
-    "nd": "nd",
-    "sharealike": "sa",
-    "share-alike": "sa",
-    "sa": "sa",
+    "by": r"attribution|by",
+    "nc": r"non[\s-]?commercial|nc",
+    "nd": r"no[\s-]?deriv(?:ative)?(?:\s?works|s)?|nd",
+    "sa": r"share[\s-]?alike|sa",
 }
-_ELEMENT = "|".join(sorted(map(re.escape, _ELEMENT_WORDS), key=len, reverse=True))
+_ELEMENT = "|".join(_ELEMENT_WORDS.values())
 _VERSION = r"(?:\s*,?\s*(?:version\s*|v\.?\s*)?(?P<version>\d\.\d)(?!\d))?"
 _SEPARATOR = r"(?:\s*[-\u2010\u2011\u2013\u2014_/]\s*|\s+)"
 _CC_NAME = re.compile(
@@ -267,8 +257,8 @@ class _Named:
 
 def _names_in(text: str) -> Iterable[_Named]:
     for match in _CC_NAME.finditer(text):
-        words = re.findall(_ELEMENT, match["elements"], re.IGNORECASE)
-        elements = [_ELEMENT_WORDS[word.lower()] for word in words]
+        words = re.findall(rf"\b(?:{_ELEMENT})\b", match["elements"], re.IGNORECASE)
+        elements = [_element(word) for word in words]
         yield _Named(match[0], _in_order(elements), match["version"] or "")
     for pattern, code in ((_ZERO_NAME, "zero"), (_MARK_NAME, "mark"), (_ART_NAME, "lal")):
         for match in pattern.finditer(text):
@@ -276,6 +266,10 @@ def _names_in(text: str) -> Iterable[_Named]:
             yield _Named(match[0], code, match["version"] or ("" if code == "lal" else "1.0"))
     for match in _GPL_NAME.finditer(text):
         yield _Named(match[0], match["gpl"].lower(), match["version"] or "")
+
+
+def _element(word: str) -> str:
+    return next(code for code, words in _ELEMENT_WORDS.items() if re.fullmatch(words, word, re.IGNORECASE))
 
 
 def _name_in(text: str) -> _Named | None:

@@ -141,7 +141,11 @@ class Share:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer for all countries at once. Countries in no group are refused: the engine leaves none out."""
+    """The answer for all countries at once. Countries in no group are refused: the engine leaves none out.
+
+    `good_until` is the next instant at which a yes can become a no, or a no a yes, in any country; None where time
+    alone changes nothing. Which of several reasons a no has may shift earlier.
+    """
 
     subject: str
     question: Question
