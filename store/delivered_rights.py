@@ -6,12 +6,13 @@ thing twice makes nothing twice, and what was ended is not revived by delivering
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from django.db import transaction
 
 from catalog.models import Party, Recording, Work
 from licensing import grants, instruments, licences
@@ -67,7 +68,6 @@ class Desk:
     label: Party
     declaration: Declaration
     actor: str
-    made: list[LicenceGrant] = field(default_factory=list)
 
     @cached_property
     def holder(self) -> RightsHolder:
@@ -86,46 +86,67 @@ class Desk:
 
     def hand_in(self, recording: Recording, tags: FileTags, *, file_sha256: str, shown: str) -> list[LicenceGrant]:
         """The records that this file and the declaration give rise to, those not yet here. Raises LicensingError."""
-        before = len(self.made)
+        made: list[LicenceGrant] = []
         statement = licences.find_statement(tags.statements)
         if statement is not None:
-            self._from_statement(recording, statement, tags, file_sha256=file_sha256, shown=shown)
+            text = _statement_text(tags, file_sha256=file_sha256, shown=shown)
+            made += self._from_statement(recording, statement, text=text, file_sha256=file_sha256)
         if self.declaration.direct_grant:
-            self._from_agreement(recording)
-        return self.made[before:]
+            made += self._from_agreement(recording)
+        return made
 
     def _from_statement(
-        self, recording: Recording, statement: licences.Statement, tags: FileTags, *, file_sha256: str, shown: str
-    ) -> None:
+        self, recording: Recording, statement: licences.Statement, *, text: str, file_sha256: str
+    ) -> list[LicenceGrant]:
         is_mark = statement.licence is not None and statement.licence.mark
         said: dict[str, Any] = {
             "basis": Basis.PD if is_mark else Basis.PUBLIC_LICENCE,
             "licence_url": statement.url,
             "licence_statement": statement.text,
         }
-        subjects = self._missing(recording, **said)
-        if not subjects:
-            return
-        text = _statement_text(tags, file_sha256=file_sha256, shown=shown)
+        if not self._missing(recording, **said):
+            return []
         tagged = instruments.capture(
             EvidenceKind.TAG_STATEMENT, text=text, actor=self.actor, source_file_sha256=file_sha256
         )
-        for subject in subjects:
-            self._record(subject, evidence=self._evidence(tagged, subject), **said)
+        return self._record(recording, tagged, known=said, terms=said)
 
-    def _from_agreement(self, recording: Recording) -> None:
-        said = {"basis": Basis.DIRECT}
+    def _from_agreement(self, recording: Recording) -> list[LicenceGrant]:
+        known = {"basis": Basis.DIRECT, "evidence__sha256": hashlib.sha256(self.declaration.paper).hexdigest()}
+        if not self._missing(recording, **known):
+            return []
         terms = {
+            "basis": Basis.DIRECT,
             "uses": self.declaration.uses,
             "territories": self.declaration.territories,
             "starts_on": self.declaration.starts_on,
             "ends_on": self.declaration.ends_on,
         }
-        for subject in self._missing(recording, evidence__sha256=_sha256(self.declaration.paper), **said):
-            self._record(subject, evidence=self._evidence(self.agreed, subject), **said, **terms)
+        return self._record(recording, self.agreed, known=known, terms=terms)
 
-    def _evidence(self, paper: Instrument, subject: Recording | Work) -> Sequence[Instrument]:
-        return [paper, self.declared] if isinstance(subject, Work) else [paper]
+    def _record(
+        self, recording: Recording, paper: Instrument, *, known: dict[str, Any], terms: dict[str, Any]
+    ) -> list[LicenceGrant]:
+        """A record for each layer that lacks one, on `paper`; on the label's word too where it is about a work.
+
+        The label's row is locked, so that two deliveries of one folder at once make each record once. Papers are kept
+        before: they may go to a storage far away.
+        """
+        word = [self.declared] if self.declaration.own_works else []
+        with transaction.atomic():
+            Party.objects.select_for_update(no_key=True).get(pk=self.label.pk)
+            return [
+                grants.record_grant(
+                    self.holder,
+                    layer=Layer.WORK if isinstance(subject, Work) else Layer.RECORDING,
+                    subject=subject,
+                    evidence=[paper, *word] if isinstance(subject, Work) else [paper],
+                    actor=self.actor,
+                    submitted_for=self.label,
+                    **terms,
+                )
+                for subject in self._missing(recording, **known)
+            ]
 
     def _missing(self, recording: Recording, **said: Any) -> list[Recording | Work]:
         """The recording, and with `own_works` its works, as far as the holder never said this about them."""
@@ -139,19 +160,6 @@ class Desk:
             if not known.filter(**{"work" if isinstance(subject, Work) else "recording": subject}).exists()
         ]
 
-    def _record(self, subject: Recording | Work, *, evidence: Iterable[Instrument], **terms: Any) -> None:
-        layer = Layer.WORK if isinstance(subject, Work) else Layer.RECORDING
-        grant = grants.record_grant(
-            self.holder,
-            layer=layer,
-            subject=subject,
-            evidence=list(evidence),
-            actor=self.actor,
-            submitted_for=self.label,
-            **terms,
-        )
-        self.made.append(grant)
-
 
 def _statement_text(tags: FileTags, *, file_sha256: str, shown: str) -> str:
     """What the reviewer reads: every tag about rights as it was written, whose names stand beside it, and the file."""
@@ -163,7 +171,3 @@ def _statement_text(tags: FileTags, *, file_sha256: str, shown: str) -> str:
 
 def writers(tags: FileTags) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*tags.composers, *tags.lyricists)))
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

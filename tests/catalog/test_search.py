@@ -124,6 +124,15 @@ def test_raw_sql_cannot_leave_a_vector_behind() -> None:
     assert titles(search("quasar").releases) == ["Quasar"]
 
 
+def test_without_the_trigger_a_vector_is_left_behind() -> None:
+    release = make_release("Nebula")
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE catalog_release DISABLE TRIGGER release_vector")
+        cursor.execute("UPDATE catalog_release SET title = 'Quasar' WHERE id = %s", [release.pk])
+    assert Release.objects.filter(search_vector="nebula").exists()
+    assert not Release.objects.filter(search_vector="quasar").exists()
+
+
 def test_a_credit_taken_away_is_no_longer_found() -> None:
     release = make_release("Nebula")
     guest = make_party("Guestina")

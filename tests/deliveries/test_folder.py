@@ -25,13 +25,8 @@ EVERYTHING = (Party, Work, Recording, Release, Track, Credit, Artwork, Master, U
 
 def put_album(tones: Tones, folder: Path, *, tracks: int = 3, **tags: Any) -> None:
     for number in range(1, tracks + 1):
-        told = {
-            "title": f"Song {number}",
-            "artist": "Ana",
-            "album": "First",
-            "tracknumber": number,
-            "license": BY,
-        } | tags
+        told: dict[str, Any] = {"title": f"Song {number}", "artist": "Ana", "album": "First", "tracknumber": number}
+        told |= {"license": BY} | tags
         tones.put(folder / f"{number:02d}.flac", hertz=300 + 10 * number, **told)
 
 
@@ -194,6 +189,14 @@ def test_two_labels_with_one_file_have_a_recording_each(folder: Path, tones: Ton
     assert line.outcome == "DELIVERED"
     assert {recording.label.name for recording in Recording.objects.all()} == {"Bob's Records", "Charlie's"}
     assert Party.objects.filter(name="Ana").count() == 2
+
+
+def test_a_delivery_needs_no_more_than_the_application_may(
+    folder: Path, tones: Tones, deliver: Deliver, label: Party, as_application: None
+) -> None:
+    put_album(tones, folder)
+    deliver(price=Money.parse("EUR:1.00"), declaration=Declaration(own_works=True))
+    assert LicenceGrant.objects.count() == 6
 
 
 def test_the_statements_for_a_known_file_do_not_grow_with_the_catalogue(
