@@ -42,7 +42,8 @@ def add(basket: Basket, offer: Offer) -> BasketLine:
     if not offer.is_open:
         raise NotOnSale("This is no longer on sale.", offer=str(offer.public_id))
     with transaction.atomic():
-        basket = Basket.objects.select_for_update().get(pk=basket.pk)
+        Basket.objects.select_for_update().get(pk=basket.pk)
+        basket.refresh_from_db()
         if offer.currency != basket.currency:
             if basket.lines.exists():
                 raise BasketMixed(f"The basket holds prices in {basket.currency}; order those first.")

@@ -57,7 +57,9 @@ def place_order(
         raise CountryUnknown("Choose the country you live in.")
     if not consent:
         raise ConsentMissing("Downloads begin at once: please agree that the right of withdrawal ends with it.")
-    chosen = [line.offer for line in basket.lines.select_related("offer__decision").order_by("added_at", "pk")]
+    rows = basket.lines.select_related("offer__decision", "offer__release")
+    rows = rows.prefetch_related("offer__release__credits__party")
+    chosen = [line.offer for line in rows.order_by("added_at", "pk")]
     if not chosen:
         raise BasketEmpty("The basket is empty.")
     if len({offer.currency for offer in chosen}) > 1:

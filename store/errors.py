@@ -32,11 +32,6 @@ class BasketMixed(StoreError):
     status = 409
 
 
-class AlreadyOwned(StoreError):
-    code = "ALREADY_OWNED"
-    status = 409
-
-
 class CountryUnknown(StoreError):
     code = "COUNTRY_UNKNOWN"
 
@@ -95,6 +90,13 @@ class LinkRefused(StoreError):
 
     code = "LINK_REFUSED"
     status = 404
+
+
+class Recalled(StoreError):
+    """The rights were void: nobody may fetch it any more, and the buyer gets the money back."""
+
+    code = "RECALLED"
+    status = 410
 
 
 class NotAllowed(StoreError):

@@ -18,9 +18,10 @@ from django.core import signing
 from django.db.models import F, Q
 
 from catalog.models import Track
+from licensing import notices
 from licensing.verdicts import Verdict
 from store import tagging
-from store.errors import FormatUnknown, LinkRefused, NotOwned, NotReadyYet
+from store.errors import FormatUnknown, LinkRefused, NotOwned, NotReadyYet, Recalled
 from store.models import Download, Order, OrderLine, OrderLineTrack, User
 from transcoding import formats, renditions
 from transcoding.formats import Format
@@ -164,6 +165,7 @@ def link(
     """
     line = owned_line(user, line.public_id)
     rows = _rows_of(line, track)
+    _refuse_recalled(rows, at=at)
     made = {row.pk: _ready_or_plan(row, format, at=at) for row in rows}
     if any(rendition is None for rendition in made.values()):
         raise NotReadyYet("Your files are being made. This takes a minute at most; the page tells when they are ready.")
@@ -182,7 +184,8 @@ def link(
 
 
 def resolve(token: str, *, user: User, at: datetime) -> Deliverable:
-    """What a token fetches for this person now, counted as a use. Raises LinkRefused, always with the same words.
+    """What a token fetches for this person now, counted as a use. Raises LinkRefused, always with the same words,
+    or Recalled.
 
     The signature is compared in constant time. The token's own end, its row and the purchase must all still hold.
     """
@@ -197,6 +200,7 @@ def resolve(token: str, *, user: User, at: datetime) -> Deliverable:
     Download.objects.filter(pk=download.pk).update(uses=F("uses") + 1)
     Download.objects.filter(pk=download.pk, first_used_at=None).update(first_used_at=at)
     rows = _rows_of(line, download.track_id)
+    _refuse_recalled(rows, at=at)
     if download.purpose == Download.Purpose.ZIP:
         return Deliverable(
             download, line, download.format, None, f"{line.artist} - {line.title}.zip", "application/zip"
@@ -230,6 +234,13 @@ def _rows_of(line: OrderLine, track: int | None) -> list[OrderLineTrack]:
     if not rows:
         raise NotOwned("There is no such purchase in your library.")
     return rows
+
+
+def _refuse_recalled(rows: Sequence[OrderLineTrack], *, at: datetime) -> None:
+    if notices.recalled([row.track.recording_id for row in rows], at=at):
+        raise Recalled(
+            "This was recalled: whoever licensed it had no right to. You get the money back; see your order."
+        )
 
 
 def _ready_or_plan(row: OrderLineTrack, code: str, *, at: datetime) -> Rendition | None:

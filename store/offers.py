@@ -31,7 +31,7 @@ READY = Rendition.State.READY
 class Reviewed:
     """What a review did."""
 
-    recordings: int = 0
+    recordings: list[int] = field(default_factory=list)
     opened: int = 0
     closed: int = 0
     planned: list[int] = field(default_factory=list)  # masters with new files to make
@@ -153,7 +153,7 @@ def review_offers(recordings: Iterable[int] | None, *, at: datetime, actor: str)
     result = Reviewed()
     for recording in asked.order_by("pk"):
         clearing.clear_recording(recording, use=clearing.PREVIEW, at=at, actor=actor)  # the release asks the rest
-        result.recordings += 1
+        result.recordings.append(recording.pk)
     releases = Release.objects.filter(tracks__recording__in=asked).distinct().order_by("pk")
     for release in releases:
         _review_release(release, at=at, actor=actor, result=result)

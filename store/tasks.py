@@ -48,6 +48,7 @@ def review_offers() -> None:
     """Work off the marks that rights, files, tracks and prices left, a slice at a time."""
     while True:
         reviewed = offers.review_due(at=timezone.now(), limit=REVIEW_SLICE)
+        refunds.refund_recalled(reviewed.recordings, at=timezone.now())
         for master in sorted(set(reviewed.planned)):
             make_renditions.delay(master)
         if not reviewed.recordings:

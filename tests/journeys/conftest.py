@@ -11,11 +11,9 @@ from django.utils import timezone
 from catalog.models import Release
 from payments.models import StripeEvent
 from store import baskets, checkout, tasks
-from store.models import Order, User
-from tests.factories import shelf
+from store.models import Offer, Order, User
 from tests.factories.store import make_user
 from tests.fakes import StripeFake, stripe_sandbox  # noqa: F401 - a fixture
-
 
 
 @dataclass
@@ -29,7 +27,7 @@ class Shop:
     def basket_of(self, *releases: Release, whole: bool = True) -> Any:
         basket = baskets.open_basket(user=self.alice, session_key=None, currency="EUR")
         for release in releases:
-            for offer in shelf.Offer.objects.filter(
+            for offer in Offer.objects.filter(
                 **({"release": release} if whole else {"track__release": release}), closed_at=None
             ):
                 baskets.add(basket, offer)

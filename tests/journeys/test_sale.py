@@ -2,11 +2,10 @@
 
 from django.db.models import Sum
 
-from licensing.models import Instrument
 from payments import accounts, ledger
 from payments.models import Entry, Payee, StripeEvent, Transfer
 from store import certificates, checkout, settlement
-from store.models import Certificate, Order, OrderLine, OrderLineTrack
+from store.models import Certificate, Order, OrderLine
 from tests.factories import shelf
 
 
@@ -14,21 +13,9 @@ def balance(account):
     return ledger.balance(account)
 
 
-def keep_evidence(order):
-    """The evidence behind a sale's verdicts, as licensing would have captured it."""
-    for row in OrderLineTrack.objects.filter(line__order=order).select_related("decision"):
-        for record in row.decision.verdict["records"]:
-            for kind, sha256 in record["evidence"]:
-                if not Instrument.objects.filter(sha256=sha256).exists():
-                    Instrument.objects.create(
-                        kind=kind, text="CC BY-SA", sha256=sha256, bytes=8, captured_at=shelf.NOW, captured_by="test"
-                    )
-
-
 def test_a_sale_over_two_labels_is_paid_settled_and_proved(shop):
     one, two = shelf.shelve("First Light"), shelf.shelve("Second Sight")
     order = shop.bought(one, two)
-    keep_evidence(order)
 
     assert order.state == Order.State.PAID
     assert {line.state for line in order.lines.all()} == {OrderLine.State.PAID}
@@ -131,13 +118,6 @@ def test_a_forged_webhook_is_refused_and_leaves_nothing(shop):
     assert shop.post(hook.body, "") == 400
     assert shop.post(b"\xff\xfe", hook.signature) == 400
     assert not StripeEvent.objects.exists()
-
-
-def test_a_certificate_whose_evidence_is_gone_does_not_hold(shop):
-    order = shop.bought(shelf.shelve(tracks=1))
-    problems = certificates.check(order.lines.get().certificate)
-    assert all("is not kept" in problem for problem in problems)
-    assert problems
 
 
 def test_the_ledger_names_nobody(shop):

@@ -1,4 +1,4 @@
-"""A label's release that is cleared by licensing's own rules, its masters accepted, its files as the test wants them."""
+"""A label's release that licensing's own rules clear, its masters accepted, its files as the test wants them."""
 
 import pytest
 
@@ -6,7 +6,6 @@ from catalog.models import Release
 from store import offers
 from tests.factories import catalog, licensing, transcoding
 from transcoding.models import Rendition
-
 
 
 def make_ready() -> int:

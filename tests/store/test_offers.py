@@ -10,6 +10,7 @@ from licensing.models import ClearanceDecision
 from store import offers
 from store.models import Offer, Price, ReviewDue
 from tests.factories import catalog, licensing, transcoding
+from tests.factories.store import make_decision
 from tests.store.conftest import make_ready
 from transcoding.models import Rendition
 
@@ -61,7 +62,9 @@ def test_reviewing_again_changes_nothing(on_sale):
 
 def test_a_track_that_is_taken_down_closes_itself_and_the_whole(on_sale):
     track = on_sale.tracks.get(number=1)
-    notices.take_down(track.recording, claimant="Charlie", statement="That is mine.", actor="user:staff", at=timezone.now())
+    notices.take_down(
+        track.recording, claimant="Charlie", statement="That is mine.", actor="user:staff", at=timezone.now()
+    )
     review()
 
     assert open_offers(on_sale) == {2}
@@ -116,7 +119,7 @@ def test_a_file_that_was_given_up_keeps_the_track_off_sale(release):
 @pytest.mark.parametrize(
     "act",
     [
-        lambda recording: licensing.make_grant(recording),
+        licensing.make_grant,
         lambda recording: licensing.make_grant(recording.works.get()),
         lambda recording: notices.take_down(
             recording, claimant="Charlie", statement="Mine.", actor="user:1", at=timezone.now()
@@ -144,18 +147,16 @@ def test_a_claimed_mark_is_left_to_its_worker_until_the_claim_runs_out(release):
     now = timezone.now()
     ReviewDue.objects.update(claimed_until=now + timedelta(minutes=1))
 
-    assert offers.review_due(at=now).recordings == 0
-    assert offers.review_due(at=now + timedelta(minutes=1)).recordings == 2
+    assert offers.review_due(at=now).recordings == []
+    assert len(offers.review_due(at=now + timedelta(minutes=1)).recordings) == 2
 
 
 def test_an_offer_whose_decision_ran_out_is_marked(on_sale):
     offer = Offer.objects.get(track__number=1)
     soon = timezone.now() + timedelta(days=1)
-    decision = offer.decision
-    decision.pk, decision.good_until = None, soon
-    decision.public_id = None
-    fresh = {field.attname: getattr(decision, field.attname) for field in decision._meta.concrete_fields[2:]}
-    Offer.objects.filter(pk=offer.pk).update(decision=ClearanceDecision.objects.create(**fresh))
+    assert offer.track
+    newer = make_decision(offer.track.recording, good_until=soon)
+    Offer.objects.filter(pk=offer.pk).update(decision=newer)
 
     assert offers.mark_ended(at=soon - timedelta(seconds=1)) == 0
     assert offers.mark_ended(at=soon) == 1

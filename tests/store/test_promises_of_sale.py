@@ -1,5 +1,6 @@
 """The database refuses an uncleared offer or order line by whatever route, and what was agreed never moves."""
 
+import itertools
 from datetime import timedelta
 
 import pytest
@@ -48,27 +49,27 @@ def test_an_offer_on_a_decision_that_says_yes_stands(track):
 
 def bad_decisions(track):
     release = track.release
-    yield "no decision", None
-    yield "another recording", make_decision(make_recording())
-    yield "the release, not the track", make_decision(release)
-    yield "another use", make_decision(track.recording, use="PREVIEW")
-    yield "no country", make_decision(track.recording, countries=())
-    yield "no longer good", make_decision(track.recording, good_until=timezone.now() - timedelta(seconds=1))
+    yield None
+    yield make_decision(make_recording())
+    yield make_decision(release)
+    yield make_decision(track.recording, use="PREVIEW")
+    yield make_decision(track.recording, countries=())
+    yield make_decision(track.recording, good_until=timezone.now() - timedelta(seconds=1))
     superseded = make_decision(track.recording)
     make_decision(track.recording, countries=["US"])
-    yield "superseded", superseded
+    yield superseded
 
 
 @pytest.mark.parametrize("place", range(7))
 def test_an_offer_without_a_decision_for_it_is_refused_by_sql(track, place):
-    what, decision = next(x for n, x in enumerate(bad_decisions(track)) if n == place)
+    decision = next(itertools.islice(bad_decisions(track), place, None))
     with pytest.raises(IntegrityError):
         offer_by_sql(track, decision=decision)
 
 
 @pytest.mark.parametrize("place", range(1, 7))
 def test_it_is_the_trigger_that_refuses_it(track, place):
-    what, decision = next(x for n, x in enumerate(bad_decisions(track)) if n == place)
+    decision = next(itertools.islice(bad_decisions(track), place, None))
     without("store_offer_cleared", "store_offer")
     offer_by_sql(track, decision=decision)
     assert Offer.objects.count() == 1
@@ -128,10 +129,10 @@ def line_by_sql(order, fields):
     line = OrderLine(**fields)
     columns = [field for field in OrderLine._meta.concrete_fields if not field.primary_key]
     values = [field.get_db_prep_save(field.pre_save(line, add=True), connection) for field in columns]
-    names = ", ".join(field.column for field in columns)
+    names = ", ".join(str(field.column) for field in columns)
     with transaction.atomic(), connection.cursor() as cursor:
         places = ", ".join(["%s"] * len(values))
-        cursor.execute(f"INSERT INTO store_orderline ({names}) VALUES ({places})", values)
+        cursor.execute(f"INSERT INTO store_orderline ({names}) VALUES ({places})", values)  # noqa: S608 - names of our own
 
 
 def bad_lines(order, offer):
@@ -150,7 +151,7 @@ def bad_lines(order, offer):
 def test_a_line_without_a_decision_for_it_is_refused_by_sql(place):
     offer = make_offer()
     order = Order.objects.create(**order_fields(total_minor=0, tax_minor=0))
-    over = next(x for n, x in enumerate(bad_lines(order, offer)) if n == place)
+    over = next(itertools.islice(bad_lines(order, offer), place, None))
     with pytest.raises(IntegrityError, match="store:"):
         line_by_sql(order, line_fields(order, offer, **over))
 
@@ -159,7 +160,7 @@ def test_a_line_without_a_decision_for_it_is_refused_by_sql(place):
 def test_it_is_the_trigger_that_refuses_the_line(place):
     offer = make_offer()
     order = Order.objects.create(**order_fields())
-    over = next(x for n, x in enumerate(bad_lines(order, offer)) if n == place)
+    over = next(itertools.islice(bad_lines(order, offer), place, None))
     without("store_orderline_cleared", "store_orderline")
     line_by_sql(order, line_fields(order, offer, **over))
     assert order.lines.count() == 1
@@ -226,9 +227,11 @@ def test_an_order_is_never_deleted():
 @pytest.mark.parametrize("path", [["REFUNDED"], ["PAID", "PLACED"], ["PAID", "CANCELLED"]])
 def test_an_order_goes_only_forward(path):
     make_order()
+    *before, last = path
+    for state in before:
+        Order.objects.update(state=state, paid_at=NOW)
     with pytest.raises(IntegrityError, match="does not go"), transaction.atomic():
-        for state in path:
-            Order.objects.update(state=state, paid_at=NOW)
+        Order.objects.update(state=last, paid_at=NOW)
 
 
 def test_a_certificate_is_final():
@@ -242,6 +245,8 @@ def test_a_certificate_is_final():
 
 def test_a_track_that_came_with_a_line_stays_with_it():
     line = make_order().lines.get()
-    OrderLineTrack.objects.create(line=line, track=line.track, position=1, decision=line.decision, sound_sha256="5" * 64)
+    OrderLineTrack.objects.create(
+        line=line, track=line.track, position=1, decision=line.decision, sound_sha256="5" * 64
+    )
     with pytest.raises(IntegrityError, match="never"), transaction.atomic():
         OrderLineTrack.objects.all().delete()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.royalties import Direction, Holding, Piece, Split, SplitError, Terms, split
+from store.royalties import Direction, Directions, Holding, Piece, Split, SplitError, Terms, split
 
 TERMS = Terms(Fraction(15, 100), Fraction(9, 100))
 WHOLE = Fraction(1)
@@ -27,7 +27,7 @@ def paid(result, **wanted):
     return sum(leg.micros for leg in legs)
 
 
-ARTISTS = {
+ARTISTS: Directions = {
     (1, "RECORDING"): [
         Direction(10, Fraction(6, 10)),
         Direction(11, Fraction(80, 300)),
@@ -53,7 +53,7 @@ def test_a_share_without_a_letter_waits_in_suspense_under_its_holder():
 
 
 def test_a_letter_for_a_part_leaves_the_rest_in_suspense():
-    letters = {(1, "RECORDING"): [Direction(10, Fraction(1, 4))]}
+    letters: Directions = {(1, "RECORDING"): [Direction(10, Fraction(1, 4))]}
     result = split(1_000_000, tax_micros=0, country="US", pieces=[piece()], directions=letters, terms=TERMS)
 
     assert paid(result, payee=10) == 190_000

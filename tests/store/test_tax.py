@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from store import tax
 from store.errors import TaxRateMissing
 
-EU = set("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split())
+EU = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK"
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_tax_is_never_off_by_more_than_half_a_minor_unit(gross, rate):
 
 
 def test_the_table_covers_the_union_and_its_neighbours():
-    assert EU | {"GB", "NO", "CH"} <= set(tax.table())
+    assert {*EU.split(), "GB", "NO", "CH"} <= set(tax.table())
 
 
 @pytest.mark.parametrize("country", sorted(tax.table()))
