@@ -73,9 +73,11 @@ class Format:
     recipe: int = 1
 
 
+# FLAC's frame size is fixed because ffmpeg 9 otherwise takes over that of whatever came in: 102 samples from a
+# resampler made files a third larger.
 _TABLE = (
     Format("FLAC", "FLAC", "flac", "audio/flac", "flac", "flac", Tagger.FLAC, lossless=True, ahead=True, kilobits=0,
-           options=("-c:a", "flac", "-compression_level", "5")),
+           options=("-c:a", "flac", "-compression_level", "5", "-frame_size", "4096")),
     Format("MP3_V0", "MP3 V0", "mp3", "audio/mpeg", "mp3", "mp3", Tagger.ID3, lossless=False, ahead=True, kilobits=245,
            options=("-c:a", "libmp3lame", "-q:a", "0"), rates=STANDARD_RATES),
     Format("MP3_320", "MP3 320 kbit/s", "mp3", "audio/mpeg", "mp3", "mp3", Tagger.ID3, lossless=False, ahead=True,

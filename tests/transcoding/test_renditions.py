@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from mutagen.flac import FLAC
 
 from tests.factories.transcoding import deliver, make_lossy_master, make_master, make_rendition, make_tags
 from tests.transcoding import sounds
@@ -70,6 +71,11 @@ def test_a_lossless_rendition_holds_the_masters_own_sound(audio: Path, name: str
     (row,) = made(master, code)
     assert (row.sound_sha256, row.samples, row.sample_rate) == (master.sound_sha256, master.samples, master.sample_rate)
     assert sounds.decode(local(row)) == sounds.decode(audio / name)
+
+
+def test_a_flac_does_not_inherit_the_small_frames_of_its_master(audio: Path) -> None:
+    (row,) = made(deliver(audio / "plain.aiff"), "FLAC")
+    assert FLAC(local(row)).info.max_blocksize == 4096
 
 
 @pytest.mark.parametrize("length", [44100, 44101, 50001, 61234])
