@@ -127,6 +127,7 @@ def test_raw_sql_cannot_leave_a_vector_behind() -> None:
 def test_without_the_trigger_a_vector_is_left_behind() -> None:
     release = make_release("Nebula")
     with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("ALTER TABLE catalog_release DISABLE TRIGGER release_vector")
         cursor.execute("UPDATE catalog_release SET title = 'Quasar' WHERE id = %s", [release.pk])
     assert Release.objects.filter(search_vector="nebula").exists()
