@@ -73,7 +73,7 @@ def _write_piece(piece: Piece, folder: Path) -> Piece:
         scratch = Path(name).resolve()
         sound = perform(piece.write(), rate=piece.rate)
         encode_flac(sound, scratch / "master.flac", bits=piece.bits, rate=piece.rate)
-        _tag(scratch / "master.flac", piece)
+        tag(scratch / "master.flac", piece)
         (scratch / "master.flac").replace(target)
     return piece
 
@@ -101,7 +101,8 @@ def _packed(whole: Sound, bits: int) -> bytes:
     return np.ascontiguousarray(four[:, :3]).tobytes()
 
 
-def _tag(path: Path, piece: Piece) -> None:
+def tag(path: Path, piece: Piece) -> None:
+    """Write what the label says of a piece into its FLAC file."""
     tags = FLAC(path)
     tags.update(
         {
