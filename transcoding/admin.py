@@ -22,20 +22,20 @@ class ReadOnly:
         return False
 
 
-class FindingInline(ReadOnly, TabularInline):  # type: ignore[misc]
+class FindingInline(ReadOnly, TabularInline):
     model = Finding
     fields = ("severity", "code", "message")
     extra = 0
 
 
-class AttemptInline(ReadOnly, TabularInline):  # type: ignore[misc]
+class AttemptInline(ReadOnly, TabularInline):
     model = Attempt
     fields = ("fence", "started_at", "ended_at", "outcome", "error")
     extra = 0
 
 
 @admin.register(Upload)
-class UploadAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class UploadAdmin(ReadOnly, ModelAdmin):
     list_display = ("filename", "state", "bytes", "actor", "created_at")
     list_filter = ("state",)
     search_fields = ("filename", "sha256")
@@ -43,7 +43,7 @@ class UploadAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Master)
-class MasterAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class MasterAdmin(ReadOnly, ModelAdmin):
     list_display = ("recording", "state", "codec", "lossless", "sample_rate", "bit_depth", "bytes", "created_at")
     list_filter = ("state", "codec", "lossless")
     list_select_related = ("recording",)
@@ -53,7 +53,7 @@ class MasterAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Rendition)
-class RenditionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class RenditionAdmin(ReadOnly, ModelAdmin):
     list_display = ("recording", "format", "state", "bytes", "attempts", "planned_at", "ready_at")
     list_filter = ("state", "format", "purpose")
     list_select_related = ("master__recording",)
