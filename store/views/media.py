@@ -10,7 +10,6 @@ from uuid import UUID
 
 from django.core.files.storage import storages
 from django.http import (
-    FileResponse,
     Http404,
     HttpRequest,
     HttpResponse,
@@ -117,7 +116,8 @@ def artwork(request: HttpRequest, sha256: str, size: int) -> HttpResponseBase:
         response: HttpResponseBase = HttpResponse(status=304)
     else:
         try:
-            response = FileResponse(storages["artwork"].open(file_name(sha256, size)), content_type="image/webp")
+            with storages["artwork"].open(file_name(sha256, size)) as file:
+                response = HttpResponse(file.read(), content_type="image/webp")
         except FileNotFoundError as error:
             raise Http404("There is no such picture.") from error
     response["Cache-Control"] = FOR_EVER

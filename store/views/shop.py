@@ -60,7 +60,7 @@ def _busiest_labels() -> list[int]:
 def _genres() -> list[dict[str, object]]:
     """The shop's genres with how many releases stand under each, largest first."""
     counted = shown().exclude(genre="").order_by().values("genre").annotate(count=Count("pk"))
-    return list(counted.order_by("-count", "genre")[:FACETS])
+    return [{"genre": row["genre"], "count": row["count"]} for row in counted.order_by("-count", "genre")[:FACETS]]
 
 
 def _cursor(release: Release) -> str:

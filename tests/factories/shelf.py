@@ -6,16 +6,18 @@ The rows are as the apps below keep them, with real verdicts, so that pages can 
 import hashlib
 import io
 import itertools
+import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from django.db import transaction
 from PIL import Image
 
 from catalog import artwork
-from catalog.models import Party, Recording, Release, Track
+from catalog.models import Party, Recording, Release
 from licensing.models import ClearanceDecision, Instrument, RightsHolder
 from licensing.records import Question, evidence_hash
 from licensing.terms import Use
@@ -25,6 +27,7 @@ from payments.models import Charge, Payee
 from store import baskets, checkout, settlement
 from store.models import LetterOfDirection, Offer, Order, Price, User
 from tests.factories import catalog
+from transcoding import formats, storage
 from transcoding.models import Master, Rendition, Upload
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -69,6 +72,12 @@ def make_rendition(master: Master, code: str, data: bytes = b"", **over: Any) ->
     """A finished file. With `data` it really lies in the audio storage."""
     number = next(_count)
     digest = hashlib.sha256(data).hexdigest() if data else sha(f"r{number}")
+    key = f"renditions/{digest[:2]}/{digest}.{formats.get(code).extension or 'mp3'}"
+    if data:
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(data)
+            file.flush()
+            storage.put_file(key, Path(file.name))
     fields: dict[str, Any] = {
         "master": master,
         "format": code,
@@ -76,7 +85,7 @@ def make_rendition(master: Master, code: str, data: bytes = b"", **over: Any) ->
         "tag_signature": sha(f"t{number}"),
         "tags": {},
         "state": Rendition.State.READY,
-        "storage_key": f"renditions/{digest[:2]}/{digest}.mp3",
+        "storage_key": key,
         "sha256": digest,
         "bytes": len(data) or 5_000_000,
         "samples": master.samples,
@@ -201,6 +210,7 @@ def shelve(
     lossless: bool = True,
     refused: int = 0,
     preview: bytes = b"",
+    files: bool = False,
     whole: bool = True,
     **over: Any,
 ) -> Release:
@@ -215,7 +225,7 @@ def shelve(
         master = make_master(recording, lossless=lossless, seconds=120 + 17 * number)
         make_rendition(master, "PREVIEW_MP3", preview + bytes([number]) if preview else b"")
         for code in ("FLAC", "MP3_V0") if lossless else ("ORIGINAL",):
-            make_rendition(master, code)
+            make_rendition(master, code, f"{code} {title} {number} ".encode() * 40 if files else b"")
         if number > tracks - refused:
             refuse(recording, master)
             continue
@@ -233,10 +243,6 @@ def shelve(
 def make_offer(**fields: Any) -> Offer:
     with transaction.atomic():
         return Offer.objects.create(**({"currency": "EUR", "opened_at": NOW} | fields))
-
-
-def only_track(release: Release) -> Track:
-    return release.tracks.get()
 
 
 def sell(*offers: Offer, buyer: User, country: str = "DE", at: datetime = NOW) -> Order:
@@ -258,3 +264,13 @@ def sell(*offers: Offer, buyer: User, country: str = "DE", at: datetime = NOW) -
         paid_at=at,
     )
     return settlement.settle_order(order, at=at)
+
+
+def whole(release: Release) -> Offer:
+    """The open offer of a release as a whole."""
+    return Offer.objects.get(release=release, closed_at=None)
+
+
+def single(release: Release, number: int = 1) -> Offer:
+    """The open offer of one of its tracks."""
+    return Offer.objects.get(track__release=release, track__number=number, closed_at=None)

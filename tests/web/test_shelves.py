@@ -1,0 +1,95 @@
+"""Home, browse, artist and label: what stands on the shelves, and what it costs to look."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from store.models import Offer
+from tests.factories import catalog, shelf
+
+pytestmark = pytest.mark.django_db
+Counted = Callable[..., Any]
+
+
+def shelve_many(count: int, **over: Any) -> None:
+    label = catalog.make_label("Harbour")
+    for number in range(count):
+        shelf.shelve(f"Record {number}", label=label, tracks=1, **over)
+
+
+@pytest.mark.parametrize("path", ["/", "/browse", "/search?q=record"])
+def test_more_releases_cost_no_more_queries(
+    visitor: Client, path: str, django_assert_max_num_queries: Counted, django_assert_num_queries: Counted
+) -> None:
+    shelve_many(2)
+    visitor.get(path)  # what a process keeps in memory is read once
+    with django_assert_max_num_queries(20) as few:
+        visitor.get(path)
+    shelve_many(6)
+    with django_assert_num_queries(len(few)):
+        visitor.get(path)
+
+
+def test_a_release_stands_on_the_shelf_with_its_price(visitor: Client) -> None:
+    shelf.shelve("First Light", tracks=3)
+    page = visitor.get("/browse").content.decode()
+    assert "First Light" in page
+    assert "€2.40" in page
+
+
+def test_a_release_of_which_nothing_is_sold_has_no_place(visitor: Client) -> None:
+    release = shelf.shelve("First Light")
+    Offer.objects.update(closed_at=shelf.NOW)
+    assert "First Light" not in visitor.get("/browse").content.decode()
+    assert visitor.get(f"/release/{release.slug}").status_code == 404
+
+
+def test_pages_of_the_shelf_hold_each_release_once(visitor: Client) -> None:
+    shelve_many(40)
+    first = visitor.get("/browse")
+    second = visitor.get(f"/browse{first.context['next_page']}")
+    titles = [sleeve.title for page in (first, second) for sleeve in page.context["sleeves"]]
+    assert len(titles) == len(set(titles)) == 40
+    assert not second.context["next_page"]
+
+
+@pytest.mark.parametrize("cursor", ["x", "bm9wZQ==", "WyIyMDI2LTAxLTAxIiwgMV0="])
+def test_a_crooked_cursor_is_not_found(visitor: Client, cursor: str) -> None:
+    assert visitor.get("/browse", {"after": cursor}).status_code == 404
+
+
+def test_a_genre_shows_only_its_own(visitor: Client) -> None:
+    shelf.shelve("First Light", genre="Ambient")
+    shelf.shelve("Harbour", genre="Jazz")
+    page = visitor.get("/browse?genre=Jazz").content.decode()
+    assert "Harbour" in page
+    assert "First Light" not in page
+
+
+def test_an_artists_page_parts_her_own_from_where_she_is_heard(visitor: Client) -> None:
+    ana = catalog.make_party("Ana Lind")
+    shelf.shelve("Mine", artist=ana)
+    guest = shelf.shelve("Theirs")
+    catalog.make_credit(ana, recording=guest.tracks.all()[0].recording, role="FEATURED_ARTIST")
+    page = visitor.get(f"/artist/{ana.slug}").context
+    assert [sleeve.title for sleeve in page["own"]] == ["Mine"]
+    assert [sleeve.title for sleeve in page["heard"]] == ["Theirs"]
+
+
+def test_a_label_page_lists_its_releases(visitor: Client) -> None:
+    label = catalog.make_label("Harbour Records")
+    shelf.shelve("First Light", label=label)
+    assert "First Light" in visitor.get(f"/label/{label.slug}").content.decode()
+
+
+def test_nothing_found_proposes_what_was_meant(visitor: Client) -> None:
+    shelf.shelve("Nocturnes")
+    page = visitor.get("/search?q=noctrunes").content.decode()
+    assert "Did you mean" in page
+    assert "Nocturnes" in page
+
+
+def test_an_empty_shop_says_what_will_be_here(visitor: Client) -> None:
+    assert "The shelves are still empty" in visitor.get("/").content.decode()
