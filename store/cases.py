@@ -237,17 +237,18 @@ def outcomes(record: Record, heard: Sequence[Sound], *, at: datetime) -> list[Ou
     """Ask the engine, for each recording, as if this record were approved now with this evidence and this sound."""
     keys = [sound.recording.pk for sound in heard]
     known = dossiers.load(keys, at=at, hashes=dossiers.hashes_of(keys))
-    return [_outcome(record, sound, known[sound.recording.pk], at=at) for sound in heard]
+    resting = records.by_recording(records.read(records.of_recordings(keys)), keys)
+    return [_outcome(record, sound, known[sound.recording.pk], resting[sound.recording.pk], at=at) for sound in heard]
 
 
-def _outcome(record: Record, sound: Sound, evidence: Evidence, *, at: datetime) -> Outcome:
+def _outcome(record: Record, sound: Sound, evidence: Evidence, resting: Sequence[Record], *, at: datetime) -> Outcome:
     digest = sound.master.sound_sha256 if sound.master else ""
     question = Question(Use.PERMANENT_DOWNLOAD, at, sound_sha256=digest)
     verdict = rules.decide(question, _as_if_approved(evidence, str(record.record_id), digest))
     return Outcome(
         title=sound.recording.full_title,
         countries=verdict.cleared_countries,
-        reasons=catalogue.reasons(verdict),
+        reasons=catalogue.reasons(verdict, resting),
         regions=_regions(verdict),
     )
 
@@ -323,8 +324,7 @@ def read_reviews(found: Iterable[Review]) -> list[Decided]:
     listed = list(found)
     who = records.people(review.reviewer for review in listed)
     return [
-        Decided(review, Record(review.grant, review.outcome, review.reason, ""), who[review.reviewer])
-        for review in listed
+        Decided(review, Record(review.grant, review.outcome, review.reason), who[review.reviewer]) for review in listed
     ]
 
 

@@ -235,11 +235,13 @@ def rows(recordings: Iterable[Recording], *, currency: str) -> list[Row]:
     sold = set(
         Offer.objects.filter(track__recording__in=keys, closed_at=None).values_list("track__recording", flat=True)
     )
-    made: dict[int, list[str]] = defaultdict(list)
-    for master, state in Rendition.objects.filter(master__in=[m.pk for m in masters.values()]).values_list(
-        "master", "state"
+    made: dict[int, dict[str, str]] = defaultdict(dict)  # the newest file of each format counts
+    for rendition in (
+        Rendition.objects.filter(master__in=[m.pk for m in masters.values()])
+        .only("master", "format", "state")
+        .order_by("pk")
     ):
-        made[master].append(state)
+        made[rendition.master_id][rendition.format] = rendition.state
     tracks: dict[int, list[Track]] = defaultdict(list)
     for track in (
         Track.objects.filter(recording__in=keys).select_related("release").order_by("release__created_at", "pk")
@@ -254,7 +256,7 @@ def rows(recordings: Iterable[Recording], *, currency: str) -> list[Row]:
             resting=resting[recording.pk],
             price=prices.get(recording.pk),
             is_open=recording.pk in sold,
-            states=made.get(masters[recording.pk].pk, []) if recording.pk in masters else [],
+            states=list(made[masters[recording.pk].pk].values()) if recording.pk in masters else [],
             tracks=tracks[recording.pk],
         )
         for recording in found
@@ -312,7 +314,11 @@ def _missing(
     if decision is not None and not decision.cleared_countries:
         yield from reasons(Verdict.from_data(decision.verdict), resting)
     elif decision is None:
-        yield from _before_decision(resting)
+        foreseen = list(_before_decision(resting))
+        soon = Missing(
+            "NOT_ASKED", "Whether it is cleared is worked out within seconds.", "", "waiting", "Getting ready"
+        )
+        yield from foreseen or [soon]
     cleared = decision is not None and bool(decision.cleared_countries)
     if price is None:
         yield Missing("NO_PRICE_SET", "It has no price.", WHOSE[Fixer.LABEL], "waiting", "No price", "price")
@@ -357,7 +363,7 @@ def reasons(verdict: Verdict, resting: Sequence[Record] = ()) -> list[Missing]:
             if _waits(reason) and reason.record in faulty:
                 continue
             record = states.get(reason.record)
-            key = (reason.code, record.state if record else "")
+            key = (reason.code, record.state if record and _waits(reason) else "")
             where[key] = where.get(key, 0) | group.countries
             if reason not in found.setdefault(key, []):
                 found[key].append(reason)
@@ -471,7 +477,7 @@ def report(delivery: Delivery, *, currency: str) -> Report:
 def _line(line: DeliveryLine, row: Row | None) -> Line:
     outcomes: dict[str, tuple[Kind, str]] = {
         DeliveryLine.Outcome.REFUSED: ("refused", "Refused"),
-        DeliveryLine.Outcome.WARNED: ("waiting", "Taken, look at it"),
+        DeliveryLine.Outcome.WARNED: ("waiting", "Left out"),
         DeliveryLine.Outcome.ALREADY_HERE: ("", "Already here"),
         DeliveryLine.Outcome.DELIVERED: ("cleared", "Taken"),
     }

@@ -46,6 +46,8 @@ class FilesField(forms.FileField):
 
     def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:  # type: ignore[override]
         files = data if isinstance(data, list | tuple) else [data] if data else []
+        if not files:
+            raise forms.ValidationError("Choose the files to deliver.", code="required")
         return [super(FilesField, self).clean(file, initial) for file in files]
 
 
@@ -203,7 +205,10 @@ class TitleForm(forms.Form):
 
     title = forms.CharField(label="Title", max_length=TITLE_LENGTH)
     version_title = forms.CharField(
-        label="Version", max_length=TITLE_LENGTH, required=False, help_text="Such as “Live in Ghent”."
+        label="Version",
+        max_length=TITLE_LENGTH,
+        required=False,
+        widget=forms.TextInput(attrs={"placeholder": "Live in Ghent"}),
     )
 
 

@@ -14,8 +14,9 @@ from catalog.credits import artist_line
 from catalog.models import Party, Recording, RecordingWork
 from licensing import instruments, licences, reviews
 from licensing.models import GrantEnd, Instrument, LicenceGrant, Review
-from licensing.terms import Basis, EndKind, EvidenceKind, RecordState, ReviewOutcome
+from licensing.terms import Basis, EndKind, EvidenceKind, RecordState, ReviewOutcome, TerritoryMode
 from store.models import User
+from store.templatetags.shop import countries_phrase
 
 Kind = Literal["cleared", "waiting", "refused", ""]
 
@@ -66,7 +67,8 @@ class Record:
     grant: LicenceGrant
     state: str
     reason: str  # of the latest refusal or end
-    artist: str
+    artist: str = ""
+    submitter: str = ""
 
     @property
     def record_id(self) -> uuid.UUID:
@@ -140,16 +142,10 @@ class Record:
         return ", ".join(USES.get(use, use) for use in self.grant.uses)
 
     @property
-    def is_world(self) -> bool:
-        return self.grant.territory_mode == "WORLD_EXCEPT" and not self.grant.territories
-
-    @property
-    def territory_mode(self) -> str:
-        return self.grant.territory_mode
-
-    @property
-    def territories(self) -> list[str]:
-        return sorted(self.grant.territories)
+    def where(self) -> str:
+        if self.grant.territory_mode == TerritoryMode.ONLY:
+            return countries_phrase(self.grant.territories)
+        return f"everywhere but {countries_phrase(self.grant.territories)}" if self.grant.territories else "worldwide"
 
     @property
     def starts_on(self) -> date | None:
@@ -239,7 +235,7 @@ def waiting() -> QuerySet[LicenceGrant]:
 
 
 def read(grants: QuerySet[LicenceGrant] | Sequence[LicenceGrant], *, at: datetime | None = None) -> list[Record]:
-    """The records in words. Three statements beside the one for the grants, however many there are."""
+    """The records in words. Six statements beside the one for the grants, however many there are."""
     at = at or timezone.now()
     found = list(grants)
     decided: dict[int, Review] = {
@@ -256,11 +252,13 @@ def read(grants: QuerySet[LicenceGrant] | Sequence[LicenceGrant], *, at: datetim
             ends[end.grant.record_id] = end
     keys = {grant.recording_id for grant in found if grant.recording_id}
     lines = {one.pk: artist_line(one) for one in Recording.objects.filter(pk__in=keys).with_credits()} if keys else {}
+    who = people(grant.submitted_by for grant in found)
     return [
         Record(
             grant,
             *_state(grant, decided.get(grant.pk), ends.get(grant.record_id), at),
             artist=lines.get(grant.recording_id or 0, ""),
+            submitter=who[grant.submitted_by],
         )
         for grant in found
     ]

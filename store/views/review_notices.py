@@ -23,6 +23,7 @@ from store import demands
 from store.forms import LiftForm, NoticeForm
 from store.models import User
 from store.views.review import page
+from store.views.studio import sent
 
 PAGE = 50
 
@@ -71,7 +72,7 @@ def _row(notice: Notice) -> dict[str, object]:
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_staff
 def new(request: HttpRequest, staff: User) -> HttpResponse:
-    form = NoticeForm(request.POST or None, request.FILES or None)
+    form = NoticeForm(*sent(request))
     if request.method == "POST" and form.is_valid() and _entered(form, staff):
         messages.success(request, "The notice holds: sale, preview and search entry have stopped.")
         return redirect("review-notices")

@@ -64,6 +64,11 @@ def page(
     return render(request, f"studio/{name}.html", {"label": label, "place": place, **context}, status=status)
 
 
+def sent(request: HttpRequest) -> tuple[Any, Any]:
+    """What a form was sent with; nothing where the page is only looked at."""
+    return (request.POST, request.FILES) if request.method == "POST" else (None, None)
+
+
 def actor(request: HttpRequest) -> str:
     if not isinstance(request.user, User):
         raise Http404("Nobody is signed in.")
@@ -101,7 +106,7 @@ def deliver(request: HttpRequest, slug: str) -> HttpResponseBase:
 @csrf_protect
 @for_label
 def _deliver(request: HttpRequest, label: Party) -> HttpResponse:
-    form = DeliverForm(request.POST or None, _files(request) if request.method == "POST" else None, currency=CURRENCY)
+    form = DeliverForm(*sent(request), currency=CURRENCY)
     if request.method == "POST" and form.is_valid():
         try:
             delivery = _hand_in(form.cleaned_data, request.POST.getlist("paths"), label=label, actor=actor(request))
@@ -112,13 +117,6 @@ def _deliver(request: HttpRequest, label: Party) -> HttpResponse:
     earlier = Paginator(catalogue.deliveries_of(label), PAGE).get_page(request.GET.get("page"))
     status = 422 if form.is_bound else 200
     return page(request, "deliver", label=label, place="deliver", form=form, deliveries=earlier, status=status)
-
-
-def _files(request: HttpRequest) -> Any:
-    """The uploads without the empty ones that a browser sends for a control nobody used."""
-    files = request.FILES
-    files.setlist("files", [file for file in files.getlist("files") if file.name])
-    return files
 
 
 def _hand_in(data: dict[str, Any], paths: Sequence[str], *, label: Party, actor: str) -> Delivery:

@@ -1,6 +1,6 @@
 """What the label earned, what its payees are owed, and who is paid on its behalf."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,19 +18,21 @@ from catalog.models import Party
 from payments import payees as payee_acts
 from payments.errors import PaymentsError
 from payments.models import Payee
-from store import charts, owed
+from store import charts, owed, reports
 from store import sales as sold
 from store.errors import LetterRefused
 from store.forms import LetterForm, PeriodForm
 from store.models import LetterOfDirection
 from store.records import LAYERS
+from store.templatetags.ledger import places
 from store.templatetags.shop import micros as in_words
 from store.templatetags.shop import money as money_words
-from store.views.studio import CURRENCY, for_label, page
+from store.views.studio import CURRENCY, for_label, page, sent
 from store.views.studio_settings import is_owner
 
 DAYS = 30
 LATEST = 8
+BEST = 10
 PAGE = 50
 MOST_DAYS = 366
 PAYEE_KINDS = {"NEW": "waiting", "ONBOARDING": "waiting", "READY": "cleared"}
@@ -45,9 +47,21 @@ def money(request: HttpRequest, label: Party) -> HttpResponse:
     return page(
         request, "money", label=label, place="money", currency=CURRENCY, minimum=settings.PAYOUT_MINIMUM_MINOR,
         accounts=[{"owed": one, "next": _next(one)} for one in owed.owed(label)], suspended=owed.suspended(label),
-        letters=owed.letters(label).exists(), sales=sold.read(sold.lines(label)[:LATEST]), payouts=paid_out,
+        letters=owed.letters(label).exists(), payouts=paid_out, **_sales(sold.lines(label)[:LATEST]),
         **_chart(label, since=until - timedelta(days=DAYS - 1), until=until),
     )  # fmt: skip
+
+
+def _sales(lines: Any) -> dict[str, Any]:
+    """Sales for the table, and the decimals its column needs."""
+    found = sold.read(lines)
+    return {"sales": found, "places": places([sale.micros for sale in found], CURRENCY)}
+
+
+def _titles(label: Party, since: date, until: date) -> list[reports.SoldTitle]:
+    """The best sellers of the span."""
+    begin = datetime.combine(since, time(), UTC)
+    return reports.sales_by_title(label, since=begin, until=begin + (until - since + timedelta(days=1)))[:BEST]
 
 
 def _next(one: owed.Owed) -> str:
@@ -85,8 +99,9 @@ def sales(request: HttpRequest, label: Party) -> HttpResponse:
     form, since, until = period(request)
     paged = Paginator(sold.lines(label, since=since, until=until), PAGE).get_page(request.GET.get("page"))
     return page(
-        request, "sales", label=label, place="money", period=form, page=paged, sales=sold.read(paged.object_list),
-        query_kept=f"since={since}&until={until}", **_chart(label, since=since, until=until),
+        request, "sales", label=label, place="money", period=form, page=paged, titles=_titles(label, since, until),
+        query_kept=f"since={since}&until={until}",
+        **_sales(paged.object_list), **_chart(label, since=since, until=until),
     )  # fmt: skip
 
 
@@ -95,7 +110,7 @@ def sales(request: HttpRequest, label: Party) -> HttpResponse:
 def payees(request: HttpRequest, label: Party) -> HttpResponse:
     """Letters of direction; only an owner signs one."""
     owner = is_owner(request, label)
-    form = LetterForm(request.POST or None, initial={"starts_on": timezone.now().date()})
+    form = LetterForm(*sent(request), initial={"starts_on": timezone.now().date()})
     if request.method == "POST":
         if not owner:
             raise Http404("Only an owner signs letters of direction.")

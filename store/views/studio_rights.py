@@ -17,7 +17,7 @@ from store import declarations, records
 from store.forms import DeclareForm, EndGrantForm
 from store.records import Record
 from store.views.attachments import attachment
-from store.views.studio import actor, declaration, for_label, page
+from store.views.studio import actor, declaration, for_label, page, sent
 
 PAGE = 50
 SHOWN = (
@@ -99,7 +99,7 @@ def declare(request: HttpRequest, label: Party) -> HttpResponse:
     """A direct grant for recordings that are here already; a reviewer decides before anything is sold on it."""
     mine = Recording.objects.filter(label=label).order_by("title", "pk")
     wanted = request.GET.getlist("recording")
-    form = DeclareForm(request.POST or None, request.FILES or None, recordings=mine)
+    form = DeclareForm(*sent(request), recordings=mine)
     if request.method == "POST" and form.is_valid():
         try:
             made = declarations.declare(

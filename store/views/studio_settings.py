@@ -9,7 +9,7 @@ from catalog.models import Party
 from store import access
 from store.forms import MemberForm
 from store.models import Membership, User
-from store.views.studio import for_label, page
+from store.views.studio import for_label, page, sent
 
 
 def is_owner(request: HttpRequest, label: Party) -> bool:
@@ -20,7 +20,7 @@ def is_owner(request: HttpRequest, label: Party) -> bool:
 @for_label
 def settings_page(request: HttpRequest, label: Party) -> HttpResponse:
     owner = is_owner(request, label)
-    form = MemberForm(request.POST or None)
+    form = MemberForm(*sent(request))
     if request.method == "POST":
         if not owner:
             raise Http404("Only an owner names members.")

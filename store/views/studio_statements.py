@@ -12,6 +12,7 @@ from catalog.models import Party
 from payments import statements
 from payments.models import Payee
 from store import owed, sales
+from store.templatetags.ledger import places
 from store.views.studio import for_label, page
 from store.views.studio_money import period
 
@@ -46,6 +47,8 @@ def statement(request: HttpRequest, label: Party) -> HttpResponse:
     if payee is not None:
         begin, end = _instants(since, until)
         context["statement"] = statements.statement(payee, since=begin, until=end, describe=sales.describe)
+        amounts = [line.micros for line in context["statement"].lines]
+        context["places"] = places([*amounts, context["statement"].opening_micros], payee.currency)
     return page(request, "statement", label=label, place="money", **context)
 
 

@@ -110,3 +110,13 @@ document.addEventListener("keydown", (event) => {
   target.click();
   if (target.matches("summary")) target.closest("details").querySelector("select, textarea")?.focus();
 });
+
+// The list beside a case opens where the case stands.
+function place() {
+  const list = document.querySelector(".desk .queue");
+  const here = list?.querySelector("[aria-current]");
+  if (here) list.scrollTop = here.offsetTop - list.clientHeight / 2;
+}
+
+document.addEventListener("htmx:afterSettle", place);
+place();
