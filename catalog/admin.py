@@ -9,28 +9,28 @@ from catalog.credits import artist_line
 from catalog.models import Artwork, Credit, Party, Recording, RecordingWork, Release, Track, Work
 
 
-class CreditInline(TabularInline):  # type: ignore[misc]  # unfold is untyped
+class CreditInline(TabularInline):
     model = Credit
     fields = ("position", "role", "party", "credited_as")
     autocomplete_fields = ("party",)
     extra = 0
 
 
-class WorkInline(TabularInline):  # type: ignore[misc]  # unfold is untyped
+class WorkInline(TabularInline):
     model = RecordingWork
     fields = ("position", "work")
     autocomplete_fields = ("work",)
     extra = 0
 
 
-class TrackInline(TabularInline):  # type: ignore[misc]  # unfold is untyped
+class TrackInline(TabularInline):
     model = Track
     fields = ("disc", "number", "recording", "title_override")
     autocomplete_fields = ("recording",)
     extra = 0
 
 
-class ArtworkInline(TabularInline):  # type: ignore[misc]  # unfold is untyped
+class ArtworkInline(TabularInline):
     model = Artwork
     fields = readonly_fields = ("position", "media_type", "width", "height", "bytes", "sha256")
     extra = 0
@@ -41,7 +41,7 @@ class ArtworkInline(TabularInline):  # type: ignore[misc]  # unfold is untyped
 
 
 @admin.register(Party)
-class PartyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
+class PartyAdmin(ModelAdmin):
     list_display = ("name", "kind", "isni", "ipi", "slug")
     list_filter = ("kind",)
     search_fields = ("name", "isni", "ipi", "slug")
@@ -49,7 +49,7 @@ class PartyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
 
 
 @admin.register(Work)
-class WorkAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
+class WorkAdmin(ModelAdmin):
     list_display = ("title", "iswc", "recording_count")
     search_fields = ("title", "iswc")
     readonly_fields = ("public_id", "created_at")
@@ -65,7 +65,7 @@ class WorkAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
 
 
 @admin.register(Recording)
-class RecordingAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
+class RecordingAdmin(ModelAdmin):
     list_display = ("title", "artist", "isrc", "label", "year")
     list_filter = ("is_cover", "is_remix", "contains_samples")
     list_select_related = ("label",)
@@ -84,7 +84,7 @@ class RecordingAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
 
 
 @admin.register(Release)
-class ReleaseAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is untyped
+class ReleaseAdmin(ModelAdmin):
     list_display = ("title", "artist", "label", "kind", "release_date", "gtin")
     list_filter = ("kind", "release_date")
     list_select_related = ("label",)
