@@ -370,6 +370,8 @@ class OrderLineTrack(models.Model):
     This is what the library gives, whatever becomes of release and grants later.
     """
 
+    append_only = True
+
     line = models.ForeignKey(OrderLine, models.PROTECT, related_name="tracks")
     track = models.ForeignKey("catalog.Track", models.PROTECT, related_name="+")
     position = models.PositiveIntegerField()
@@ -459,6 +461,8 @@ class Certificate(models.Model):
 
     `sha256` is the hash of the canonical form of `document` and rides on the line's ledger transfer.
     """
+
+    append_only = True
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     order_line = models.OneToOneField(OrderLine, models.PROTECT, related_name="certificate")

@@ -16,7 +16,7 @@ from payments.models import Account, Charge, Payee
 from payments.money import Money
 from store import certificates, clearing
 from store.errors import ChargeMismatch
-from store.models import BasketLine, Certificate, Order, OrderLine
+from store.models import BasketLine, Certificate, Order, OrderLine, OrderLineTrack
 from store.royalties import Leg, Split
 
 SOONEST = timedelta(seconds=60)
@@ -127,15 +127,15 @@ def _settle(order: Order, charge: Charge, *, at: datetime) -> None:
 
 def _stopped(lines: Sequence[OrderLine], country: str) -> set[int]:
     """The lines with a recording that was taken down, or frozen, since it was ordered."""
-    rows = [(line.pk, row) for line in lines for row in line.tracks.select_related("track")]
-    latest = clearing.latest_of_recordings(row.track.recording_id for _, row in rows)
+    rows = list(OrderLineTrack.objects.filter(line__in=[line.pk for line in lines]).select_related("track"))
+    latest = clearing.latest_of_recordings(row.track.recording_id for row in rows)
     stopped = set()
-    for line, row in rows:
+    for row in rows:
         decision = latest.get(row.track.recording_id)
         if decision is None or decision.pk == row.decision_id or country in decision.cleared_countries:
             continue
         if STOPPING & set(Verdict.from_data(decision.verdict).codes_in(country)):
-            stopped.add(line)
+            stopped.add(row.line_id)
     return stopped
 
 

@@ -4,7 +4,7 @@ from django.db.models import Sum
 
 from payments import accounts, ledger
 from payments.models import Entry, Payee, StripeEvent, Transfer
-from store import certificates, checkout, settlement
+from store import certificates, checkout, refunds, settlement
 from store.models import Certificate, Order, OrderLine
 from tests.factories import shelf
 
@@ -134,3 +134,10 @@ def test_a_certificate_says_nothing_about_the_buyer(shop):
     said = str(order.lines.get().certificate.document)
 
     assert not any(word in said for word in (shop.alice.email, shop.alice.name, order.number, order.request_key))
+
+
+def test_a_sale_needs_no_more_than_the_applications_rights(as_application, shop):
+    release = shelf.shelve()
+    order = shop.bought(release)
+    refunds.refund_line(order.lines.get(), reason="asked for", at=order.placed_at)
+    assert Order.objects.get(pk=order.pk).state == Order.State.REFUNDED
