@@ -42,9 +42,11 @@ class Run:
 
 def due(*, minimum_minor: int) -> list[Due]:
     """Every payee to whom something is owed, by name, with what would be sent and what holds it back."""
+    # In this order: a payout that settles between the two reads still counts as under way. The other way round its
+    # money would be seen as owed and the payout as done, and it would be planned a second time.
+    under_way = set(Payout.objects.filter(state__in=[State.PLANNED, State.SENT]).values_list("payee_id", "currency"))
     rows = list(Account.objects.filter(kind=Account.Kind.PAYEE).select_related("payee").order_by("payee__name", "pk"))
     sums = ledger.balances(rows)
-    under_way = set(Payout.objects.filter(state__in=[State.PLANNED, State.SENT]).values_list("payee_id", "currency"))
     found = []
     for account in rows:
         owed = sums[account.pk]

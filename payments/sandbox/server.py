@@ -119,6 +119,10 @@ class Sandbox:
         the work and then breaks the connection."""
         self._failing.append((path, how))
 
+    def fail_none(self) -> None:
+        """Faults that were asked for and did not come to pass yet are called off."""
+        self._failing.clear()
+
     def answer_call(self, method: str, target: str, body: str, headers: Any) -> Answer | None:
         """Answer one call of the API; None breaks the connection."""
         path = urlsplit(target)
