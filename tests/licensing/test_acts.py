@@ -30,12 +30,8 @@ PDF = b"%PDF-1.7 An agreement."
 
 
 @pytest.fixture
-def agreement(settings, tmp_path):
+def agreement(own_evidence):
     """An agreement whose bytes lie in a storage of the test's own."""
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "evidence": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": tmp_path}},
-    }
     return instruments.capture(EvidenceKind.AGREEMENT, data=PDF, media_type="application/pdf", actor="user:bob", at=NOW)
 
 
