@@ -119,6 +119,8 @@ def _published() -> Iterable[Licence]:
 _BY_KEY = {(licence.code, licence.version, licence.jurisdiction): licence for licence in _published()}
 CLOSED_LIST: tuple[Licence, ...] = (*_BY_KEY.values(), ZERO, MARK, _FREE_ART)
 
+_LONGEST = 5000
+
 _CC_HOSTS = frozenset({"creativecommons.org", "www.creativecommons.org"})
 _ART_HOSTS = frozenset({"artlibre.org", "www.artlibre.org"})
 _GNU_HOSTS = frozenset({"gnu.org", "www.gnu.org"})
@@ -133,13 +135,18 @@ def parse(text: str) -> Licence:
     Raises LicenceError with `code` LICENCE_VERSION_MISSING where the licence is plain but the version is not, and
     LICENCE_UNKNOWN for everything else.
     """
-    wanted = text.strip()
+    wanted = _plain(text)
     if "://" in wanted:
         return _parse_address(wanted)
     named = _name_in(wanted)
     if named is None or named.text != wanted:
         raise LicenceError(LICENCE_UNKNOWN, f"{text!r} is not on the list of licences. Give the licence's address.")
     return named.resolve()
+
+
+def _plain(text: str) -> str:
+    """The text with single blanks and bounded length: a hostile tag must not cost more than a glance."""
+    return " ".join(text[:_LONGEST].split())
 
 
 def _parse_address(address: str) -> Licence:
@@ -334,29 +341,30 @@ def _sort(licence: Licence) -> tuple[str, str]:
 
 
 def _vague_code(statement: Statement) -> str:
-    named = _name_in(statement.text) if statement.problem == LICENCE_VERSION_MISSING else None
+    named = _name_in(_plain(statement.text)) if statement.problem == LICENCE_VERSION_MISSING else None
     return named.code if named else ""
 
 
 def _statements_in(key: str, text: str) -> Iterable[Statement]:
-    raw = text.strip()
-    if not raw:
+    raw, plain = text.strip(), _plain(text)
+    if not plain:
         return
     found = False
-    rest = raw
-    for found_address in chain(_ADDRESS.findall(raw), (f"https://{bare}" for bare in _BARE_ADDRESS.findall(raw))):
-        rest = rest.replace(found_address, " ")
-        address = found_address.rstrip(".,;:!?*")
+    rest = plain
+    for written in (*_ADDRESS.findall(plain), *_BARE_ADDRESS.findall(plain)):
+        rest = rest.replace(written, " ")
+        address = written.rstrip(".,;:!?*")
+        address = address if "://" in address else f"https://{address}"
         if _of_licence_house(address) or key.upper() in _LICENCE_KEYS:
             found = True
             yield _resolved(key, raw, address)
     for named in _names_in(rest):
         found = True
         yield _from_name(key, raw, named)
-    if found or (_RESERVED.search(raw) and not _LOOSE.search(raw)):
+    if found or (_RESERVED.search(plain) and not _LOOSE.search(plain)):
         return
     if _LOOSE.search(rest) or key.upper() in _LICENCE_KEYS:
-        yield Statement(key, raw, None, LICENCE_UNKNOWN, f"{raw!r} names no licence on the list")
+        yield Statement(key, raw, None, LICENCE_UNKNOWN, f"{plain[:200]!r} names no licence on the list")
 
 
 def _of_licence_house(address: str) -> bool:

@@ -1,6 +1,10 @@
 """Public licences: the closed list, and what a statement in a tag comes to."""
 
+from time import process_time
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from licensing.licences import CLOSED_LIST, LicenceError, find_statement, parse
 
@@ -127,3 +131,41 @@ def test_statements_that_agree_are_one():
     statement = find_statement(pairs)
     assert statement is not None
     assert statement.url == "https://creativecommons.org/licenses/by-sa/3.0/de/"
+
+
+words = st.sampled_from(
+    [
+        "cc",
+        "by",
+        "-",
+        "sa",
+        "nc",
+        "3.0",
+        "http://",
+        "creativecommons.org",
+        "/licenses/",
+        "(",
+        "licence",
+        " ",
+        "[",
+        "GPL",
+        "0",
+    ]
+)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["LICENSE", "COPYRIGHT"]), st.text() | st.lists(words).map("".join)), max_size=3)
+)
+def test_no_text_makes_the_reader_stumble(pairs):
+    statement = find_statement(pairs)
+    assert statement is None or (statement.licence is None) == bool(statement.problem)
+
+
+@pytest.mark.parametrize(
+    "piece", ["cc by ", "cc0.", "cc by-", " ", "http://", "creative commons ", "CC (", "GPL v", "by "]
+)
+def test_a_hostile_tag_costs_no_more_than_a_glance(piece):
+    before = process_time()
+    find_statement([("LICENSE", "cc by" + piece * 200_000)])
+    assert process_time() - before < 2
