@@ -15,7 +15,10 @@ def find(text: str) -> Subject | None:
     code = re.sub(r"[\s-]", "", text).upper()
     if _ISRC.fullmatch(code):
         return Recording.objects.filter(isrc=code).first()
-    page = _PAGE.fullmatch(urlsplit(text.strip()).path)
+    try:
+        page = _PAGE.fullmatch(urlsplit(text.strip()).path)
+    except ValueError:  # not an address at all
+        page = None
     if page is None:
         return None
     kind, slug = page.groups()

@@ -1,6 +1,7 @@
 """Who acts for a label. Only its owners name and remove people, and nobody removes herself."""
 
 from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods, require_POST
@@ -24,7 +25,7 @@ def settings_page(request: HttpRequest, label: Party) -> HttpResponse:
     if request.method == "POST":
         if not owner:
             raise Http404("Only an owner names members.")
-        if form.is_valid() and _joined(form, label):
+        if form.is_valid() and _joined(form, label, by=request.user):
             messages.success(request, f"{form.cleaned_data['email']} now acts for {label.name}.")
             return redirect("studio-settings", label.slug)
     members = Membership.objects.filter(label=label).select_related("user").order_by("role", "user__email")
@@ -34,8 +35,11 @@ def settings_page(request: HttpRequest, label: Party) -> HttpResponse:
     )  # fmt: skip
 
 
-def _joined(form: MemberForm, label: Party) -> bool:
+def _joined(form: MemberForm, label: Party, *, by: User | AnonymousUser) -> bool:
     user = User.objects.filter(email=form.cleaned_data["email"].lower()).first()
+    if user == by:
+        form.add_error("email", "This is you. Another owner can change your role.")
+        return False
     if user is None:
         form.add_error("email", "Nobody has an account with this address. Ask the person to sign up first.")
         return False
