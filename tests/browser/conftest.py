@@ -45,7 +45,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(chromium: Browser, live_server: LiveServer) -> Iterator[Callable[..., Page]]:
-    """Opens a page at a size and in a scheme; afterwards holds that it asked no other host and complained of nothing."""
+    """Opens a page at a size and in a scheme; afterwards holds that it asked no other host and had no complaint."""
     contexts: list[BrowserContext] = []
     foreign: list[str] = []
     complaints: list[str] = []

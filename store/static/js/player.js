@@ -106,7 +106,7 @@ function draw() {
   for (let n = 0; n < count; n += 1) {
     const peak = peaks.length ? peaks[Math.floor((n * peaks.length) / count)] / top : 0.06;
     const tall = Math.max(2, peak * height);
-    context.fillStyle = n * 3 < played ? style.color : style.getPropertyValue("--unplayed");
+    context.fillStyle = n * 3 < played ? style.color : style.borderTopColor;
     context.fillRect(n * 3, (height - tall) / 2, 2, tall);
   }
 }
