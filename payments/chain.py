@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Max
 
-from payments.models import Transfer, TransferSeal, UnsealedTransfer
+from payments.models import TransferSeal, UnsealedTransfer
 
 GENESIS = "0" * 64
 BATCH = 1_000
@@ -158,10 +158,3 @@ def _sealed_rows() -> Iterator[tuple[int, str, str, tuple[Any, ...]]]:
 
 def waiting() -> int:
     return UnsealedTransfer.objects.count()
-
-
-def unsealed_transfers() -> list[Transfer]:
-    """What waits for its seal, oldest first; for the admin's alarm."""
-    return list(
-        Transfer.objects.filter(pk__in=UnsealedTransfer.objects.values("transfer_id")).order_by("posted_at")[:100]
-    )

@@ -7,7 +7,6 @@ wanted, the call under an idempotency key that the row names, a row that says wh
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import datetime
 
 from django.db import transaction
 from django.db.models import F
@@ -242,8 +241,3 @@ def find_by_session(session_id: str) -> Charge | None:
 
 def find_by_intent(payment_intent_id: str) -> Charge | None:
     return Charge.objects.filter(stripe_payment_intent_id=payment_intent_id).first() if payment_intent_id else None
-
-
-def pending_since(moment: datetime) -> list[Charge]:
-    """Charges that still wait although their page was opened before `moment`: a sweep reads them again."""
-    return list(Charge.objects.filter(state=Charge.State.PENDING, created_at__lt=moment).exclude(stripe_session_id=""))

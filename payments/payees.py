@@ -3,13 +3,6 @@
 from payments import gateway
 from payments.errors import PayeeNotReady
 from payments.models import Payee
-from payments.money import Currency
-
-
-def add_payee(name: str, *, email: str, country: str, currency: str) -> Payee:
-    """Make a payee. Nothing is asked of Stripe yet, so a payee can earn before it can be paid."""
-    Currency(currency)
-    return Payee.objects.create(name=name, email=email, country=country.upper(), currency=currency)
 
 
 def ensure_account(payee: Payee) -> Payee:
