@@ -170,14 +170,21 @@ _NONE: frozenset[str] = frozenset()
 
 
 def _licence_of(record: Record, faults: list[Fault]) -> Licence | None:
-    """The public licence of a record that rests on one; what is wrong about it joins the faults."""
+    """The public licence of a record that rests on one; what is wrong about it joins the faults.
+
+    Only the address that was settled on when the record was made can clear it: a statement that reads well by itself
+    may have stood beside another that contradicts it.
+    """
     if record.basis != Basis.PUBLIC_LICENCE:
         return None
+    stated = record.licence_statement or record.licence_url or "no licence is stated"
     try:
         licence = licences.parse(record.licence_url or record.licence_statement)
     except LicenceError as error:
-        stated = record.licence_statement or record.licence_url or "no licence is stated"
         faults.append((error.code, stated, ALL))
+        return None
+    if not record.licence_url:
+        faults.append(("LICENCE_UNKNOWN", stated, ALL))
         return None
     if licence.held:
         faults.append(("LICENCE_UNKNOWN", f"{licence.name}: {licence.held}", ALL))

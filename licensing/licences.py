@@ -325,15 +325,20 @@ def find_statement(pairs: Iterable[tuple[str, str]]) -> Statement | None:
     different = {_sort(statement.licence) for statement in resolved if statement.licence}
     if len(different) > 1:
         named = sorted({statement.licence.name for statement in resolved if statement.licence})
-        first = resolved[0]
-        return Statement(first.key, first.text, None, LICENCE_UNKNOWN, f"two licences are named: {', '.join(named)}")
+        return _contradiction(statements, f"more than one licence is named: {', '.join(named)}")
     if resolved:
         vague = {_vague_code(statement) for statement in statements if not statement.licence} - {""}
         if vague - {code for code, _version in different}:
             first = next(statement for statement in statements if _vague_code(statement) in vague)
-            return Statement(first.key, first.text, None, LICENCE_UNKNOWN, f"{first.text!r} names another licence")
+            return _contradiction(statements, f"{first.text!r} names another licence")
         return max(resolved, key=lambda statement: bool(statement.licence and statement.licence.jurisdiction))
     return min(statements, key=lambda statement: statement.problem != LICENCE_VERSION_MISSING)
+
+
+def _contradiction(statements: list[Statement], detail: str) -> Statement:
+    """Statements that cannot all be meant, kept together as they were written."""
+    written = " | ".join(dict.fromkeys(statement.text for statement in statements))
+    return Statement(statements[0].key, written, None, LICENCE_UNKNOWN, detail)
 
 
 def _sort(licence: Licence) -> tuple[str, str]:

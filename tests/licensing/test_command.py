@@ -75,7 +75,9 @@ def test_the_page_of_reasons_is_what_the_code_says():
 
 
 def test_every_code_the_engine_gives_has_its_words():
-    source = "".join((ROOT / "licensing" / f"{name}.py").read_text() for name in ("rules", "judgements", "verdicts"))
+    source = "".join(
+        (ROOT / "licensing" / f"{name}.py").read_text() for name in ("rules", "layers", "judgements", "verdicts")
+    )
     given = set(re.findall(r'"([A-Z]+(?:_[A-Z0-9]+)+|DISPUTED|REVOKED|SUSPENDED|EMBARGOED)"', source))
     known = set(reasons.REASONS)
     assert known - given - {"LICENCE_UNKNOWN", "LICENCE_VERSION_MISSING"} == set()

@@ -169,3 +169,10 @@ def test_a_hostile_tag_costs_no_more_than_a_glance(piece):
     before = process_time()
     find_statement([("LICENSE", "cc by" + piece * 200_000)])
     assert process_time() - before < 2
+
+
+def test_a_contradiction_keeps_every_statement_for_the_reviewer():
+    pairs = [("LICENSE", "https://creativecommons.org/licenses/by/4.0/"), ("COPYRIGHT", "2020 Bob, CC BY-NC 4.0")]
+    statement = find_statement(pairs)
+    assert statement is not None
+    assert all(text in statement.text for _, text in pairs)

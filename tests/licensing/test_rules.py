@@ -5,8 +5,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from licensing.layers import percent
 from licensing.records import EvidenceItem, NoticeFact
-from licensing.rules import decide, percent
+from licensing.rules import decide
 from licensing.terms import Basis, CmoStatus, EvidenceKind, Layer, RecordState, ReviewOutcome, Use
 from licensing.territories import TerritorySet
 from tests.licensing.facts import NOW, RECORDING, approved, ask, both, draft, known, master, part, public, work
@@ -266,3 +267,9 @@ def test_reasons_come_by_scope_then_layer_then_code():
     ]
     assert found[2].record.startswith("recording-")
     assert RECORDING not in found[2].detail
+
+
+def test_a_statement_without_a_settled_address_clears_nothing() -> None:
+    record = replace(public(Layer.RECORDING, "CC BY 4.0"), licence_url="", licence_statement="CC BY 4.0")
+    verdict = decide(ask(), known(record, public(Layer.WORK, "CC BY 4.0")))
+    assert verdict.codes_in("DE") == ["LICENCE_UNKNOWN"]

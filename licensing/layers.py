@@ -1,0 +1,159 @@
+"""One right that has to be whole, the sound recording's or a work's, in each country. Pure.
+
+A layer is clear where the records that pass (`judgements`) make up exactly the whole and nobody disputes it. Where it
+is not, the records that came nearest say why.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from math import lcm
+
+from licensing.judgements import Judgement
+from licensing.records import NoticeFact
+from licensing.terms import Basis, Layer, Licensee, NoticeKind
+from licensing.territories import day_after
+from licensing.verdicts import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class LayerAnswer:
+    """One layer in one country: clear on `relied_on` until the local day `until`, or not clear for `reasons`."""
+
+    reasons: tuple[Reason, ...]
+    relied_on: tuple[Judgement, ...] = ()
+    until: date | None = None
+
+
+class RightLayer:
+    """One right that has to be whole: in the recording, or in one of its works."""
+
+    def __init__(
+        self, layer: Layer, subject: str, judgements: Sequence[Judgement], notices: Iterable[NoticeFact]
+    ) -> None:
+        self.layer = layer
+        self.subject = subject
+        self.judgements = judgements
+        self.disputes = tuple(
+            Reason.of("DISPUTED", layer=layer.value, detail=notice.claimant)
+            for notice in notices
+            if notice.kind == NoticeKind.DISPUTE
+            and notice.layer in {"", layer.value}
+            and notice.subject in {"", subject}
+        )
+        self._seen: dict[tuple[int, ...], LayerAnswer] = {}
+        self._partial = [mask for judgement in judgements for _reason, mask in judgement.partial]
+        self._dated = any(each.record.starts_on or each.record.ends_on for each in judgements)
+        self._starting = [each for each in judgements if each.record.starts_on and each.next_change]
+        self._whole = lcm(*(each.record.share.denominator for each in judgements))
+
+    def answer_at(self, bit: int) -> LayerAnswer:
+        """The answer in the country of `bit`; countries where the same tests fail share one."""
+        key = tuple([place for place, mask in enumerate(self._partial) if mask & bit])
+        answer = self._seen.get(key)
+        if answer is None:
+            answer = self._seen[key] = self._answer(bit)
+        return answer
+
+    def _answer(self, bit: int) -> LayerAnswer:
+        if not self.judgements:
+            code = "NO_MASTER_LICENCE" if self.layer is Layer.RECORDING else "NO_WORK_LICENCE"
+            return LayerAnswer((Reason.of(code, layer=self.layer.value, detail=self._named()), *self.disputes))
+        passing = [judgement for judgement in self.judgements if not judgement.fails & bit]
+        held = _by_holder(passing)
+        total = sum([self._weight(judgement) for judgement in held.values()])
+        if total == self._whole and not self.disputes:
+            relied = tuple(sorted(held.values(), key=_record_id))
+            return LayerAnswer((), relied, self._until(passing, held, bit) if self._dated else None)
+        if total > self._whole:
+            return LayerAnswer((self._overclaim(passing, total), *self.disputes))
+        missing = self._missing(held, total, bit) if total < self._whole else ()
+        return LayerAnswer((*missing, *self.disputes))
+
+    def _weight(self, judgement: Judgement) -> int:
+        """The record's share as a whole number of the layer's smallest common part; `_whole` of them are all of it."""
+        share = judgement.record.share
+        return share.numerator * (self._whole // share.denominator)
+
+    def _named(self) -> str:
+        return self.subject if self.layer is Layer.WORK else ""
+
+    def _overclaim(self, passing: Iterable[Judgement], total: int) -> Reason:
+        """`exclusive` in a DDEX deal means exclusive to the shop and says nothing about who owns the right."""
+        exclusive = [each for each in passing if each.record.exclusive and each.record.basis != Basis.DDEX_DEAL]
+        names = sorted({each.record.licensor_name or each.record.licensor for each in passing})
+        code = "CONFLICTING_CLAIM" if exclusive else "SHARES_OVER_100"
+        detail = ", ".join(names) if exclusive else percent(Fraction(total, self._whole))
+        return Reason.of(code, layer=self.layer.value, detail=detail)
+
+    def _missing(self, held: Mapping[str, Judgement], total: int, bit: int) -> tuple[Reason, ...]:
+        """The failures of the records that came nearest to making up the whole, each holder's best one."""
+        nearest: dict[str, Judgement] = {}
+        for judgement in self.judgements:
+            holder = judgement.record.licensor
+            best = nearest.get(holder)
+            if holder not in held and (best is None or _distance(judgement, bit) < _distance(best, bit)):
+                nearest[holder] = judgement
+        reasons: list[Reason] = []
+        could_be = total
+        for judgement in sorted(nearest.values(), key=lambda each: _distance(each, bit)):
+            if could_be >= self._whole:
+                break
+            reasons += judgement.reasons_at(bit)
+            could_be += self._weight(judgement)
+        if total or could_be < self._whole:
+            detail = f"{self._named()} {percent(Fraction(total, self._whole))} licensed".strip()
+            reasons.append(Reason.of("SHARES_NOT_100", layer=self.layer.value, detail=detail))
+        return tuple(reasons)
+
+    def _until(self, passing: Iterable[Judgement], held: Mapping[str, Judgement], bit: int) -> date | None:
+        """The first local day on which the layer may no longer be whole: an end, or another claim's beginning."""
+        days: list[date] = []
+        for holder, chosen in held.items():
+            if chosen.record.ends_on is None:
+                continue
+            ends = [
+                each.record.ends_on or date.max
+                for each in passing
+                if each.record.licensor == holder and each.record.share == chosen.record.share
+            ]
+            days.append(day_after(max(ends)))
+        days += [each.record.starts_on for each in self._starting if each.fails & bit and each.record.starts_on]
+        first = min(days, default=date.max)
+        return first if first < date.max else None
+
+
+def _record_id(judgement: Judgement) -> str:
+    return judgement.record.id
+
+
+def _by_holder(passing: Iterable[Judgement]) -> dict[str, Judgement]:
+    """The record each holder's share rests on: several of one holder are a union and not a sum."""
+    held: dict[str, Judgement] = {}
+    for judgement in passing:
+        best = held.get(judgement.record.licensor)
+        if best is None or _preference(judgement) < _preference(best):
+            held[judgement.record.licensor] = judgement
+    return held
+
+
+def _preference(judgement: Judgement) -> tuple[Fraction, bool, int, str]:
+    """The larger share first, then the store's own licence, then the one that lasts longest."""
+    record = judgement.record
+    ends = record.ends_on or date.max
+    return (-record.share, record.licensee != Licensee.STORE, -ends.toordinal(), record.id)
+
+
+def _distance(judgement: Judgement, bit: int) -> tuple[int, str]:
+    return (judgement.count_at(bit), judgement.record.id)
+
+
+def percent(share: Fraction) -> str:
+    """A share as people write it: exact decimals where there are any, else the fraction."""
+    hundred = share * 100
+    scaled = hundred * 10**6
+    if scaled.denominator != 1:
+        return f"{share.numerator}/{share.denominator}"
+    whole, rest = divmod(scaled.numerator, 10**6)
+    return f"{whole}{f'.{rest:06}'.rstrip('0') if rest else ''} %"
