@@ -51,6 +51,7 @@ def make_cleared(recording: Recording | None = None, **over: Any) -> Recording:
     """A recording with an approved record for itself and for each of its works."""
     recording = recording or make_recording()
     holder = make_holder(recording.label)
-    for subject in (recording, *recording.works.all()):
+    subjects: list[Recording | Work] = [recording, *recording.works.all()]
+    for subject in subjects:
         make_approved(subject, holder=holder, **over)
     return recording

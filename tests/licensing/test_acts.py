@@ -3,6 +3,7 @@
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -65,7 +66,7 @@ def test_evidence_swapped_after_the_approval_takes_it_off_sale(agreement):
     recording = make_recording(works=1)
     reviews.approve(direct(recording, agreement), reviewer=RITA, sound_sha256=SOUND, at=NOW)
     reviews.approve(make_grant(recording.works.get()), reviewer=RITA, sound_sha256="", at=NOW)
-    ask = {"use": Use.PERMANENT_DOWNLOAD, "at": NOW, "actor": "t", "sound_sha256": SOUND}
+    ask: dict[str, Any] = {"use": Use.PERMANENT_DOWNLOAD, "at": NOW, "actor": "t", "sound_sha256": SOUND}
     assert clearance.clear(recording, **ask).cleared_countries
     swap(agreement, b"%PDF-1.7 Another agreement.")
     verdict = Verdict.from_data(clearance.clear(recording, **ask).verdict)
@@ -201,7 +202,7 @@ def test_the_queue_holds_what_nobody_decided_in_few_statements():
 
 def test_a_notice_names_who_and_why():
     for over in ({"claimant": ""}, {"statement": " "}, {"kind": "GRUMBLE"}, {"layer": "LYRICS"}):
-        fields = {"claimant": "C", "statement": "S", "actor": "t", "at": NOW, **over}
+        fields: dict[str, Any] = {"claimant": "C", "statement": "S", "actor": "t", "at": NOW, **over}
         with pytest.raises(NoticeRefused):
             notices.take_down(make_recording(), **fields)
 

@@ -33,7 +33,7 @@ def test_lists_take_as_many_statements_for_many_rows_as_for_one(admin_client, dj
         admin_client.get(reverse("admin:licensing_licencegrant_changelist"))
 
 
-def test_every_model_of_evidence_is_read_only_in_the_admin():
+def test_every_model_of_evidence_is_read_only_in_the_admin(rf):
     for model in MODELS:
         model_admin = admin.site._registry[model]
-        assert not model_admin.has_change_permission(None)
+        assert not model_admin.has_change_permission(rf.get("/"))
