@@ -123,3 +123,13 @@ def test_a_version_has_one_successor():
             },
             version=3,
         )
+
+
+@pytest.mark.usefixtures("as_application")
+def test_the_application_does_all_its_acts_with_fewer_rights_than_the_owner():
+    recording = make_cleared()
+    sale = Use.PERMANENT_DOWNLOAD
+    assert clearance.clear(recording, use=sale, at=NOW, actor="t", sound_sha256=SOUND).cleared_countries
+    notices.take_down(recording, claimant="C", statement="S", actor="t", at=NOW)
+    with pytest.raises(Error, match="permission denied"):
+        run("UPDATE licensing_notice SET claimant = 'Nobody'")
