@@ -100,6 +100,7 @@ class UnsealedTransferAdmin(ReadOnly, ModelAdmin):
 class RefundInline(ReadOnly, TabularInline):
     model = Refund
     fields = ("reference", "amount_minor", "state", "stripe_refund_id", "created_at")
+    readonly_fields = ("created_at",)
     extra = 0
 
 

@@ -55,7 +55,7 @@ def amount(minor: int | None, currency: str) -> str:
     return "–" if minor is None else str(Money.of(minor, currency)).replace(":", " ")  # noqa: RUF001 - a dash
 
 
-class ReadOnly(ModelAdmin):  # type: ignore[misc] - unfold is untyped
+class ReadOnly(ModelAdmin):
     """Rows that only their acts may write: staff look, and follow the links."""
 
     list_per_page = 50
@@ -71,7 +71,7 @@ class ReadOnly(ModelAdmin):  # type: ignore[misc] - unfold is untyped
         return False
 
 
-class Lines(TabularInline):  # type: ignore[misc] - unfold is untyped
+class Lines(TabularInline):
     """Rows that belong to the one above them, to look at."""
 
     extra = 0
@@ -85,7 +85,7 @@ class Lines(TabularInline):  # type: ignore[misc] - unfold is untyped
         return False
 
 
-class MembershipInline(TabularInline):  # type: ignore[misc] - unfold is untyped
+class MembershipInline(TabularInline):
     model = Membership
     extra = 0
     autocomplete_fields = ["label"]
@@ -94,7 +94,7 @@ class MembershipInline(TabularInline):  # type: ignore[misc] - unfold is untyped
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg] - unfold is untyped
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     """People. Being a reviewer, staff or a label's member is given here and nowhere else."""
 
     form = UserChangeForm
@@ -118,7 +118,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg] - 
 
 
 @admin.register(Membership)
-class MembershipAdmin(ModelAdmin):  # type: ignore[misc] - unfold is untyped
+class MembershipAdmin(ModelAdmin):
     list_display = ["user", "label", "role", "created_at"]
     list_select_related = ["user", "label"]
     list_filter = ["role"]
@@ -283,7 +283,7 @@ class OrderLineAdmin(ReadOnly):
         return redirect("admin:store_orderline_change", object_id)
 
     def has_refund_permission(self, request: HttpRequest, object_id: int | None = None) -> bool:  # noqa: ARG002
-        return request.user.is_superuser or request.user.has_perm("store.change_order")  # type: ignore[union-attr]
+        return request.user.is_superuser or request.user.has_perm("store.change_order")
 
 
 @admin.register(Download)

@@ -377,7 +377,8 @@ def _waits(reason: Reason) -> bool:
 def _reason(several: Sequence[Reason], states: Mapping[str, Record], countries: tuple[str, ...]) -> Missing:
     reason = several[0]
     text = REASONS[reason.code]
-    kind, word, meaning, whose = "refused", "Not cleared", text.meaning, WHOSE[text.who]
+    kind: Kind = "refused"
+    word, meaning, whose = "Not cleared", text.meaning, WHOSE[text.who]
     record = states.get(reason.record)
     if record is not None and record.waits and _waits(reason):
         kind, word, meaning = "waiting", "In review", "A reviewer looks at the evidence."

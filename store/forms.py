@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django import forms
-from django.core.files.uploadedfile import UploadedFile
+from django.core.files import File
 from django.db.models import QuerySet
 
 from catalog.models import TITLE_LENGTH, Recording
@@ -44,7 +44,7 @@ class FilesField(forms.FileField):
 
     widget = FilesInput
 
-    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:  # type: ignore[override]
+    def clean(self, data: Any, initial: Any = None) -> "list[File[bytes]]":
         files = data if isinstance(data, list | tuple) else [data] if data else []
         if not files:
             raise forms.ValidationError("Choose the files to deliver.", code="required")
@@ -59,7 +59,7 @@ class AmountField(forms.CharField):
         self.currency = Currency(currency)
         self.widget.attrs |= {"inputmode": "decimal", "autocomplete": "off", "size": 8}
 
-    def clean(self, value: str) -> Money | None:  # type: ignore[override]
+    def clean(self, value: str) -> Money | None:
         text = super().clean(value).strip()
         if not text:
             return None
@@ -80,7 +80,7 @@ class AmountField(forms.CharField):
 class CountriesField(forms.CharField):
     """Country codes, apart by commas or spaces, as a sorted tuple; unknown ones are named."""
 
-    def clean(self, value: str) -> tuple[str, ...]:  # type: ignore[override]
+    def clean(self, value: str) -> tuple[str, ...]:
         codes = {code for code in re.split(r"[\s,;]+", super().clean(value).upper()) if code}
         unknown = sorted(codes - set(COUNTRIES))
         if unknown:
@@ -94,8 +94,8 @@ class CountriesField(forms.CharField):
 class AgreementField(forms.FileField):
     """A PDF, by its own first bytes and not by its name."""
 
-    def clean(self, data: Any, initial: Any = None) -> UploadedFile | None:  # type: ignore[override]
-        file = super().clean(data, initial)
+    def clean(self, data: Any, initial: Any = None) -> "File[bytes] | None":
+        file: File[bytes] | None = super().clean(data, initial)
         if not file:
             return None
         if (file.size or 0) > AGREEMENT_BYTES:
@@ -143,7 +143,7 @@ class TermsForm(forms.Form):
 class DeliverForm(TermsForm):
     """One delivery: the files, what the label declares about them, and what they shall cost."""
 
-    files = FilesField(label="Files")
+    files = FilesField(label="Files")  # type: ignore[assignment]
     own_works = forms.BooleanField(label=OWN_WORKS, required=False)
     direct_grant = forms.BooleanField(label=DIRECT_GRANT, required=False)
     agreement = AgreementField(label="Agreement (PDF)", required=False)

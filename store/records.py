@@ -34,7 +34,7 @@ ENDS: dict[str, tuple[Kind, str]] = {
     EndKind.RESUMED: ("cleared", "Resumed"),
 }
 LAYERS = {"RECORDING": "Sound recording", "WORK": "Work"}
-BASES = {
+BASES: dict[str, str] = {
     Basis.DIRECT: "Direct grant",
     Basis.DDEX_DEAL: "DDEX deal",
     Basis.CMO: "Collecting society",
@@ -51,7 +51,7 @@ USES = {
     "STREAM": "stream",
     "REDOWNLOAD": "downloading again",
 }
-EVIDENCE = {
+EVIDENCE: dict[str, str] = {
     EvidenceKind.TAG_STATEMENT: "Statement in the file's tags",
     EvidenceKind.AGREEMENT: "Agreement",
     EvidenceKind.DECLARATION: "The label's declaration",
@@ -119,7 +119,7 @@ class Record:
     def basis_word(self) -> str:
         if self.grant.basis == Basis.PUBLIC_LICENCE:
             return self.licence_name or "Public licence, not known to us"
-        return BASES.get(Basis(self.grant.basis), self.grant.basis)
+        return BASES.get(self.grant.basis, self.grant.basis)
 
     @property
     def licensor(self) -> str:
@@ -199,7 +199,7 @@ class Piece:
 
     @property
     def kind_word(self) -> str:
-        return EVIDENCE.get(EvidenceKind(self.instrument.kind), self.instrument.kind)
+        return EVIDENCE.get(self.instrument.kind, self.instrument.kind)
 
     @property
     def has_file(self) -> bool:

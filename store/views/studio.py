@@ -12,7 +12,8 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
+from django.core.files import File
+from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -162,7 +163,7 @@ def _places(names: Sequence[str], paths: Sequence[str]) -> list[Path]:
     return found
 
 
-def _keep(file: UploadedFile, path: Path) -> None:
+def _keep(file: "File[bytes]", path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(file, TemporaryUploadedFile):
         shutil.move(file.temporary_file_path(), path)
@@ -206,13 +207,13 @@ def show_catalogue(request: HttpRequest, label: Party) -> HttpResponse:
     query = request.GET.get("q", "").strip()[:200]
     counts = catalogue.counts(label)
     paged = Paginator(catalogue.releases_of(label, query=query, show=show), PAGE).get_page(request.GET.get("page"))
-    paged.object_list = catalogue.issues(paged.object_list, currency=CURRENCY)
+    issues = catalogue.issues(paged.object_list, currency=CURRENCY)
     words = (("all", "All"), ("open", "On sale"), ("shut", "Something missing"))
     chips = [{"code": code, "word": word, "count": counts[code]} for code, word in words]
     kept = urlencode({"show": show, "q": query})
     return page(
-        request, "catalogue", label=label, place="catalogue", page=paged, counts=counts, chips=chips, show=show,
-        q=query, query_kept=kept,
+        request, "catalogue", label=label, place="catalogue", page=paged, issues=issues, counts=counts,
+        chips=chips, show=show, q=query, query_kept=kept,
     )  # fmt: skip
 
 

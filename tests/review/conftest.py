@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings as configured
 from django.test import Client
 
-from catalog.models import Party, Recording
+from catalog.models import Party, Recording, Work
 from licensing.models import LicenceGrant
 from store import access
 from store.models import User
@@ -73,7 +73,8 @@ def recording(label: Party) -> Recording:
     """One recording of Bob's with a master; its record and its work's wait for a reviewer."""
     recording = catalog.make_recording("Tide", label=label, artist=catalog.make_party("Ana"))
     transcoding.make_master(recording)
-    for subject in (recording, *recording.works.all()):
+    subjects: list[Recording | Work] = [recording, *recording.works.all()]
+    for subject in subjects:
         licensing.make_grant(subject, holder=licensing.make_holder(label), submitted_for=label)
     return recording
 

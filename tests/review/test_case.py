@@ -2,14 +2,15 @@
 
 import re
 
-import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import Party, Recording
 from licensing import reviews
 from licensing.models import ClearanceDecision, LicenceGrant
+from licensing.terms import EvidenceKind
 from licensing.territories import TerritorySet
 from store import cases, records
 from tests.factories import catalog, licensing, transcoding
@@ -89,9 +90,11 @@ def test_evidence_of_strangers_is_text_and_never_markup(at_ritas: Client, label:
 
 
 def test_an_attachment_is_saved_and_never_shown(at_ritas: Client, label: Party) -> None:
-    evil = licensing.make_evidence("AGREEMENT", text="", data=b"<html><script>x</script>", media_type="text/html")
+    evil = licensing.make_evidence(
+        EvidenceKind.AGREEMENT, text="", data=b"<html><script>x</script>", media_type="text/html"
+    )
     answer = at_ritas.get(reverse("review-evidence", args=[evil.public_id]))
-    assert b"".join(answer.streaming_content).startswith(b"<html>")
+    assert answer.getvalue().startswith(b"<html>")
     assert answer["Content-Type"] == "application/octet-stream"
     assert answer["Content-Disposition"].startswith("attachment")
     assert "sandbox; default-src 'none'" in answer["Content-Security-Policy"]
@@ -104,7 +107,7 @@ def test_a_text_has_no_attachment(at_ritas: Client, grant: LicenceGrant) -> None
 
 
 def test_a_case_costs_the_same_beside_a_long_queue(
-    at_ritas: Client, label: Party, grant: LicenceGrant, django_assert_max_num_queries: pytest.FixtureRequest
+    at_ritas: Client, label: Party, grant: LicenceGrant, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     for _ in range(20):
         licensing.make_grant(catalog.make_recording(label=label), submitted_for=label)

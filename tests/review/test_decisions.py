@@ -70,8 +70,8 @@ def test_evidence_that_was_altered_cannot_be_approved(at_ritas: Client, label: P
     grant = licensing.make_grant(recording, evidence=[paper], basis="DIRECT", licence_url="", submitted_for=label)
     shown = _shown(_case(at_ritas, grant))
     storage = evidence_storage()
-    storage.delete(paper.file.name)
-    storage.save(paper.file.name, ContentFile(b"%PDF-1.4 forged"))
+    storage.delete(str(paper.file.name))
+    storage.save(str(paper.file.name), ContentFile(b"%PDF-1.4 forged"))
     page = _case(at_ritas, grant)
     assert "Bytes differ from their hash" in page
     assert re.search(r'data-key="a"[^>]* disabled', page)

@@ -4,6 +4,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import Party, Recording
 from licensing.models import Notice, NoticeEnd
@@ -60,7 +61,7 @@ def test_a_notice_is_lifted_once_and_with_a_reason(at_adas: Client, known: Recor
 
 
 def test_the_list_shows_what_holds_and_what_was_lifted(
-    at_adas: Client, known: Recording, django_assert_max_num_queries: pytest.FixtureRequest
+    at_adas: Client, known: Recording, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     for _ in range(5):
         at_adas.post(URL, BODY | {"subject": known.isrc})

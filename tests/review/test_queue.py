@@ -1,6 +1,7 @@
 """The queue: the oldest first, with counts and filters, in a fixed number of statements."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -15,7 +16,7 @@ from tests.factories import catalog, licensing, transcoding
 from transcoding.models import Finding
 
 
-def _hand_in(label: Party, title: str, *, days: int = 0, **over: object) -> LicenceGrant:
+def _hand_in(label: Party, title: str, *, days: int = 0, **over: Any) -> LicenceGrant:
     recording = catalog.make_recording(title, label=label)
     at = timezone.now() - timedelta(days=days)
     return licensing.make_grant(recording, submitted_for=label, at=at, **over)

@@ -81,7 +81,7 @@ def release(label: Party) -> Release:
         recording = catalog.make_recording(f"Piece {number}", label=label)
         catalog.make_track(release, recording, number=number)
         transcoding.make_master(recording)
-        for subject in (recording, *recording.works.all()):
+        for subject in [recording, *recording.works.all()]:
             licensing.make_grant(subject, holder=licensing.make_holder(label), submitted_for=label)
     return release
 

@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime
 
-import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import Party, Recording, Release
 from licensing import reviews
@@ -107,7 +107,7 @@ def test_what_is_on_sale_lacks_nothing(label: Party) -> None:
 
 
 def test_the_catalogue_costs_the_same_for_many_tracks(
-    at_bobs: Client, label: Party, django_assert_max_num_queries: pytest.FixtureRequest
+    at_bobs: Client, label: Party, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     for number in range(4):
         shelf.shelve(f"Release {number}", label=label, tracks=8, refused=1)

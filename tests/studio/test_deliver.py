@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from catalog.models import Party, Recording, Release
 from licensing.models import Instrument, LicenceGrant
-from store.models import Delivery, DeliveryLine, Price
+from store.models import Delivery, DeliveryLine, Price, User
 from store.views.studio import _places
 from tests.deliveries.tones import Tones
 from transcoding.models import Master
@@ -102,7 +102,7 @@ def test_an_agreement_that_is_no_pdf_is_refused(at_bobs: Client, flac: Path) -> 
     assert not Instrument.objects.exists()
 
 
-def test_a_forged_form_is_refused(bob: object, flac: Path) -> None:
+def test_a_forged_form_is_refused(bob: User, flac: Path) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(bob)
     assert client.post(URL, {"files": [_file(flac)]}).status_code == 403

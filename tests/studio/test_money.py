@@ -1,6 +1,7 @@
 """What was earned, owed and paid, for the label's own eyes."""
 
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -8,13 +9,14 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import Party
 from licensing import grants
 from payments import accounts, ledger
 from payments.models import Payee
 from store import owed, sales
-from store.models import LetterOfDirection, Order, OrderLine
+from store.models import LetterOfDirection, Offer, Order, OrderLine
 from tests.factories import catalog, shelf
 from tests.factories import payments as payments_rows
 from tests.factories import store as rows
@@ -29,8 +31,7 @@ PAYEES = "/studio/bobs/money/payees/"
 def sell(label: Party, *, at: datetime | None = None, micros: int = 722_500, state: str = "PAID") -> OrderLine:
     """One track of the label sold for a euro, of which `micros` are the label's own."""
     at = at or timezone.now()
-    offer = shelf.shelve(label=label, tracks=1, whole=False).tracks.get()
-    offer = shelf.Offer.objects.get(track=offer)
+    offer = Offer.objects.get(track__release=shelf.shelve(label=label, tracks=1, whole=False))
     holder = grants.ensure_holder(label)
     leg: dict[str, Any] = {"kind": "RECORDING", "label": "x", "micros": micros, "recording": 1, "title": "x",
                            "holder": holder.pk, "payee": None}  # fmt: skip
@@ -81,7 +82,7 @@ def test_sales_are_listed_without_a_word_about_the_buyer(at_bobs: Client, label:
 
 
 def test_the_sales_page_costs_the_same_for_many_sales(
-    at_bobs: Client, label: Party, django_assert_max_num_queries: pytest.FixtureRequest
+    at_bobs: Client, label: Party, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     for _ in range(8):
         sell(label)
@@ -90,7 +91,7 @@ def test_the_sales_page_costs_the_same_for_many_sales(
 
 
 def test_the_money_page_costs_the_same_for_many_sales(
-    at_bobs: Client, label: Party, django_assert_max_num_queries: pytest.FixtureRequest
+    at_bobs: Client, label: Party, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     for _ in range(8):
         sell(label)
@@ -121,7 +122,7 @@ def test_money_without_a_letter_is_said_to_wait(at_bobs: Client, label: Party) -
 
 def _letter(label: Party, email: str = "pay@example.org") -> LetterOfDirection:
     return owed.sign_letter(
-        label, name="Payee", email=email, country="DE", currency="EUR", percent=100, layer="",
+        label, name="Payee", email=email, country="DE", currency="EUR", percent=Decimal(100), layer="",
         starts_on=date(2026, 1, 1), signed_by="Bob",
     )  # fmt: skip
 

@@ -5,6 +5,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import Party, Recording, Release
 from licensing import grants, reviews
@@ -34,7 +35,7 @@ def test_a_record_of_another_label_is_not(at_bobs: Client, label: Party) -> None
 
 
 def test_the_list_costs_the_same_for_many_records(
-    at_bobs: Client, label: Party, django_assert_max_num_queries: pytest.FixtureRequest
+    at_bobs: Client, label: Party, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     for _ in range(12):
         licensing.make_grant(catalog.make_recording(label=label), submitted_for=label)
@@ -118,7 +119,7 @@ def test_an_agreement_comes_down_as_a_file_in_which_nothing_runs(at_bobs: Client
     paper = licensing.make_evidence(EvidenceKind.AGREEMENT, text="", data=b"%PDF-1.4 x", media_type="application/pdf")
     licensing.make_grant(catalog.make_recording(label=label), evidence=[paper], submitted_for=label)
     answer = at_bobs.get(reverse("studio-evidence", args=["bobs", paper.public_id]))
-    assert b"".join(answer.streaming_content) == b"%PDF-1.4 x"
+    assert answer.getvalue() == b"%PDF-1.4 x"
     assert answer["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
     assert answer["X-Content-Type-Options"] == "nosniff"
     assert answer["Content-Disposition"].startswith("attachment")
