@@ -270,7 +270,8 @@ def _note_rights(sheet: Sheet, *, own_works: bool, direct: bool) -> None:
         where = "A licence only in a comment, which grants nothing" if in_comment else "No licence in the tags"
         sheet.note("NO_LICENCE", f"{where}: write its address into LICENSE (or WCOP), or grant the rights yourself.")
     elif statement is not None and statement.licence is None:
-        sheet.note(statement.problem, f"{statement.detail}. Write the licence's address into LICENSE (or WCOP).")
+        seen = f"{statement.detail[:1].upper()}{statement.detail[1:]}".rstrip(".")
+        sheet.note(statement.problem, f"{seen}. Write the licence's address into LICENSE (or WCOP).")
     strangers = [name for name in writers(tags) if name.casefold() not in _folded(sheet.main_artists)]
     if own_works and strangers:
         named = ", ".join(strangers)

@@ -23,7 +23,7 @@ from store.models import Offer, Price, ReviewDue
 from transcoding import formats, renditions
 from transcoding.models import Master, Rendition
 
-CLAIM_FOR = timedelta(minutes=5)
+CLAIM_FOR = timedelta(minutes=1)  # a slice takes seconds; a killed worker's is taken up again soon
 READY = Rendition.State.READY
 
 

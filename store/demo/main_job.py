@@ -18,7 +18,7 @@ from django.utils.text import slugify
 
 from catalog import parties
 from catalog.models import Party, PartyKind, Recording, Track
-from licensing import reviews
+from licensing import reasons, reviews
 from licensing.models import ClearanceDecision, LicenceGrant
 from licensing.verdicts import Verdict
 from payments import audit, chain, payees, payouts
@@ -30,7 +30,7 @@ from store.demo import cast, shopper
 from store.demo.screen import Screen
 from store.demo.visitor import Visitor
 from store.models import Certificate, Delivery, Order, ReviewDue
-from transcoding.models import Master, Rendition
+from transcoding.models import Finding, Master, Rendition
 
 COUNTRY = "DE"
 STALLED_SECONDS = 600
@@ -62,6 +62,7 @@ class Job:
 
 def run(job: Job) -> bool:
     """All steps in order; False where nothing could be cleared and so nothing was sold. Raises JobFailed."""
+    job.report |= {"renditions": [], "order": None, "downloads": [], "ledger": None, "payouts": [], "certificates": []}
     with job.screen.step("deliver", "1  Delivery: the label hands in the folder"):
         delivery = deliver(job)
     with job.screen.step("examine", "2  Masters: the workers examine them in the fence"):
@@ -169,17 +170,23 @@ def review(job: Job) -> None:
 
 def clear(job: Job, delivery: Delivery) -> bool:
     """Gather the answer for each delivered track; whether any may be sold."""
-    for _ in _until_still(ReviewDue.objects.count):
-        if not ReviewDue.objects.exists():
+    last = ReviewDue.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    asked = ReviewDue.objects.filter(
+        pk__lte=last
+    )  # finished files leave further marks, which are no question of rights
+    for _ in _until_still(asked.count):
+        if not asked.exists():
             break
     tracks = _tracks(delivery)
     decisions = clearing.latest_of_recordings([track.recording_id for track in tracks])
     cleared, refused = [], []
     for track in tracks:
-        reasons = _reasons(track.recording, decisions.get(track.recording_id))
-        if reasons:
-            refused.append({"title": track.title, "reasons": reasons})
-            job.screen.line(f"  not sold  {track.title}: {', '.join(reasons)}")
+        why = _reasons(track.recording, decisions.get(track.recording_id))
+        if why:
+            refused.append({"title": track.title, "reasons": list(why)})
+            job.screen.line(f"  not sold  {track.title}")
+            for code, words in why.items():
+                job.screen.line(f"            {code}: {words}")
         else:
             cleared.append(track.title)
             job.screen.line(f"  cleared   {track.title}")
@@ -191,16 +198,18 @@ def clear(job: Job, delivery: Delivery) -> bool:
     return bool(cleared)
 
 
-def _reasons(recording: Recording, decision: ClearanceDecision | None) -> list[str]:
-    """Why a recording may not be sold in `COUNTRY`; nothing where it may."""
-    if not Master.objects.filter(recording=recording, state=Master.State.ACCEPTED).exists():
-        findings = Master.objects.filter(recording=recording).values_list("findings__code", flat=True)
-        return sorted({code for code in findings if code}) or ["NO_MASTER"]
+def _reasons(recording: Recording, decision: ClearanceDecision | None) -> dict[str, str]:
+    """Why a recording may not be sold in `COUNTRY`, in words by code; nothing where it may."""
+    masters = Master.objects.filter(recording=recording)
+    if not masters.filter(state=Master.State.ACCEPTED).exists():
+        found = Finding.objects.filter(master__in=masters, severity=Finding.Severity.FATAL)
+        return dict(found.values_list("code", "message")) or {"NO_MASTER": "There is no accepted sound."}
     if decision is None:
-        return ["NOT_DECIDED"]
+        return {"NOT_DECIDED": "The engine has not been asked yet."}
     if clearing.holds(decision, at=timezone.now(), country=COUNTRY):
-        return []
-    return [reason.code for reason in Verdict.from_data(decision.verdict).reasons_in(COUNTRY)]
+        return {}
+    found_reasons = Verdict.from_data(decision.verdict).reasons_in(COUNTRY)
+    return {one.code: reasons.sentence(one.code, layer=one.layer, detail=one.detail) for one in found_reasons}
 
 
 def render(job: Job) -> None:
@@ -293,7 +302,7 @@ def download(job: Job, visitor: Visitor, order: Order) -> None:
     if broken:
         raise JobFailed("; ".join(f"{fetch.file_name} as {fetch.format} does not decode" for fetch in broken))
     for fetch in fetched:
-        job.screen.line(f"  {fetch.format:<18} {fetch.bytes:>12,} bytes  {fetch.file_name}")
+        job.screen.line(f"  {fetch.format:<9} {fetch.kind:<4} {fetch.bytes:>12,} bytes  {fetch.file_name}")
     job.report["renditions"] = _renditions()
 
 
@@ -323,6 +332,10 @@ def pay_out(job: Job) -> None:
 
 
 def prove(job: Job, order: Order) -> None:
+    for _ in _until_still(lambda: 0):
+        order.refresh_from_db()
+        if order.fee_posted_at:
+            break
     chain.seal_new(at=timezone.now())
     issued = list(Certificate.objects.filter(order_line__order=order).order_by("order_line__position"))
     addresses = [certificates.address(one) for one in issued]

@@ -22,10 +22,11 @@ START = "/download"
 
 @dataclass(frozen=True)
 class Fetch:
-    """One file as it arrived at the shopper: `decodes` where every sample of it could be decoded."""
+    """What arrived at the shopper; `kind` is file or zip, `decodes` whether every sample in it could be decoded."""
 
     title: str
     format: str
+    kind: str
     file_name: str
     bytes: int
     sha256: str
@@ -138,7 +139,7 @@ def _fetch(visitor: Visitor, page: Page, form: Form, folder: Path, *, title: str
     got = visitor.fetch(page, form, folder / "download")
     decodes = _zip_decodes(got.path, folder) if got.file_name.endswith(".zip") else _decodes(got.path, got.file_name)
     kind = "zip" if got.file_name.endswith(".zip") else "file"
-    return Fetch(title, f"{form.fields['format']} ({kind})", got.file_name, got.bytes, got.sha256, decodes)
+    return Fetch(title, form.fields["format"], kind, got.file_name, got.bytes, got.sha256, decodes)
 
 
 def _zip_decodes(path: Path, folder: Path) -> bool:

@@ -166,3 +166,10 @@ def test_the_command_makes_the_label_and_prints_the_lines(
     assert told["lines"][0]["release"] == "First"
     assert Recording.objects.get().label.kind == "ORGANISATION"
     assert LicenceGrant.objects.count() == 2
+
+
+def test_tags_that_name_two_licences_settle_on_neither(folder: Path, tones: Tones, deliver: Deliver) -> None:
+    put(tones, folder, license=BY, copyright="2020 Ana. https://creativecommons.org/licenses/by-nc/4.0/")
+    deliver()
+    record = LicenceGrant.objects.get()
+    assert (record.licence_url, BY in record.licence_statement, "by-nc" in record.licence_statement) == ("", True, True)
