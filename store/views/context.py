@@ -33,12 +33,14 @@ def _desks(request: HttpRequest) -> list[dict[str, object]]:
         return []
     found = []
     if Membership.objects.filter(user=user).exists():
-        found.append(("Studio", reverse("studio")))
+        found.append(("Studio", reverse("studio"), True))
     if user.is_reviewer:
-        found.append(("Review", reverse("review")))
+        found.append(("Review", reverse("review"), True))
     if user.is_staff:
-        found.append(("Admin", reverse("admin:index")))
-    return [{"word": word, "url": url, "here": request.path.startswith(url)} for word, url in found]
+        found.append(("Admin", reverse("admin:index"), False))  # pages of another hand: never swapped into ours
+    return [
+        {"word": word, "url": url, "ours": ours, "here": request.path.startswith(url)} for word, url, ours in found
+    ]
 
 
 def site(request: HttpRequest) -> dict[str, Any]:

@@ -277,8 +277,9 @@ def start(request: HttpRequest) -> HttpResponse:
     try:
         line = owned_music.owned_line(user, UUID(request.POST.get("line", "")))
         single = int(track) if track else None
-        if single is None and line.release_id is None:
-            single = line.tracks.values_list("track_id", flat=True).get()
+        if single is None:
+            bought = list(line.tracks.values_list("track_id", flat=True))
+            single = bought[0] if len(bought) == 1 else None  # one track is a file, several are a zip
         token = owned_music.link(
             line,
             user=user,

@@ -16,6 +16,20 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   if (event.detail.target?.id === "page") remember();
 });
 
+// What is no page of this frame, or never came, is loaded as the browser would without us.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { target, xhr } = event.detail;
+  if (target?.id !== "page" || xhr.response.includes('id="page"')) return;
+  event.detail.shouldSwap = false;
+  location.assign(xhr.responseURL);
+});
+
+document.addEventListener("htmx:sendError", (event) => {
+  if (event.detail.target?.id === "page" && event.detail.requestConfig.verb === "get") {
+    location.assign(event.detail.requestConfig.path);
+  }
+});
+
 document.addEventListener("htmx:afterSettle", (event) => {
   if (event.detail.target?.id !== "page" && event.detail.elt?.id !== "page") return;
   const anchor = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
