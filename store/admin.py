@@ -7,7 +7,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -17,6 +17,7 @@ from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from licensing.models import Notice
+from payments.errors import PaymentsError
 from payments.models import Payout, StripeEvent
 from payments.money import Money
 from store import records, refunds
@@ -41,6 +42,7 @@ from transcoding.models import Master, Rendition
 
 admin.site.unregister(Group)
 
+REASON_LENGTH = 150
 STATE_LABELS = {
     "PAID": "success",
     "PLACED": "warning",
@@ -218,11 +220,15 @@ class BasketAdmin(ReadOnly):
 
 class OrderLineInline(Lines):
     model = OrderLine
-    fields = ["position", "title", "artist", "label", "paid", "state", "certificate_link"]
+    fields = ["position", "bought", "artist", "label", "paid", "state", "certificate_link"]
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OrderLine]:
         return super().get_queryset(request).select_related("order", "label", "certificate")  # type: ignore[no-any-return]
+
+    @display(description="bought")
+    def bought(self, line: OrderLine) -> SafeString:
+        return format_html('<a href="{}">{}</a>', reverse("admin:store_orderline_change", args=[line.pk]), line.title)
 
     @display(description="paid")
     def paid(self, line: OrderLine) -> str:
@@ -273,14 +279,27 @@ class OrderLineAdmin(ReadOnly):
 
     @action(description="Refund this line", url_path="refund", permissions=["refund"])
     def refund(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        line = OrderLine.objects.select_related("order").get(pk=object_id)
-        try:
-            refunds.refund_line(line, reason=f"by staff, {request.user}", at=timezone.now())
-        except StoreError as refusal:
-            messages.error(request, str(refusal))
-        else:
-            messages.success(request, f"The refund of “{line.title}” is on its way.")
-        return redirect("admin:store_orderline_change", object_id)
+        """Asked for once more before anything happens: a link alone never moves money."""
+        line = get_object_or_404(OrderLine.objects.select_related("order"), pk=object_id)
+        error, reason = "", request.POST.get("reason", "").strip()[:REASON_LENGTH]
+        if request.method == "POST" and not reason:
+            error = "Say why: the reason is kept with the line."
+        elif request.method == "POST":
+            try:
+                refunds.refund_line(line, reason=f"{reason} ({request.user})", at=timezone.now())
+            except (StoreError, PaymentsError) as refusal:
+                error = str(refusal)
+            else:
+                messages.success(request, f"The refund of “{line.title}” is on its way.")
+                return redirect("admin:store_orderline_change", object_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Refund a line",
+            "line": line,
+            "paid": amount(line.amount_minor, line.order.currency),
+            "error": error,
+        }
+        return render(request, "admin/store/orderline/refund.html", context, status=409 if error else 200)
 
     def has_refund_permission(self, request: HttpRequest, object_id: int | None = None) -> bool:  # noqa: ARG002
         return request.user.is_superuser or request.user.has_perm("store.change_order")

@@ -334,7 +334,9 @@ def claim(record: Record) -> str:
     if record.grant.basis == "PUBLIC_LICENCE":
         name = record.licence_name or "a licence we do not know"
         return f"{record.licensor} is said to have put {what} under {name}. Does the evidence show it?"
-    return f"{record.licensor} is said to allow us {record.uses_words} of {what}. Does the evidence show it?"
+    return (
+        f"{record.licensor} is said to allow us these uses of {what}: {record.uses_words}. Does the evidence show it?"
+    )
 
 
 @dataclass(frozen=True)

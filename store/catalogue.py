@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from catalog.credits import artist_line
-from catalog.models import Party, Recording, Release, Track
+from catalog.models import Artwork, Party, Recording, Release, Track
 from licensing.models import ClearanceDecision
 from licensing.reasons import REASONS, Fixer
 from licensing.terms import Use
@@ -22,9 +22,9 @@ from store import records
 from store.models import Delivery, DeliveryLine, Offer, Price
 from store.records import Kind, Record
 from store.templatetags.shop import countries_phrase
-from store.views.sleeves import TONES, covers
 from transcoding.models import Finding, Master, Rendition
 
+TONES = 5  # of blank sleeves
 WHOSE = {
     Fixer.LABEL: "Your turn.",
     Fixer.REVIEWER: "A reviewer's turn.",
@@ -186,7 +186,8 @@ def issues(releases: Iterable[Release], *, currency: str) -> list[Issue]:
         row.recording.pk: row
         for row in rows([t.recording for r in full.values() for t in r.tracks.all()], currency=currency)
     }
-    fronts = covers(keys)
+    covers = Artwork.objects.filter(release__in=keys).order_by("release_id", "position").distinct("release_id")
+    fronts = dict(covers.values_list("release_id", "sha256"))
     prices = {price.release_id: price for price in Price.objects.filter(release__in=keys, currency=currency)}
     sold = set(Offer.objects.filter(release__in=keys, closed_at=None).values_list("release", flat=True))
     return [

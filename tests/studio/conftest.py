@@ -7,7 +7,7 @@ from django.conf import LazySettings
 from django.conf import settings as configured
 from django.test import Client
 
-from catalog.models import Party, Recording, Release
+from catalog.models import Party, Recording, Release, Work
 from store import access
 from store.models import User
 from tests.deliveries.tones import Tones
@@ -81,7 +81,8 @@ def release(label: Party) -> Release:
         recording = catalog.make_recording(f"Piece {number}", label=label)
         catalog.make_track(release, recording, number=number)
         transcoding.make_master(recording)
-        for subject in [recording, *recording.works.all()]:
+        subjects: list[Recording | Work] = [recording, *recording.works.all()]
+        for subject in subjects:
             licensing.make_grant(subject, holder=licensing.make_holder(label), submitted_for=label)
     return release
 

@@ -149,13 +149,35 @@ def test_the_first_page_says_what_waits_for_somebody(at_adas: Client) -> None:
     assert waits["Records to review"] == 0
 
 
+def _refund(line: OrderLine) -> str:
+    return reverse("admin:store_orderline_refund", args=[line.pk])
+
+
 def test_a_line_that_was_never_paid_is_not_refunded(at_adas: Client) -> None:
     _seed(1)
     line = OrderLine.objects.get()
-    answer = at_adas.get(reverse("admin:store_orderline_refund", args=[line.pk]), follow=True)
-    assert answer.status_code == 200
+    assert at_adas.post(_refund(line), {"reason": "Bought twice."}).status_code == 409
     line.refresh_from_db()
     assert line.state == "PLACED"
+
+
+def test_a_link_alone_refunds_nothing(at_adas: Client) -> None:
+    _seed(1)
+    _pay(OrderLine.objects.get())
+    assert at_adas.get(_refund(OrderLine.objects.get())).status_code == 200
+    assert OrderLine.objects.get().state == "PAID"
+
+
+def test_a_refund_needs_its_reason(at_adas: Client) -> None:
+    _seed(1)
+    _pay(OrderLine.objects.get())
+    assert at_adas.post(_refund(OrderLine.objects.get()), {"reason": " "}).status_code == 409
+    assert OrderLine.objects.get().state == "PAID"
+
+
+def _pay(line: OrderLine) -> None:
+    Order.objects.filter(pk=line.order_id).update(state="PAID", paid_at=timezone.now())
+    OrderLine.objects.filter(pk=line.pk).update(state="PAID")
 
 
 def test_the_refund_is_there_only_for_those_who_may(db: None) -> None:

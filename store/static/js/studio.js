@@ -102,8 +102,10 @@ function replace(html) {
 
 // Keys on the desk: each is written on the button it presses.
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches?.(typing)) return;
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.matches?.(typing) && event.key !== "Escape") return;
   if (event.key === " ") return;
+  if (event.key === "Escape") document.querySelector("details.refuse[open]")?.removeAttribute("open");
   const target = document.querySelector(`[data-key="${CSS.escape(event.key)}"]:not(:disabled)`);
   if (!target) return;
   event.preventDefault();
