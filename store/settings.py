@@ -354,13 +354,28 @@ CONTENT_SECURITY_POLICY = {
     },
 }
 
+# The look of the staff's desk; the colours are those of tokens.css.
 UNFOLD = {
     "SITE_TITLE": SITE_NAME,
     "SITE_HEADER": SITE_NAME,
+    "SITE_SUBHEADER": "Staff desk",
     "SITE_URL": "/",
-    "SHOW_HISTORY": True,
-    "SHOW_VIEW_ON_SITE": True,
-}
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "4px",
+    "COLORS": {
+        "base": {
+            "50": "#faf8f4", "100": "#f1eee7", "200": "#e2ded5", "300": "#cbc6bb", "400": "#a19d94", "500": "#76736c",
+            "600": "#57554f", "700": "#3c3d3d", "800": "#1d2225", "900": "#171b1d", "950": "#121517",
+        },
+        "primary": {
+            "50": "#eef7f2", "100": "#d5ebe0", "200": "#aad8c3", "300": "#7fcaa6", "400": "#5cc79b", "500": "#5cc79b",
+            "600": "#0b6b4b", "700": "#09573d", "800": "#084530", "900": "#063524", "950": "#032117",
+        },
+    },
+    "SIDEBAR": {"show_search": True},
+    "DASHBOARD_CALLBACK": "store.admin.dashboard",
+}  # fmt: skip
 
 LOGGING = {
     "version": 1,
@@ -368,4 +383,5 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": text("LOG_LEVEL", "INFO")},
+    "loggers": {"stripe": {"level": "WARNING"}},  # it tells of every request
 }
