@@ -3,6 +3,7 @@
 Codes are stable: other systems and years-old decisions name them. A code is never renamed or given another meaning.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -260,16 +261,20 @@ _WHO = {
 }
 
 
+_KEY = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+
+
 def who(fixer: str) -> str:
     """A fixer in words."""
     return _WHO[Fixer(fixer)]
 
 
 def sentence(code: str, *, layer: str = "", detail: str = "") -> str:
-    """One reason in plain words. Raises KeyError for a code that the engine never gives."""
+    """One reason in plain words, without the keys of rows. Raises KeyError for a code that the engine never gives."""
     reason = REASONS[code]
     about = {"RECORDING": "Sound recording: ", "WORK": "Work: "}.get(layer, "")
-    seen = f" ({detail})" if detail else ""
+    words = _KEY.sub("", detail).strip()
+    seen = f" ({words})" if words else ""
     return f"{about}{reason.meaning.rstrip('.')}{seen}. {reason.remedy}"
 
 

@@ -1,9 +1,9 @@
 """What a buyer owns, and the links that fetch it.
 
 Whatever was bought stays the buyer's in every offered format, also after a grant has ended; only a refund ends it. A
-link is made per click and lives for seconds: a signed token that names its own absolute end and is bound to buyer,
-line, track, format and purpose, with a row that says the same. Every following of it is checked against the purchase
-as it stands then.
+link is made per click: a signed token that names its own absolute end and is bound to buyer, line, track, format and
+purpose, with a row that says the same. It must be followed within a minute; a file once begun may be resumed for an
+hour. Every following of it is checked against the purchase as it stands then.
 """
 
 import json
@@ -27,7 +27,8 @@ from transcoding import formats, renditions
 from transcoding.formats import Format
 from transcoding.models import Master, Rendition
 
-LINK_SECONDS = 60
+LINK_SECONDS = 60  # to be followed for the first time
+RESUME_SECONDS = 3600  # for a slow line to fetch the rest of a single file
 SALT = "store.library.download"
 OWNED_STATES = (OrderLine.State.PAID,)
 WAITING = (Rendition.State.PLANNED, Rendition.State.MAKING)
@@ -177,7 +178,7 @@ def link(
         purpose=Download.Purpose.ZIP if track is None else Download.Purpose.FILE,
         rendition_ref=single.public_id if single else None,
         issued_at=at,
-        expires_at=_whole_second(at) + timedelta(seconds=LINK_SECONDS),
+        expires_at=_whole_second(at) + timedelta(seconds=LINK_SECONDS if track is None else RESUME_SECONDS),
         address=address,
     )
     return _token(download, user)
@@ -291,7 +292,9 @@ def _read(token: str) -> dict[str, Any]:
 
 def _in_time(download: Download, at: datetime) -> bool:
     """Before its end, and not dated ahead: a clock that jumped back revives nothing for longer than a minute."""
-    return download.expires_at - timedelta(seconds=LINK_SECONDS + 1) <= at < download.expires_at
+    made = _whole_second(download.issued_at)
+    ends = download.expires_at if download.first_used_at else made + timedelta(seconds=LINK_SECONDS)
+    return made - timedelta(seconds=1) <= at < ends
 
 
 def _whole_second(at: datetime) -> datetime:

@@ -64,12 +64,26 @@ def test_a_link_fetches_the_bought_file(line, alice, now):
     assert Download.objects.get().uses == 1
 
 
-def test_a_link_ends_after_a_minute(line, alice, now):
+@pytest.mark.parametrize("late", [60, 61, 3600])
+def test_a_link_nobody_follows_ends_after_a_minute(line, alice, now, late):
     token = link(line, alice, now)
+    with pytest.raises(LinkRefused):
+        library.resolve(token, user=alice, at=now + timedelta(seconds=late))
+
+
+def test_a_file_once_begun_is_resumed_for_an_hour_and_no_longer(line, alice, now):
+    token = link(line, alice, now)
+    for moment in (58, 61, 3598):
+        library.resolve(token, user=alice, at=now + timedelta(seconds=moment))
+    with pytest.raises(LinkRefused):
+        library.resolve(token, user=alice, at=now + timedelta(seconds=3600))
+
+
+def test_a_zip_once_begun_still_ends_after_a_minute(line, alice, now):
+    token = link(line, alice, now, track=None)
     library.resolve(token, user=alice, at=now + timedelta(seconds=58))
-    for late in (60, 61, 3600):
-        with pytest.raises(LinkRefused):
-            library.resolve(token, user=alice, at=now + timedelta(seconds=late))
+    with pytest.raises(LinkRefused):
+        library.resolve(token, user=alice, at=now + timedelta(seconds=60))
 
 
 def test_a_link_from_the_future_is_refused(line, alice, now):
