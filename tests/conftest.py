@@ -10,6 +10,7 @@ from django.db import connection
 
 def pytest_configure() -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick; nothing here is secret
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns where nothing was collected
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
 

@@ -68,7 +68,6 @@ class Shop:
 
 @pytest.fixture
 def shop(db: None, settings: Any, stripe_sandbox: StripeFake) -> Shop:  # noqa: F811
-    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns where nothing was collected
     return Shop(stripe_sandbox)
 
 

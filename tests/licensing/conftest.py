@@ -4,13 +4,6 @@ from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
-from django.conf import settings as configured
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _static_folder() -> None:
-    """WhiteNoise warns of a folder that nobody has collected static files into."""
-    Path(configured.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """Rita reviews. Bob's label hands in; Charlie reviews too, but belongs to it; Ada is staff."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
-from django.conf import settings as configured
 from django.test import Client
 
 from catalog.models import Party, Recording, Work
@@ -15,12 +13,6 @@ from tests.factories import catalog, licensing, transcoding
 from tests.factories.store import make_user
 
 AT = datetime(2026, 3, 10, 12, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _static_folder() -> None:
-    """WhiteNoise warns of a folder that nobody has collected static files into."""
-    Path(configured.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 
 
 def _client(user: User) -> Client:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
-from django.conf import settings as configured
 from django.test import Client
 
 from catalog.models import Party, Recording, Release, Work
@@ -13,12 +12,6 @@ from store.models import User
 from tests.deliveries.tones import Tones
 from tests.factories import catalog, licensing, transcoding
 from tests.factories.store import make_user
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _static_folder() -> None:
-    """WhiteNoise warns of a folder that nobody has collected static files into."""
-    Path(configured.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 from django.utils import timezone
 
 from tests.factories.transcoding import deliver, make_master, make_tags, make_upload
@@ -162,6 +162,8 @@ def killed_after(seconds: float, work: Callable[[], object]) -> bool:
     child = os.fork()
     if child == 0:
         try:
+            for inherited in connections.all(initialized_only=True):
+                inherited.connection = None  # a socket shared with the parent would outlive the kill, and its locks too
             work()
         finally:
             os._exit(0)

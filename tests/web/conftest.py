@@ -1,19 +1,10 @@
 """Alice buys, Charlie is a stranger; both may sit at the same shop."""
 
-from pathlib import Path
-
 import pytest
-from django.conf import settings
 from django.test import Client
 
 from store.models import User
 from tests.factories.store import make_user
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _static_folder() -> None:
-    """WhiteNoise warns of a folder that nobody has collected static files into."""
-    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 
 
 @pytest.fixture
