@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.core.cache import cache
@@ -9,6 +10,8 @@ from django.db import connection
 
 
 def pytest_configure() -> None:
+    hypothesis.settings.register_profile("suite", deadline=None)  # a busy machine is no fault of the code
+    hypothesis.settings.load_profile("suite")
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick; nothing here is secret
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns where nothing was collected
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

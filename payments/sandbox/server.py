@@ -251,6 +251,7 @@ class _Server(HTTPServer):
         self._pool = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="sandbox-http")
 
     def server_bind(self) -> None:
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a killed sandbox comes back where it was
         socket.socket.bind(self.socket, self.server_address)  # without HTTPServer's look-up of our own name
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])

@@ -69,8 +69,9 @@ def test_a_worker_comes_up_and_is_well(tmp_path: Path) -> None:
 def test_beat_comes_up_and_is_well(settings, tmp_path: Path) -> None:
     command = [*SERVICES["beat"]["command"], "--schedule", str(tmp_path / "celerybeat-schedule")]
     settings.CELERY_BEAT_SCHEDULE_FILENAME = str(tmp_path / "celerybeat-schedule")
-    with running(command, tmp_path / "log"):
-        until(lambda: not health.beat())
+    with running(command, tmp_path / "log") as beat:
+        until(lambda: beat.poll() is not None or not health.beat())
+        assert beat.poll() is None, (tmp_path / "log").read_text()
 
 
 def test_a_web_without_its_database_is_ill(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
