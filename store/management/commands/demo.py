@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -53,7 +54,7 @@ class Command(BaseCommand):
                 _print_sign_ins(screen, people)
                 _wait_for_interrupt(screen)
         if status:
-            raise CommandError("The main job did not end well; see above.", returncode=status)
+            sys.exit(status)  # what went wrong was said where it did
 
     def _job(self, options: dict[str, Any], people: dict[str, cast.Person], screen: Screen) -> main_job.Job:
         folder: Path | None = options["folder"]
