@@ -18,7 +18,7 @@ from catalog.words import clean
 from licensing import licences
 from licensing.errors import LicensingError
 from payments.money import Money
-from store import covers, filing, folders, offers, tagreading
+from store import bells, covers, filing, folders, offers, tagreading
 from store.delivered_rights import Declaration, Desk, writers
 from store.filing import Filed
 from store.folders import Entry
@@ -215,7 +215,8 @@ def _take(sheet: Sheet, intake: Intake) -> Filed:
     recording = filed.recording
     if filed.is_new:
         upload = masters.start_upload(_file_name(sheet), actor=intake.delivery.actor)
-        masters.finish_upload(upload, path=sheet.path, recording=recording)
+        master = masters.finish_upload(upload, path=sheet.path, recording=recording)
+        bells.ring("transcoding.tasks.examine_master", master.pk)
     elif filed.is_known:
         _refuse_if_unusable(sheet, recording)
     made = intake.desk.hand_in(recording, sheet.tags, file_sha256=sheet.sha256, shown=sheet.shown)

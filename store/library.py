@@ -20,7 +20,7 @@ from django.db.models import F, Q
 from catalog.models import Track
 from licensing import notices
 from licensing.verdicts import Verdict
-from store import tagging
+from store import bells, tagging
 from store.errors import FormatUnknown, LinkRefused, NotOwned, NotReadyYet, Recalled
 from store.models import Download, Order, OrderLine, OrderLineTrack, User
 from transcoding import formats, renditions
@@ -259,9 +259,12 @@ def _ready_or_plan(row: OrderLineTrack, code: str, *, at: datetime) -> Rendition
     place = tagging.places_of([track.release_id])[track.release_id, track.disc]
     tags = tagging.tagset(track, verdict=Verdict.from_data(row.decision.verdict), master=master, place=place)
     planned = renditions.plan(master, [each], tags=tags, priority=renditions.BUYER_WAITS, at=at)[0]
+    if planned.state == Rendition.State.READY:
+        return planned
     if planned.state == Rendition.State.FAILED:
         renditions.ask_again(planned)
-    return planned if planned.state == Rendition.State.READY else None
+    bells.ring("transcoding.tasks.make_renditions", master.pk)
+    return None
 
 
 def _token(download: Download, user: User) -> str:

@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 AT_ONCE = 200
 FETCH_EVERY = 120  # seconds between two looks for webhooks that never came
 FETCH_BACK = timedelta(days=2)
-REVIEW_SLICE = 20
+REVIEW_SLICE, REVIEW_SLICES = 20, 25
+REVIEW_EVERY = 4  # seconds between two bells for reviews: each works off all marks that it finds
 
 
 @shared_task
@@ -45,8 +46,8 @@ def handle_stripe_event(event_id: int) -> None:
 
 @shared_task
 def review_offers() -> None:
-    """Work off the marks that rights, files, tracks and prices left, a slice at a time."""
-    while True:
+    """Work off the marks that rights, files, tracks and prices left, by slices; the sweep rings for the rest."""
+    for _ in range(REVIEW_SLICES):
         reviewed = offers.review_due(at=timezone.now(), limit=REVIEW_SLICE)
         refunds.refund_recalled(reviewed.recordings, at=timezone.now())
         for master in sorted(set(reviewed.planned)):
@@ -103,7 +104,7 @@ def sweep() -> None:
         "receipt", _keys(Order.objects.filter(paid_at__isnull=False, receipt_sent_at=None)), send_receipt, seconds=120
     )
     due = ReviewDue.objects.filter(Q(claimed_until=None) | Q(claimed_until__lte=at))
-    if due.exists() and _rings("review", 0, seconds=30):
+    if due.exists() and _rings("review", 0, seconds=REVIEW_EVERY):
         review_offers.delay()
     if _rings("fetch", 0, seconds=FETCH_EVERY):
         fetch_missed_events.delay()

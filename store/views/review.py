@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from licensing import reviews
 from licensing.errors import LicensingError
 from licensing.models import Instrument, LicenceGrant, Review
-from store import access, cases, records
+from store import access, bells, cases, records
 from store.cases import Sound
 from store.errors import NotAllowed
 from store.forms import DecisionForm, RefusalForm
@@ -203,6 +203,7 @@ def approve(request: HttpRequest, reviewer: User, record_id: UUID) -> HttpRespon
         )
     except LicensingError as refusal:
         return _case_page(request, reviewer, record, errors=(str(refusal),))
+    bells.ring("store.tasks.review_offers")
     messages.success(request, f"“{record.subject_title}” ({record.layer_word.lower()}) is approved.")
     return _on(request, record.grant)
 

@@ -2,15 +2,13 @@
 
 import logging
 
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
-from kombu.exceptions import OperationalError
 
 from payments import inbox
 from payments.errors import EventRefused
-from store.tasks import handle_stripe_event
+from store import bells
 
 log = logging.getLogger(__name__)
 MOST_BYTES = 1024 * 1024
@@ -31,12 +29,5 @@ def receive_event(request: HttpRequest) -> HttpResponse:
     except EventRefused as refusal:
         log.warning("A webhook was refused: %s", refusal)
         return HttpResponse(status=400)
-    transaction.on_commit(lambda: _ring(event.pk))
+    bells.ring("store.tasks.handle_stripe_event", event.pk)
     return HttpResponse(status=200)
-
-
-def _ring(event_id: int) -> None:
-    try:
-        handle_stripe_event.delay(event_id)
-    except OperationalError:
-        log.warning("The queue is away; the sweep will find event %s.", event_id)
