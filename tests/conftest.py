@@ -1,5 +1,6 @@
 """What every test starts from."""
 
+import os
 from collections.abc import Iterator
 
 import hypothesis
@@ -22,6 +23,15 @@ def _empty_cache() -> Iterator[None]:
     """Rate limits and cached pages of one test are no other's business."""
     yield
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _same_environment() -> Iterator[None]:
+    """What a test does to the environment ends with it; a process started later would read it."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture
