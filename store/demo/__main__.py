@@ -37,9 +37,16 @@ def main() -> int:
     os.environ["SITE_URL"] = f"http://127.0.0.1:{port}"
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "store.settings")
     with embedded.services():
-        for command in (["migrate", "-v0"], ["collectstatic", "--noinput", "-v0"]):
-            subprocess.run([sys.executable, "manage.py", *command], cwd=embedded.BASE_DIR, check=True)
+        _prepare(["migrate", "-v0"], ["collectstatic", "--noinput", "-v0"])
         return _django(options, port)
+
+
+def _prepare(*commands: list[str]) -> None:
+    """Run what `manage.py` must do first, side by side; each ends the demo where it fails, having said why."""
+    running = [subprocess.Popen([sys.executable, "manage.py", *one], cwd=embedded.BASE_DIR) for one in commands]
+    statuses = [process.wait() for process in running]  # of all: none may outlive the demo
+    if any(statuses):
+        sys.exit(1)
 
 
 def _django(options: argparse.Namespace, port: int) -> int:

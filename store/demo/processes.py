@@ -68,10 +68,12 @@ class _Child:
         self.start()
         return True
 
+    def ask_to_stop(self) -> None:
+        self._signal(signal.SIGTERM)
+
     def stop(self) -> None:
         if self.process is None:
             return
-        self._signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(STOP_SECONDS)
         self._signal(signal.SIGKILL)
@@ -113,5 +115,7 @@ class Keeper:
             self._over.set()
             if watch.ident is not None:
                 watch.join()
-            for child in reversed(self._children):
+            for child in self._children:
+                child.ask_to_stop()
+            for child in self._children:
                 child.stop()

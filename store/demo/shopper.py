@@ -107,6 +107,7 @@ def fetch_all(visitor: Visitor, order: Order, *, on_file: Callable[[Fetch, int],
             page, form = _when_ready(visitor, f"/orders/{order.public_id}", line, best)
             found.append(_fetch(visitor, page, form, Path(folder), title=line.title))
             on_file(found[-1], total)
+        _ask_for_all(visitor, order, lines[0])
         for code in formats:
             _when_ready(visitor, f"/orders/{order.public_id}", lines[0], code)
             page = visitor.get(f"/library?format={code}")
@@ -115,6 +116,14 @@ def fetch_all(visitor: Visitor, order: Order, *, on_file: Callable[[Fetch, int],
             found.append(_fetch(visitor, page, form, Path(folder), title=lines[0].title))
             on_file(found[-1], total)
     return found
+
+
+def _ask_for_all(visitor: Visitor, order: Order, line: OrderLine) -> None:
+    """Have every format made that is not yet, so that one decode can serve several."""
+    page = visitor.get(f"/orders/{order.public_id}")
+    for form in page.forms(START):
+        if form.fields.get("line") == str(line.public_id) and "next" in form.fields:
+            visitor.submit(page, form)
 
 
 def _offered(visitor: Visitor, order: Order, line: OrderLine) -> list[str]:
