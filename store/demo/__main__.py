@@ -6,6 +6,7 @@ the tables and the static files.
 
 import argparse
 import fcntl
+import hashlib
 import os
 import shutil
 import socket
@@ -37,8 +38,20 @@ def main() -> int:
     os.environ["SITE_URL"] = f"http://127.0.0.1:{port}"
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "store.settings")
     with embedded.services():
-        _prepare(["migrate", "-v0"], ["collectstatic", "--noinput", "-v0"])
+        done, now = embedded.home() / "run" / "prepared", _version()
+        if not done.exists() or done.read_text(encoding="utf-8") != now:
+            _prepare(["migrate", "-v0"], ["collectstatic", "--noinput", "-v0"])
+            done.write_text(now, encoding="utf-8")
         return _django(options, port)
+
+
+def _version() -> str:
+    """What the tables and the static files were last made from, so that a second start need not make them again."""
+    made_from = [embedded.BASE_DIR / "requirements.lock"]
+    for pattern in ("*/migrations/*.py", "store/static/**/*"):
+        made_from += sorted(embedded.BASE_DIR.glob(pattern))
+    facts = [f"{path} {path.stat().st_mtime_ns}" for path in made_from if path.is_file()]
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
 
 def _prepare(*commands: list[str]) -> None:
@@ -100,4 +113,7 @@ def _is_locked(path: Path) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)  # as a shell says it of a program that Ctrl-C ended
