@@ -84,7 +84,7 @@ def _check_value(annotation: Any, value: Any, path: str, owner: Any) -> Any:  # 
         return _check_union(get_args(kind), value, path, owner)
     if origin is list:
         if not isinstance(value, list):
-            raise ApiError(f"Invalid array", param=path)  # noqa: F541 - Stripe's own words
+            raise ApiError("Invalid array", param=path)
         return [_check_value(get_args(kind)[0], one, f"{path}[{i}]", owner) for i, one in enumerate(value)]
     if origin is dict or getattr(origin, "__name__", "") == "UntypedStripeObject":
         return _check_mapping(value, path)
