@@ -40,7 +40,7 @@ $(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.lock
 demo: setup ## run the main job before your eyes, then serve the shop (FOLDER= SERVE=no REPORT= PORT=)
 	@exec $(PY) -m store.demo $(if $(FOLDER),--folder "$(FOLDER)") $(if $(filter no,$(SERVE)),--no-serve) \
 		$(if $(REPORT),--report "$(REPORT)") $(if $(PORT),--port "$(PORT)") \
-		$(if $(filter no,$(OWN_WORKS)),--no-own-works) $(if $(filter no,$(OWN_WORKS)),--no-own-works)
+		$(if $(filter no,$(OWN_WORKS)),--no-own-works)
 
 # TESTS=path    run only these
 test: $(VENV)/.ready-dev chromium ## run the whole suite, browser tests included (TESTS=path for some)
