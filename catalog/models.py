@@ -5,8 +5,10 @@ vectors are kept current by database triggers (migration 0002), so they hold for
 """
 
 import uuid
+from fractions import Fraction
 from typing import Self
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchVectorField
 from django.core.files.storage import Storage, storages
@@ -85,6 +87,109 @@ class Work(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class WorkRole(models.TextChoices):
+    """What somebody is to a work, in the codes of the Common Works Registration format (CWR 2.x, CISAC)."""
+
+    COMPOSER = "C", "composer"
+    AUTHOR = "A", "author of the words"
+    COMPOSER_AUTHOR = "CA", "composer and author"
+    ARRANGER = "AR", "arranger"
+    ADAPTOR = "AD", "adaptor"
+    TRANSLATOR = "TR", "translator"
+    PUBLISHER = "E", "original publisher"
+    SUB_PUBLISHER = "SE", "sub-publisher"
+    ADMINISTRATOR = "AM", "administrator"
+    INCOME_PARTICIPANT = "PA", "income participant"
+
+
+class WorkShare(models.Model):
+    """Who controls how much of a work: a writer or a publisher, with exact shares of the two rights societies part.
+
+    Shares are fractions of the whole work as a party declares them; what is controlled where, and on what evidence, is
+    for a licence record to say. `published_by` links a writer's line to the publisher's that stands in for it.
+    """
+
+    work = models.ForeignKey(Work, on_delete=models.CASCADE, related_name="shares")
+    party = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="work_shares")
+    role = models.CharField(max_length=2, choices=WorkRole)
+    mechanical_numerator = models.BigIntegerField(default=0)
+    mechanical_denominator = models.BigIntegerField(default=1)
+    performing_numerator = models.BigIntegerField(default=0)
+    performing_denominator = models.BigIntegerField(default=1)
+    published_by = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="writers")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["work", "pk"]
+        constraints = [
+            models.UniqueConstraint(name="work_share_once", fields=["work", "party", "role"]),
+            models.CheckConstraint(name="work_share_role_known", condition=Q(role__in=WorkRole.values)),
+            models.CheckConstraint(
+                name="work_share_is_a_part",
+                condition=Q(
+                    mechanical_numerator__gte=0,
+                    mechanical_denominator__gt=0,
+                    mechanical_numerator__lte=F("mechanical_denominator"),
+                    performing_numerator__gte=0,
+                    performing_denominator__gt=0,
+                    performing_numerator__lte=F("performing_denominator"),
+                ),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.party}, {self.get_role_display()} of {self.work}"
+
+    @property
+    def mechanical(self) -> Fraction:
+        return Fraction(self.mechanical_numerator, self.mechanical_denominator)
+
+    @property
+    def performing(self) -> Fraction:
+        return Fraction(self.performing_numerator, self.performing_denominator)
+
+
+class SocietyRight(models.TextChoices):
+    MECHANICAL = "MECHANICAL", "mechanical right"
+    PERFORMING = "PERFORMING", "performing right"
+
+
+class SocietyMembership(models.Model):
+    """A party's mandate to a collecting society for one right: where, from when, until when.
+
+    `online_excluded`: the member keeps the right for sales online (EU Directive 2014/26, article 5). Territories are
+    ISO 3166-1 codes under `ONLY` or `WORLD_EXCEPT`.
+    """
+
+    party = models.ForeignKey(Party, on_delete=models.CASCADE, related_name="memberships")
+    society = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="members")
+    right = models.CharField(max_length=10, choices=SocietyRight)
+    territory_mode = models.CharField(max_length=12, default="WORLD_EXCEPT")
+    territories = ArrayField(models.CharField(max_length=2), default=list, blank=True)
+    joined_on = models.DateField(null=True, blank=True)
+    left_on = models.DateField(null=True, blank=True)
+    online_excluded = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["party", "pk"]
+        constraints = [
+            models.CheckConstraint(name="membership_right_known", condition=Q(right__in=SocietyRight.values)),
+            models.CheckConstraint(
+                name="membership_territory_given",
+                condition=Q(territory_mode="WORLD_EXCEPT") | Q(territory_mode="ONLY", territories__len__gt=0),
+            ),
+            models.CheckConstraint(name="membership_not_of_itself", condition=~Q(party=F("society"))),
+            models.CheckConstraint(
+                name="membership_dates_in_order",
+                condition=Q(joined_on=None) | Q(left_on=None) | Q(joined_on__lte=F("left_on")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.party}, member of {self.society}"
 
 
 class RecordingQuerySet(models.QuerySet["Recording"]):

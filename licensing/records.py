@@ -71,11 +71,42 @@ class Approval:
     evidence_sha256: str
     sound_sha256: str
     reason: str = ""
+    second_needed: bool = False
+    seconded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RateFact:
+    """A row of a tariff that a record is paid by; `verified_on` is None where nobody compared it with its source."""
+
+    territory: str
+    use: str
+    valid_from: date
+    valid_to: date | None
+    verified_on: date | None
+    currency: str = ""
+    minimum_micros: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipFact:
+    """A writer or publisher of a work who gave the mechanical right to a society: where and when."""
+
+    work: str
+    member: str
+    society: str
+    territories: TerritorySet
+    joined_on: date | None = None
+    left_on: date | None = None
+    online_excluded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One version of one licence record. `share` is the part of the layer that its licensor controls, exact."""
+    """One version of one licence record. `share` is the part of the layer that its licensor controls, exact.
+
+    `catalogue` marks a record that was given for a whole catalogue, and so is not bound to the sound of one recording.
+    """
 
     id: str
     version: int
@@ -110,6 +141,8 @@ class Record:
     statutory_condition_met: bool = False
     rate_verified_on: date | None = None
     void_title: bool = False
+    catalogue: bool = False
+    rates: tuple[RateFact, ...] = ()
 
     @property
     def evidence_sha256(self) -> str:
@@ -144,3 +177,4 @@ class Evidence:
     materials: frozenset[str] = field(default_factory=frozenset)
     embargoed_until: date | None = None
     identifier_conflict: str = ""
+    memberships: tuple[MembershipFact, ...] = ()

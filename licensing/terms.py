@@ -117,4 +117,21 @@ class NoticeKind(StrEnum):
     RECALL = "RECALL"
 
 
+class RateMethod(StrEnum):
+    """How a tariff is reckoned: a flat sum a copy, by the minute, a percentage, or the greater."""
+
+    FLAT = "FLAT"
+    PER_MINUTE_OVER = "PER_MINUTE_OVER"
+    PERCENT = "PERCENT"
+    GREATER_OF = "GREATER_OF"
+    GREATER_OF_WITH_MIN = "GREATER_OF_WITH_MIN"
+
+
+class RateBase(StrEnum):
+    """Of what a percentage is taken."""
+
+    GROSS_EX_TAX = "GROSS_EX_TAX"
+    NET = "NET"
+
+
 ALL_USES = frozenset(Use)

@@ -1,0 +1,27 @@
+"""Rights holders, what they allow, the evidence for it, and what the store concluded.
+
+Everything here except `RightsHolder` is append-only: triggers (migration `0002_promises`) refuse to change or delete a
+row, whoever asks, and the application's role lacks the privilege (`append_only`). A change is a new row: a new version
+of a grant, an end, a review, the end of a notice.
+"""
+
+from licensing.models.decisions import ClearanceDecision
+from licensing.models.grants import GrantEnd, GrantEvidence, Instrument, LicenceGrant, RightsHolder, evidence_storage
+from licensing.models.notices import Notice, NoticeEnd
+from licensing.models.rates import Rate, RateVerification
+from licensing.models.reviews import Review
+
+__all__ = [
+    "ClearanceDecision",
+    "GrantEnd",
+    "GrantEvidence",
+    "Instrument",
+    "LicenceGrant",
+    "Notice",
+    "NoticeEnd",
+    "Rate",
+    "RateVerification",
+    "Review",
+    "RightsHolder",
+    "evidence_storage",
+]

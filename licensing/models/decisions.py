@@ -1,0 +1,54 @@
+"""What the store concluded."""
+
+import uuid
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import Q
+
+from licensing.models.columns import choices, exactly_one, one_of
+from licensing.terms import Use
+
+
+class ClearanceDecision(models.Model):
+    """What the engine concluded about one recording or release and one use: the newest row for them is in force.
+
+    `verdict` is the whole answer with its reasons; `cleared_countries` and `good_until` repeat the part that selling
+    asks for on every page. After `good_until` the row says nothing any more. `answer_sha256` leaves out the instant of
+    asking, so that asking again with the same outcome keeps no new row.
+    """
+
+    append_only = True
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    recording = models.ForeignKey(
+        "catalog.Recording", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    release = models.ForeignKey("catalog.Release", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    use = models.CharField(max_length=20, choices=choices(Use))
+    at = models.DateTimeField()
+    engine = models.CharField(max_length=20)
+    cleared_countries = ArrayField(models.CharField(max_length=2), default=list, blank=True)
+    good_until = models.DateTimeField(null=True, blank=True)
+    verdict = models.JSONField()
+    verdict_sha256 = models.CharField(max_length=64)
+    answer_sha256 = models.CharField(max_length=64)
+    sound_sha256 = models.CharField(max_length=64, blank=True)
+    actor = models.CharField(max_length=100)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="decision_one_subject", condition=exactly_one("recording", "release")),
+            models.CheckConstraint(name="decision_use_known", condition=one_of("use", Use)),
+            models.CheckConstraint(name="decision_has_sha256", condition=Q(verdict_sha256__regex=r"^[0-9a-f]{64}$")),
+            models.CheckConstraint(name="decision_has_actor", condition=~Q(actor="")),
+        ]
+        indexes = [
+            models.Index(name="decision_of_recording", fields=["recording", "use", "-id"]),
+            models.Index(name="decision_of_release", fields=["release", "use", "-id"]),
+            GinIndex(name="decision_countries", fields=["cleared_countries"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.use} cleared in {len(self.cleared_countries)} countries"
