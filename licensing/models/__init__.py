@@ -7,7 +7,7 @@ of a grant, an end, a review, the end of a notice.
 
 from licensing.models.decisions import ClearanceDecision
 from licensing.models.grants import GrantEnd, GrantEvidence, Instrument, LicenceGrant, RightsHolder, evidence_storage
-from licensing.models.notices import Notice, NoticeEnd
+from licensing.models.notices import Notice, NoticeAward, NoticeEnd, NoticeStep
 from licensing.models.rates import Rate, RateVerification
 from licensing.models.reviews import Review
 
@@ -18,7 +18,9 @@ __all__ = [
     "Instrument",
     "LicenceGrant",
     "Notice",
+    "NoticeAward",
     "NoticeEnd",
+    "NoticeStep",
     "Rate",
     "RateVerification",
     "Review",

@@ -181,6 +181,7 @@ class LicenceGrant(models.Model):
         indexes = [
             models.Index(name="grant_by_time", fields=["created_at", "id"]),
             models.Index(name="grant_by_agreement", fields=["agreement"], condition=~Q(agreement="")),
+            models.Index(name="grant_by_last_day", fields=["ends_on"], condition=Q(ends_on__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -34,7 +34,7 @@ ONLY_IN = {
 # Pure modules: they decide, and can be read, tested and trusted without a database.
 PURE = {
     "catalog": ("codes",),
-    "licensing": ("territories", "terms", "licences", "rules", "reasons"),
+    "licensing": ("territories", "terms", "licences", "rules", "reasons", "notice_rules"),
     "transcoding": ("formats",),
     "payments": ("money",),
     "store": ("royalties",),
