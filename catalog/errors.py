@@ -25,3 +25,15 @@ class ImageRefused(CatalogError):
     """Not an image we take; the message says which we do."""
 
     code = "IMAGE_REFUSED"
+
+
+class ShareRefused(CatalogError):
+    """The parts in a work do not add up, or a line contradicts another; the message says which."""
+
+    code = "SHARE_REFUSED"
+
+
+class MembershipRefused(CatalogError):
+    """A society's mandate that cannot be, or that another one rules out."""
+
+    code = "MEMBERSHIP_REFUSED"
