@@ -23,6 +23,7 @@ def capture(
     actor: str,
     source_file_sha256: str = "",
     text: str = "",
+    name: str = "",
     at: datetime | None = None,
 ) -> Instrument:
     """Keep one piece of evidence: bytes in the evidence storage, or a text in the row where there are no bytes.
@@ -45,6 +46,7 @@ def capture(
         sha256=sha256,
         bytes=len(content),
         media_type=media_type,
+        name=name[:200] or None,
         source_file_sha256=source_file_sha256,
         captured_at=at or timezone.now(),
         captured_by=actor,

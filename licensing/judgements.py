@@ -31,11 +31,20 @@ from licensing.verdicts import Reason
 EVIDENCE_FOR_BASIS: dict[str, frozenset[str]] = {
     Basis.DIRECT: frozenset({EvidenceKind.AGREEMENT}),
     Basis.DDEX_DEAL: frozenset({EvidenceKind.AGREEMENT}),
-    Basis.CMO: frozenset({EvidenceKind.AGREEMENT}),
+    Basis.CMO: frozenset({EvidenceKind.AGREEMENT, EvidenceKind.SOCIETY_LICENCE}),
     Basis.STATUTORY: frozenset({EvidenceKind.AGREEMENT, EvidenceKind.LICENCE_PAGE, EvidenceKind.DECLARATION}),
     Basis.PASS_THROUGH: frozenset({EvidenceKind.AGREEMENT, EvidenceKind.DECLARATION}),
-    Basis.PUBLIC_LICENCE: frozenset({EvidenceKind.TAG_STATEMENT, EvidenceKind.LICENCE_PAGE, EvidenceKind.DECLARATION}),
-    Basis.PD: frozenset({EvidenceKind.AGREEMENT, EvidenceKind.LICENCE_PAGE, EvidenceKind.DECLARATION}),
+    Basis.PUBLIC_LICENCE: frozenset(
+        {EvidenceKind.TAG_STATEMENT, EvidenceKind.STATEMENT, EvidenceKind.LICENCE_PAGE, EvidenceKind.DECLARATION}
+    ),
+    Basis.PD: frozenset(
+        {
+            EvidenceKind.AGREEMENT,
+            EvidenceKind.LICENCE_PAGE,
+            EvidenceKind.DECLARATION,
+            EvidenceKind.PUBLIC_DOMAIN_PROOF,
+        }
+    ),
     Basis.CC_PLUS: frozenset({EvidenceKind.AGREEMENT}),
 }
 

@@ -9,6 +9,7 @@ import uuid
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import F, Q
@@ -492,3 +493,94 @@ class ReviewDue(models.Model):
 
     def __str__(self) -> str:
         return f"recording {self.recording_id}: {self.cause}"
+
+
+class EvidencePages(models.Model):
+    """The pages of one evidence file as pictures, owed from the moment it is kept (a trigger), drawn by a worker.
+
+    One row for each content, however many records rest on it. `codes` say what is odd about the file; their words are
+    in `evidence_pages`. `total` is how many pages the file says it has.
+    """
+
+    class State(models.TextChoices):
+        DUE = "DUE"
+        DRAWN = "DRAWN"
+
+    sha256 = models.CharField(max_length=64, unique=True)
+    state = models.CharField(max_length=5, choices=State, default=State.DUE, db_default="DUE")
+    codes = ArrayField(models.CharField(max_length=20), default=list, blank=True, db_default=[])
+    total = models.PositiveIntegerField(default=0, db_default=0)
+    fence = models.PositiveIntegerField(default=0, db_default=0)
+    attempts = models.PositiveIntegerField(default=0, db_default=0)
+    claimed_until = models.DateTimeField(null=True, blank=True)
+    next_try_at = models.DateTimeField(default=timezone.now, db_default=Now())
+    drawn_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "evidence pages"
+        constraints = [
+            models.CheckConstraint(name="evidence_pages_sha256", condition=Q(sha256__regex=r"^[0-9a-f]{64}$")),
+            models.CheckConstraint(name="evidence_pages_state", condition=Q(state__in=["DUE", "DRAWN"])),
+        ]
+        indexes = [models.Index(name="evidence_pages_due", fields=["next_try_at"], condition=Q(state="DUE"))]
+
+    def __str__(self) -> str:
+        return f"{self.state} {self.sha256[:12]}"
+
+
+class EvidencePage(models.Model):
+    """One page's picture, kept in the evidence storage under the hash of its own bytes."""
+
+    pages = models.ForeignKey(EvidencePages, models.CASCADE, related_name="pages")
+    number = models.PositiveSmallIntegerField()
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    bytes = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(name="evidence_page_once", fields=["pages", "number"]),
+            models.CheckConstraint(name="evidence_page_sha256", condition=Q(sha256__regex=r"^[0-9a-f]{64}$")),
+        ]
+
+    def __str__(self) -> str:
+        return f"page {self.number} of {self.pages_id}"
+
+
+class RecordImport(models.Model):
+    """A table of licence records (CSV) that a label handed in: staged, shown as what it would change, then applied.
+
+    `text` is the table as it was handed in, `papers` the evidence that came with it, by file name. `plan_sha256` is the
+    hash of what was shown last: only that is applied, all of it or nothing.
+    """
+
+    class State(models.TextChoices):
+        STAGED = "STAGED"
+        APPLIED = "APPLIED"
+        DROPPED = "DROPPED"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    label = models.ForeignKey("catalog.Party", models.PROTECT, related_name="+")
+    file_name = models.CharField(max_length=200)
+    text = models.TextField()
+    papers = models.JSONField(default=dict)
+    actor = models.CharField(max_length=100)
+    state = models.CharField(max_length=7, choices=State, default=State.STAGED)
+    plan_sha256 = models.CharField(max_length=64, blank=True)
+    made = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.CheckConstraint(
+                name="record_import_state", condition=Q(state__in=["STAGED", "APPLIED", "DROPPED"])
+            ),
+        ]
+        indexes = [models.Index(name="record_import_label", fields=["label", "-id"])]
+
+    def __str__(self) -> str:
+        return f"{self.file_name} ({self.state})"

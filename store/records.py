@@ -54,9 +54,14 @@ USES = {
 EVIDENCE: dict[str, str] = {
     EvidenceKind.TAG_STATEMENT: "Statement in the file's tags",
     EvidenceKind.AGREEMENT: "Agreement",
+    EvidenceKind.STATEMENT: "Statement, as it was given",
     EvidenceKind.DECLARATION: "The label's declaration",
+    EvidenceKind.CHAIN_OF_TITLE: "Chain of title",
+    EvidenceKind.SOCIETY_LICENCE: "A society's licence",
     EvidenceKind.LICENCE_PAGE: "The licence's page",
 }
+    EvidenceKind.PUBLIC_DOMAIN_PROOF: "Proof of the public domain",
+    EvidenceKind.LETTER: "Letter",
 TASKS = {"deliver": "the delivery command", "demo": "the demonstration"}
 
 
@@ -223,6 +228,14 @@ def of_label(label: Party) -> QuerySet[LicenceGrant]:
 
 
 def of_recordings(recordings: Iterable[int]) -> QuerySet[LicenceGrant]:
+def rest_on(instrument: Instrument, labels: Iterable[int]) -> bool:
+    """Whether a record, in any of its versions, that concerns one of these labels rests on the evidence."""
+    keys = list(labels)
+    works = RecordingWork.objects.filter(work=OuterRef("work"), recording__label__in=keys)
+    mine = Q(submitted_for__in=keys) | Q(recording__label__in=keys) | Q(Exists(works))
+    return bool(keys) and LicenceGrant.objects.filter(mine, evidence=instrument).exists()
+
+
     """The records about these recordings and about the works in them."""
     keys = list(recordings)
     works = RecordingWork.objects.filter(work=OuterRef("work"), recording__in=keys)

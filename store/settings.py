@@ -81,10 +81,13 @@ SITE_URL = address("SITE_URL", "http://127.0.0.1:8000")
 SITE_NAME = text("SITE_NAME", "Clearsong")
 SOURCE_URL = address("SOURCE_URL", "")
 _site = urlsplit(SITE_URL)
+EVIDENCE_HOST = address("EVIDENCE_HOST", "")
 SECURE_SITE = _site.scheme == "https"
 SECRET_KEY = text("SECRET_KEY", "") or embedded.kept_secret("secret_key")
 SECRET_KEY_FALLBACKS = words("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = words("ALLOWED_HOSTS", f"{_site.hostname} localhost 127.0.0.1 [::1]")
+if EVIDENCE_HOST:
+    ALLOWED_HOSTS.append(urlsplit(EVIDENCE_HOST).hostname or "")
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS", SITE_URL)
 
 INSTALLED_APPS = [
@@ -114,6 +117,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "store.csp.PolicyMiddleware",
+    "store.views.attachments.evidence_host",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -271,7 +275,11 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "io"
-CELERY_TASK_ROUTES = {"transcoding.tasks.sweep": {"queue": "io"}, "transcoding.tasks.*": {"queue": "cpu"}}
+CELERY_TASK_ROUTES = {
+    "transcoding.tasks.sweep": {"queue": "io"},
+    "transcoding.tasks.*": {"queue": "cpu"},
+    "store.tasks.draw_evidence": {"queue": "cpu"},
+}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from payments import inbox
 from payments.errors import PaymentsError
-from store import emails, offers, refunds, settlement, stripe_events
+from store import emails, evidence_pages, offers, refunds, settlement, stripe_events
 from store.errors import StoreError
 from store.models import Order, OrderLine, ReviewDue
 from transcoding.tasks import make_renditions
@@ -82,6 +82,12 @@ def send_receipt(order_id: int) -> None:
 
 
 @shared_task
+def draw_evidence(key: int) -> None:
+    """Draw the pages of one evidence file."""
+    evidence_pages.draw(key, at=timezone.now())
+
+
+@shared_task
 def fetch_missed_events() -> None:
     """Ask Stripe which events we never got."""
     at = timezone.now()
@@ -103,6 +109,7 @@ def sweep() -> None:
     _ring(
         "receipt", _keys(Order.objects.filter(paid_at__isnull=False, receipt_sent_at=None)), send_receipt, seconds=120
     )
+    _ring("evidence", _keys(evidence_pages.owed(at)), draw_evidence, seconds=60)
     due = ReviewDue.objects.filter(Q(claimed_until=None) | Q(claimed_until__lte=at))
     if due.exists() and _rings("review", 0, seconds=REVIEW_EVERY):
         review_offers.delay()

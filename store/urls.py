@@ -31,6 +31,7 @@ urlpatterns = [
     path("preview/<uuid:public_id>.<slug:extension>", media.preview, name="track-preview"),
     path("peaks/<uuid:public_id>.json", media.peaks, name="peaks"),
     path("artwork/<sha256:sha256>-<int:size>.webp", media.artwork, name="artwork"),
+    path("evidence/<uuid:public_id>/page-<int:number>.webp", attachments.evidence_page, name="evidence-page"),
     path("basket", checkout.basket, name="basket"),
     path("basket/add", checkout.add, name="basket-add"),
     path("basket/remove", checkout.remove, name="basket-remove"),

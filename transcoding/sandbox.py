@@ -1,4 +1,5 @@
-"""The fence: the only module that starts a process. It runs ffmpeg on local files, one at a time, within limits.
+"""The fence: the only module that starts a process on what strangers sent. It runs ffmpeg, or a script of our own, on
+local files, one at a time, within limits.
 
 Three fences, the best that works here, found out by running it once:
 
@@ -7,7 +8,8 @@ Three fences, the best that works here, found out by running it once:
 - `limits`: resource limits, ffmpeg's own whitelists of protocol, demuxer and decoder, no core, no stdin.
 
 All of them die with the worker (PDEATHSIG), whoever kills it and however. The program is never given an address: every
-input is an absolute path behind `file:`, its demuxer is fixed, and the protocols are `file` and `pipe`.
+input is an absolute path behind `file:`, its demuxer is fixed, and the protocols are `file` and `pipe`. A script gets
+the same Python and its packages to read, no environment, and sends what it finds over its standard output.
 """
 
 import contextlib
@@ -19,10 +21,11 @@ import selectors
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -155,8 +158,38 @@ def run(
     What it prints goes to `on_output` piece by piece, or into the result. `on_beat` is called about once a second and
     may raise to stop the run. Raises ProcessFailed or LimitReached; whatever escapes, nothing of the run is left alive.
     """
+    command = [ffmpeg(), "-nostdin", "-hide_banner", *args]
+    return _run(command, inputs, output_dir, limits, on_output=on_output, on_beat=on_beat)
+
+
+def run_script(
+    script: Path,
+    args: Sequence[str],
+    *,
+    inputs: Sequence[Path],
+    limits: Limits = DEFAULT_LIMITS,
+    on_output: Callable[[bytes], object] | None = None,
+) -> Result:
+    """Run a Python script of ours that reads strangers' files, as `run` does with ffmpeg; it may write no file at all.
+
+    It runs isolated (`-I`): neither its own folder nor the environment decides what it imports.
+    """
+    python = [Path(path) for path in dict.fromkeys((sys.base_prefix, sys.prefix))]
+    command = [sys.executable, "-I", "-B", str(script), *args]
+    return _run(command, [*python, script, *inputs], None, replace(limits, file_bytes=0), on_output=on_output)
+
+
+def _run(
+    program: list[str],
+    inputs: Sequence[Path],
+    output_dir: Path | None,
+    limits: Limits,
+    *,
+    on_output: Callable[[bytes], object] | None,
+    on_beat: Callable[[], None] | None = None,
+) -> Result:
     fence = fence_name()
-    command = _command(fence, [ffmpeg(), "-nostdin", "-hide_banner", *args], inputs=inputs, output_dir=output_dir)
+    command = _command(fence, program, inputs=inputs, output_dir=output_dir)
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -176,7 +209,7 @@ def run(
         for pipe in (process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
-    _judge(result)
+    _judge(result, "the script" if program[0] == sys.executable else "ffmpeg")
     return result
 
 
@@ -217,7 +250,7 @@ def _listen(
     return result
 
 
-def _judge(result: Result) -> None:
+def _judge(result: Result, program: str) -> None:
     code = result.returncode
     if code == 0:
         return
@@ -227,4 +260,4 @@ def _judge(result: Result) -> None:
     if "Cannot allocate memory" in result.words:
         raise LimitReached("It wanted more memory than it may have.")
     lines = [line for line in result.words.splitlines() if line.strip()]
-    raise ProcessFailed(f"ffmpeg ended with {code}: {' / '.join(lines[-3:])[:500] or 'no words'}")
+    raise ProcessFailed(f"{program} ended with {code}: {' / '.join(lines[-3:])[:500] or 'no words'}")

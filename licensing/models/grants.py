@@ -38,7 +38,11 @@ class RightsHolder(models.Model):
 
 
 class Instrument(models.Model):
-    """One piece of evidence, kept as it was captured: a text, or bytes in the evidence storage, with their SHA-256."""
+    """One piece of evidence, kept as it was captured: a text, or bytes in the evidence storage, with their SHA-256.
+
+    `name` is what the file was called where it came from; it decides nothing. It is null where it was never given, as
+    all columns are that came after the chain over these rows.
+    """
 
     append_only = True
 
@@ -49,6 +53,7 @@ class Instrument(models.Model):
     sha256 = models.CharField(max_length=64)
     bytes = models.BigIntegerField()
     media_type = models.CharField(max_length=100)
+    name = models.CharField(max_length=200, null=True, blank=True)
     source_file_sha256 = models.CharField(max_length=64, blank=True)
     captured_at = models.DateTimeField()
     captured_by = models.CharField(max_length=100)
@@ -71,6 +76,7 @@ class LicenceGrant(models.Model):
     A record is about one recording, one work, or a `catalogue`: every recording that the party issued, or, for the work
     layer, every work in which the party, or a member of that society, holds a share. `agreement` is the number of the
     contract that several records share; `tariff` names the `Rate` rows by which a society or a statute is paid.
+    `territories_as_given` keeps the words that the countries were read from ("EU, CH"), as they stood on that day.
 
     `submitted_for` is the label for which the record was handed in; its own people may not review it. `material` marks
     a record for other people's music inside the recording (a sample, a remix), which fills no share of the layer.
@@ -100,6 +106,7 @@ class LicenceGrant(models.Model):
     uses = ArrayField(models.CharField(max_length=20, choices=choices(Use)))
     territory_mode = models.CharField(max_length=12, choices=choices(TerritoryMode))
     territories = ArrayField(models.CharField(max_length=2), default=list, blank=True)
+    territories_as_given = models.CharField(max_length=500, null=True, blank=True)
     starts_on = models.DateField(null=True, blank=True)
     ends_on = models.DateField(null=True, blank=True)
     dates_as_given = models.CharField(max_length=200, blank=True)

@@ -1,18 +1,63 @@
-"""Evidence as a download that can do nothing: uploaded by strangers, so never shown inside our own pages."""
+"""Evidence as a download that can do nothing: uploaded by strangers, so never shown inside our own pages.
 
-from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase
+Where the operator has another host for it (`EVIDENCE_HOST`), the bytes come from there alone, by an address that is
+signed and soon over: a browser keeps whatever such a file might do apart from the shop's cookies and pages.
+"""
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django.conf import settings
+from django.core import signing
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.utils.http import content_disposition_header
+from django.views.decorators.http import require_safe
 
 from licensing.models import Instrument
+from store import access, evidence_pages, records
 
 SANDBOX = "sandbox; default-src 'none'; frame-ancestors 'none'"
 PDF = "application/pdf"
+ENDINGS = {
+    PDF: ".pdf",
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/webp": ".webp",
+    "image/tiff": ".tif",
+    "text/plain": ".txt",
+}
+SALT = "store.evidence"
+TOKEN_SECONDS = 120
+Answer = Callable[[HttpRequest], HttpResponseBase]
 
 
 def attachment(instrument: Instrument) -> HttpResponseBase:
-    """The bytes of one piece of evidence, saved rather than shown, under a policy in which nothing runs."""
+    """One piece of evidence for somebody who may have it: the file, or the way to it on the evidence host."""
     if not instrument.file:
         raise Http404("This piece of evidence is a text and has no file.")
+    if settings.EVIDENCE_HOST:
+        token = signing.dumps(str(instrument.public_id), salt=SALT)
+        answer = HttpResponseRedirect(f"{settings.EVIDENCE_HOST}/evidence/{token}")
+        answer["Cache-Control"] = "private, no-store"
+        answer["Referrer-Policy"] = "no-referrer"
+        return answer
+    return _file(instrument)
+
+
+@require_safe
+def evidence_file(request: HttpRequest, token: str) -> HttpResponseBase:  # noqa: ARG001 - a view
+    """On the evidence host: the file that a signed address names."""
+    try:
+        public_id = signing.loads(token, salt=SALT, max_age=TOKEN_SECONDS)
+    except signing.BadSignature as error:
+        raise Http404("This address is over. Follow the link on the record again.") from error
+    return _file(get_object_or_404(Instrument.objects.exclude(file=""), public_id=public_id))
+
+
+def _file(instrument: Instrument) -> HttpResponseBase:
+    """The bytes, saved rather than shown, under a policy in which nothing runs."""
     pdf = instrument.media_type == PDF
     try:
         response: HttpResponse | FileResponse = FileResponse(
@@ -20,10 +65,41 @@ def attachment(instrument: Instrument) -> HttpResponseBase:
         )
     except FileNotFoundError as error:
         raise Http404("The file of this piece of evidence is gone.") from error
-    name = f"{instrument.kind.lower().replace('_', '-')}-{instrument.sha256[:12]}{'.pdf' if pdf else '.bin'}"
+    name = f"{instrument.kind.lower().replace('_', '-')}-{instrument.sha256[:12]}"
+    name += ENDINGS.get(instrument.media_type, ".bin")
     response["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=name)
     response["Content-Security-Policy"] = SANDBOX
     response["X-Content-Type-Options"] = "nosniff"
     response["Cross-Origin-Resource-Policy"] = "same-origin"
+    response["Cross-Origin-Opener-Policy"] = "same-origin"
+    response["Referrer-Policy"] = "no-referrer"
     response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def evidence_host(get_response: Answer) -> Answer:
+    """Middleware: the evidence host answers to evidence alone."""
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        if settings.EVIDENCE_HOST and request.get_host() == urlsplit(settings.EVIDENCE_HOST).netloc:
+            request.urlconf = "store.evidence_urls"
+        return get_response(request)
+
+    return answer
+
+
+@require_safe
+def evidence_page(request: HttpRequest, public_id: UUID, number: int) -> HttpResponse:
+    """One page as the picture we drew of it, for reviewers and for the label's own people."""
+    instrument = get_object_or_404(Instrument.objects.exclude(file=""), public_id=public_id)
+    if not access.may_review(request.user) and not records.rest_on(instrument, access.label_ids(request.user)):
+        raise Http404("There is no such page.")
+    data = evidence_pages.image(instrument, number)
+    if data is None:
+        raise Http404("There is no such page.")
+    response = HttpResponse(data, content_type="image/webp")
+    response["Content-Security-Policy"] = SANDBOX
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Cross-Origin-Resource-Policy"] = "same-origin"
+    response["Cache-Control"] = "private, max-age=600"
     return response

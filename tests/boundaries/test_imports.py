@@ -27,6 +27,7 @@ ONLY_IN = {
     "multiprocessing": (),
     "pydub": ("transcoding/",),
     "mutagen": ("transcoding/", "store/tagreading.py", "store/demo/"),
+    "pypdfium2": ("store/render_pages.py",),  # which runs in the fence
     "requests": ("payments/gateway.py",),  # the errors of Stripe's own transport
     "httpx": (),
 }

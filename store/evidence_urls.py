@@ -1,0 +1,7 @@
+"""All that the evidence host answers to (`EVIDENCE_HOST`): files of strangers, and neither pages nor sessions."""
+
+from django.urls import path
+
+from store.views import attachments
+
+urlpatterns = [path("evidence/<str:token>", attachments.evidence_file, name="evidence-file")]
