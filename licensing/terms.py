@@ -87,14 +87,17 @@ class Material(StrEnum):
 
 
 class EvidenceKind(StrEnum):
-    """What a kept piece of evidence is."""
+    """What a kept piece of evidence is. A statement is a licence's address or words as somebody gave them."""
 
     TAG_STATEMENT = "TAG_STATEMENT"
+    STATEMENT = "STATEMENT"
     AGREEMENT = "AGREEMENT"
     DECLARATION = "DECLARATION"
     CHAIN_OF_TITLE = "CHAIN_OF_TITLE"
     SOCIETY_LICENCE = "SOCIETY_LICENCE"
     LICENCE_PAGE = "LICENCE_PAGE"
+    PUBLIC_DOMAIN_PROOF = "PUBLIC_DOMAIN_PROOF"
+    LETTER = "LETTER"
 
 
 class ReviewOutcome(StrEnum):

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path, register_converter
 
-from store.views import account, certificates, checkout, library, media, pages, release, shop, stripe
+from store.views import account, attachments, certificates, checkout, library, media, pages, release, shop, stripe
 
 
 class Sha256:
