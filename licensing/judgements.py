@@ -6,9 +6,9 @@ when no test fails there. Tests that fail everywhere are `constant`, the others 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
-from licensing import licences
+from licensing import licences, tariffs
 from licensing.licences import Licence, LicenceError
 from licensing.records import Question, Record
 from licensing.terms import (
@@ -57,15 +57,23 @@ STATUTORY_COUNTRIES = BIT["US"]
 PREVIEW_SECONDS_ANYWHERE = 90
 PREVIEW_SECONDS_IN = {"CA": 30}
 
+# How long past buyers may still fetch their copies where the agreement gives them notice and not for ever.
+REDOWNLOAD_NOTICE = timedelta(days=30)
+
 _KNOWN_STATES = frozenset(RecordState)
 _NOT_BOUND = frozenset({CmoStatus.NOT_BOUND, CmoStatus.CARVED_OUT})
+
+
+# Days, each with the mask of the countries where it is the first one on which something no longer holds.
+Stops = tuple[tuple[date, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """One record's outcome. `fails` is the mask of the countries where any test fails.
 
-    `next_change` is the next instant at which the record begins or ends somewhere it matters; None for never.
+    `next_change` is the next instant at which the record begins or ends somewhere it matters; None for never. `until`
+    is the first local day on which it no longer holds; `stops` are earlier such days in some countries.
     """
 
     record: Record
@@ -74,6 +82,8 @@ class Judgement:
     partial: tuple[tuple[Reason, int], ...]
     fails: int
     next_change: datetime | None
+    until: date | None = None
+    stops: Stops = ()
 
     def reasons_at(self, bit: int) -> tuple[Reason, ...]:
         return self.constant + tuple(reason for reason, mask in self.partial if mask & bit)
@@ -82,37 +92,60 @@ class Judgement:
         """How many tests the record fails in the country of `bit`: the fewer, the nearer it came."""
         return len(self.constant) + sum(1 for _reason, mask in self.partial if mask & bit)
 
+    def until_at(self, bit: int) -> date | None:
+        """The first local day in the country of `bit` on which the record may no longer hold; None for never."""
+        days = [day for day, mask in self.stops if mask & bit]
+        if self.until is not None:
+            days.append(self.until)
+        return min(days, default=None)
+
+    def failing(self, reason: Reason, mask: int) -> "Judgement":
+        """The same record, failing for a further reason in the countries of `mask`."""
+        return Judgement(
+            self.record, self.licence, self.constant, (*self.partial, (reason, mask)), self.fails | mask,
+            self.next_change, self.until, self.stops,
+        )  # fmt: skip
+
 
 def judge(record: Record, question: Question) -> Judgement:
     """Every test of one record. Never raises for what a row may hold: what is not understood fails."""
     faults: list[Fault] = []
     licence = _licence_of(record, faults)
+    last_day = _last_day(record, question)
     _test_review(record, question, faults)
     _test_evidence(record, question, faults)
     _test_use(record, question, licence, faults)
-    _test_basis(record, question, faults)
+    _test_basis(record, faults)
     if question.use == _SALE:
         _test_price(record, question, faults)
     _test_place(record, question, faults)
-    where_not = 0
-    for _, _, mask in faults:
-        where_not |= mask
-    next_change = None
-    if record.starts_on is not None or record.ends_on is not None:
-        if where_not != ALL:
-            next_change = _next_change(record, question, ALL & ~where_not)
-        _test_time(record, question, faults)
+    until: date | None = None
+    stops: Stops = ()
+    next_change: datetime | None = None
+    if record.starts_on is not None or last_day is not None or tariffs.needed(record, question):
+        reach = ALL
+        for _, _, mask in faults:
+            reach &= ~mask
+        if last_day is not None:
+            until = day_after(last_day)
+        days = [(day, ALL) for day in (record.starts_on, until) if day]
+        _test_time(record, question, last_day, faults)
+        if tariffs.needed(record, question):
+            stops = _test_tariff(record, question, faults)
+            days += tariffs.days_of(record, question)
+        if reach:
+            next_change = _next_change(days, question.at, reach)
     if not faults:
-        return Judgement(record, licence, (), (), 0, next_change)
-    constant = tuple(_reason(record, code, detail) for code, detail, mask in faults if mask == ALL)
-    partial = tuple((_reason(record, code, detail), mask) for code, detail, mask in faults if 0 < mask < ALL)
+        return Judgement(record, licence, (), (), 0, next_change, until, stops)
+    constant = tuple(reason_of(record, code, detail) for code, detail, mask in faults if mask == ALL)
+    partial = tuple((reason_of(record, code, detail), mask) for code, detail, mask in faults if 0 < mask < ALL)
     fails = ALL if constant else 0
     for _, mask in partial:
         fails |= mask
-    return Judgement(record, licence, constant, partial, fails, next_change)
+    return Judgement(record, licence, constant, partial, fails, next_change, until, stops)
 
 
-def _reason(record: Record, code: str, detail: str) -> Reason:
+def reason_of(record: Record, code: str, detail: str) -> Reason:
     return Reason.of(
         code, layer=record.layer, record=record.id, share_holder=record.licensor_name or record.licensor, detail=detail
     )
@@ -134,6 +167,29 @@ def _outlives(record: Record, question: Question) -> bool:
     )
 
 
+def _in_notice(record: Record, question: Question) -> bool:
+    """Whether the end of the record leaves past buyers a while to fetch their copies again."""
+    return question.use == Use.REDOWNLOAD and record.redownload_rule == RedownloadRule.NOTICE_PERIOD
+
+
+def _last_day(record: Record, question: Question) -> date | None:
+    """The last local day on which the record holds for this use; None where no day ends it."""
+    if record.ends_on is None and record.ended_at is None:
+        return None
+    if _outlives(record, question):
+        return None
+    if not _in_notice(record, question):
+        return record.ends_on
+    days = [record.ends_on] if record.ends_on else []
+    if record.state == RecordState.REVOKED and record.ended_at:
+        days.append(record.ended_at.astimezone(UTC).date())
+    return min((_later(day) for day in days), default=None)
+
+
+def _later(day: date) -> date:
+    return day + REDOWNLOAD_NOTICE if day < date.max - REDOWNLOAD_NOTICE else date.max
+
+
 def _test_review(record: Record, question: Question, faults: list[Fault]) -> None:
     approval = record.approval
     if record.state not in _KNOWN_STATES:
@@ -144,9 +200,12 @@ def _test_review(record: Record, question: Question, faults: list[Fault]) -> Non
         faults.append(("NOT_REVIEWED", f"refused: {approval.reason}", ALL))
     elif approval.outcome != _APPROVED:
         faults.append(("NOT_REVIEWED", f"outcome {approval.outcome!r} is not known", ALL))
+    elif approval.second_needed and not approval.seconded:
+        faults.append(("NOT_REVIEWED", "waiting for a second reviewer", ALL))
     if approval is not None and not approval.independent:
         faults.append(("REVIEW_NOT_INDEPENDENT", approval.reviewer, ALL))
-    if record.state == RecordState.REVOKED and (record.void_title or not _outlives(record, question)):
+    fetchable = _outlives(record, question) or (record.ended_at is not None and _in_notice(record, question))
+    if record.state == RecordState.REVOKED and (record.void_title or not fetchable):
         faults.append(("REVOKED", "the licensor never held the right" if record.void_title else "", ALL))
     if record.state == RecordState.SUSPENDED:
         faults.append(("SUSPENDED", "", ALL))
@@ -169,9 +228,11 @@ def _test_evidence(record: Record, question: Question, faults: list[Fault]) -> N
         return
     if approval.evidence_sha256 != record.evidence_sha256:
         faults.append(("EVIDENCE_ALTERED", "not the evidence that was approved", ALL))
-    if record.layer == Layer.RECORDING and not (approval.sound_sha256 and question.sound_sha256):
+    if record.layer != Layer.RECORDING:
+        return
+    if not question.sound_sha256 or not (approval.sound_sha256 or record.catalogue):
         faults.append(("EVIDENCE_ALTERED", "no accepted sound to compare with", ALL))
-    elif record.layer == Layer.RECORDING and approval.sound_sha256 != question.sound_sha256:
+    elif approval.sound_sha256 != question.sound_sha256 and not record.catalogue:
         faults.append(("EVIDENCE_ALTERED", "not the sound that was approved", ALL))
 
 
@@ -215,17 +276,17 @@ def _test_use(record: Record, question: Question, licence: Licence | None, fault
             faults.append(("NC_FORBIDS_SALE", licence.name, ALL))
         elif not record.free_consent:
             faults.append(("NC_FREE_NEEDS_CONSENT", licence.name, ALL))
-    if question.edited and not record.edits_allowed:
-        _test_edit(question, licence, faults)
+    if question.edited:
+        _test_edit(record, question, licence, faults)
     if record.drm_required:
         faults.append(("DRM_REQUIRED", "", ALL))
 
 
-def _test_edit(question: Question, licence: Licence | None, faults: list[Fault]) -> None:
+def _test_edit(record: Record, question: Question, licence: Licence | None, faults: list[Fault]) -> None:
     """A private licence of a preview covers the cut that a preview is; a public one with ND covers no cut at all."""
     if licence is not None and licence.nd:
         faults.append(("ND_FORBIDS_EDIT", licence.name, ALL))
-    elif licence is None and question.use != Use.PREVIEW:
+    elif licence is None and not record.edits_allowed and question.use != Use.PREVIEW:
         faults.append(("ND_FORBIDS_EDIT", "the record allows no edits", ALL))
 
 
@@ -237,7 +298,7 @@ def _use_granted(record: Record, question: Question) -> bool:
     return bool(_BOUGHT & record.uses) and _outlives(record, question)
 
 
-def _test_basis(record: Record, question: Question, faults: list[Fault]) -> None:
+def _test_basis(record: Record, faults: list[Fault]) -> None:
     basis = record.basis
     if basis not in EVIDENCE_FOR_BASIS:
         faults.append(("USE_NOT_GRANTED", f"basis {basis!r} is not known", ALL))
@@ -248,11 +309,8 @@ def _test_basis(record: Record, question: Question, faults: list[Fault]) -> None
             faults.append(("CMO_STATUS_UNKNOWN", seen, ALL))
     elif basis == Basis.CMO:
         _test_society(record, faults)
-    elif basis == Basis.STATUTORY:
-        if record.layer != Layer.WORK or not record.statutory_condition_met:
-            faults.append(("STATUTORY_CONDITION", "", ALL))
-        if record.rate_verified_on is None or record.rate_verified_on > question.at.astimezone(UTC).date():
-            faults.append(("RATE_UNVERIFIED", "", ALL))
+    elif basis == Basis.STATUTORY and (record.layer != Layer.WORK or not record.statutory_condition_met):
+        faults.append(("STATUTORY_CONDITION", "", ALL))
 
 
 def _test_society(record: Record, faults: list[Fault]) -> None:
@@ -267,7 +325,8 @@ def _test_society(record: Record, faults: list[Fault]) -> None:
 def _test_price(record: Record, question: Question, faults: list[Fault]) -> None:
     if record.basis == Basis.PUBLIC_LICENCE:
         return
-    if question.price_is_zero and Use.FREE_DOWNLOAD not in record.uses:
+    for_nothing = question.price_is_zero or any(minor <= 0 for _currency, minor in question.prices or ())
+    if for_nothing and Use.FREE_DOWNLOAD not in record.uses:
         faults.append(("NO_PRICE", "a paid deal is offered for nothing", ALL))
     if question.prices is None or record.price_minimum_minor is None:
         return
@@ -291,12 +350,16 @@ def _test_place(record: Record, question: Question, faults: list[Fault]) -> None
         faults.append(("PASS_THROUGH_NOT_VALID_HERE", "", ALL & ~here))
     elif record.basis == Basis.STATUTORY:
         faults.append(("STATUTORY_CONDITION", "no such licence in this country", ALL & ~STATUTORY_COUNTRIES))
-    if question.use == Use.PREVIEW and question.preview_seconds is not None:
+    if question.use == Use.PREVIEW:
         faults += _preview_faults(record, question.preview_seconds)
 
 
-def _preview_faults(record: Record, seconds: int) -> Iterator[Fault]:
+def _preview_faults(record: Record, seconds: int | None) -> Iterator[Fault]:
     limit = record.preview_max_seconds
+    if seconds is None:
+        if limit is not None or record.licensee != Licensee.PUBLIC:
+            yield "PREVIEW_TOO_LONG", "its length is not stated", ALL
+        return
     if limit is not None and seconds > limit:
         yield "PREVIEW_TOO_LONG", f"{seconds} s, granted {limit} s", ALL
     if record.licensee == Licensee.PUBLIC:
@@ -308,18 +371,38 @@ def _preview_faults(record: Record, seconds: int) -> Iterator[Fault]:
             yield "PREVIEW_TOO_LONG", f"{seconds} s, no more than {most} s here", BIT[country]
 
 
-def _test_time(record: Record, question: Question, faults: list[Fault]) -> None:
+def _test_time(record: Record, question: Question, last_day: date | None, faults: list[Fault]) -> None:
     if record.starts_on is not None:
         begun = day_start(record.starts_on).begun_at(question.at)
         if begun != ALL:
             faults.append(("NOT_YET_STARTED", f"begins {record.starts_on}", ALL & ~begun))
-    if record.ends_on is not None and not _outlives(record, question):
-        ended = day_start(day_after(record.ends_on)).begun_at(question.at)
+    if last_day is not None:
+        ended = day_start(day_after(last_day)).begun_at(question.at)
         if ended:
-            faults.append(("TERM_EXPIRED", f"ended {record.ends_on}", ended))
+            faults.append(("TERM_EXPIRED", f"ended {last_day}", ended))
 
 
-def _next_change(record: Record, question: Question, reach: int) -> datetime | None:
-    days = [record.starts_on, day_after(record.ends_on) if record.ends_on else None]
-    instants = [day_start(day).next_after(question.at, reach) for day in days if day]
+def _test_tariff(record: Record, question: Question, faults: list[Fault]) -> Stops:
+    """Rates that are missing or unverified hold the sale where they are wanted; gives when those in force run out."""
+    wanted = record.territories.mask & (STATUTORY_COUNTRIES if record.basis == Basis.STATUTORY else ALL)
+    found = tariffs.in_force(record, question)
+    missing = wanted & ~found.countries
+    if missing:
+        faults.append(("RATE_UNVERIFIED", record.tariff or "no tariff is named", missing))
+    if question.use == _SALE and question.prices is not None:
+        for currency, minimum, mask in found.minima:
+            faults += _minimum_faults(dict(question.prices), currency, minimum, mask)
+    return found.stops
+
+
+def _minimum_faults(prices: dict[str, int], currency: str, minimum: int, mask: int) -> Iterator[Fault]:
+    asked = prices.get(currency)
+    if asked is None:
+        yield "NO_PRICE", f"{currency}, in which the tariff sets a minimum", mask
+    elif asked < minimum:
+        yield "PRICE_BELOW_MINIMUM", f"{currency} {asked} under the tariff's {minimum}", mask
+
+
+def _next_change(days: list[tuple[date, int]], at: datetime, reach: int) -> datetime | None:
+    instants = [day_start(day).next_after(at, reach & mask) for day, mask in days]
     return min((instant for instant in instants if instant), default=None)

@@ -6,15 +6,18 @@ is not, the records that came nearest say why.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from fractions import Fraction
 from math import lcm
 
-from licensing.judgements import Judgement
-from licensing.records import NoticeFact
+from licensing.judgements import Judgement, reason_of
+from licensing.records import MembershipFact, NoticeFact
 from licensing.terms import Basis, Layer, Licensee, NoticeKind
-from licensing.territories import day_after
+from licensing.territories import ALL, day_after, day_start
 from licensing.verdicts import Reason
+
+# What these license is anybody's share: of a society's member as well as of others.
+_WHOEVER_HOLDS_IT = frozenset({Basis.CMO, Basis.STATUTORY, Basis.PASS_THROUGH})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +29,41 @@ class LayerAnswer:
     until: date | None = None
 
 
+class Mandate:
+    """A society's mandate from one member as it stands at an instant: where it holds, and where it will begin."""
+
+    def __init__(self, fact: MembershipFact, at: datetime) -> None:
+        self.fact = fact
+        self.territory = ALL if fact.territories.unknown else fact.territories.mask
+        self.begins = day_start(fact.joined_on) if fact.joined_on else None
+        self.ends = day_start(day_after(fact.left_on)) if fact.left_on else None
+        begun = self.begins.begun_at(at) if self.begins else ALL
+        ended = self.ends.begun_at(at) if self.ends else 0
+        self.mask = self.territory & begun & ~ended
+        self.coming = self.territory & ~begun
+        changes = [day.next_after(at, self.territory) for day in (self.begins, self.ends) if day]
+        self.next_change = min((change for change in changes if change), default=None)
+
+
 class RightLayer:
-    """One right that has to be whole: in the recording, or in one of its works."""
+    """One right that has to be whole: in the recording, or in one of its works.
+
+    `mandates` are those that the work's writers and publishers gave to societies. A member has no right left to give,
+    so that a public licence has force only for the shares of the others.
+    """
 
     def __init__(
-        self, layer: Layer, subject: str, judgements: Sequence[Judgement], notices: Iterable[NoticeFact]
+        self,
+        layer: Layer,
+        subject: str,
+        judgements: Sequence[Judgement],
+        notices: Iterable[NoticeFact],
+        mandates: Sequence[Mandate] = (),
     ) -> None:
         self.layer = layer
         self.subject = subject
         self.judgements = judgements
+        self.mandates = mandates
         self.disputes = tuple(
             Reason.of("DISPUTED", layer=layer.value, detail=notice.claimant)
             for notice in notices
@@ -43,14 +72,19 @@ class RightLayer:
             and notice.subject in {"", subject}
         )
         self._seen: dict[tuple[int, ...], LayerAnswer] = {}
-        self._partial = [mask for judgement in judgements for _reason, mask in judgement.partial]
-        self._dated = any(each.record.starts_on or each.record.ends_on for each in judgements)
+        self._masks = [mask for judgement in judgements for _reason, mask in judgement.partial]
+        self._masks += [mask for each in judgements for _day, mask in each.stops]
+        self._masks += [mask for mandate in mandates for mask in (mandate.mask, mandate.coming)]
+        self._dated = any(each.until or each.stops or each.record.starts_on for each in judgements) or bool(mandates)
         self._starting = [each for each in judgements if each.record.starts_on and each.next_change]
-        self._whole = lcm(*(each.record.share.denominator for each in judgements))
+        self._whole = lcm(
+            *(each.record.share.denominator for each in judgements),
+            *(mandate.fact.share.denominator for mandate in mandates),
+        )
 
     def answer_at(self, bit: int) -> LayerAnswer:
         """The answer in the country of `bit`; countries where the same tests fail share one."""
-        key = tuple([place for place, mask in enumerate(self._partial) if mask & bit])
+        key = tuple([place for place, mask in enumerate(self._masks) if mask & bit])
         answer = self._seen.get(key)
         if answer is None:
             answer = self._seen[key] = self._answer(bit)
@@ -60,7 +94,8 @@ class RightLayer:
         if not self.judgements:
             code = "NO_MASTER_LICENCE" if self.layer is Layer.RECORDING else "NO_WORK_LICENCE"
             return LayerAnswer((Reason.of(code, layer=self.layer.value, detail=self._named()), *self.disputes))
-        passing = [judgement for judgement in self.judgements if not judgement.fails & bit]
+        judgements = self._with_force(bit) if self.mandates else self.judgements
+        passing = [judgement for judgement in judgements if not judgement.fails & bit]
         held = _by_holder(passing)
         total = sum([self._weight(judgement) for judgement in held.values()])
         if total == self._whole and not self.disputes:
@@ -68,8 +103,26 @@ class RightLayer:
             return LayerAnswer((), relied, self._until(passing, held, bit) if self._dated else None)
         if total > self._whole:
             return LayerAnswer((self._overclaim(passing, total), *self.disputes))
-        missing = self._missing(held, total, bit) if total < self._whole else ()
+        missing = self._missing(judgements, held, total, bit) if total < self._whole else ()
         return LayerAnswer((*missing, *self.disputes))
+
+    def _with_force(self, bit: int) -> Sequence[Judgement]:
+        """The judgements in the country of `bit`, in which public licences of rights that a society holds fail."""
+        binding = [mandate.fact for mandate in self.mandates if mandate.mask & bit]
+        members = {fact.member: fact for fact in binding}
+        given = sum([fact.share.numerator * (self._whole // fact.share.denominator) for fact in members.values()])
+        judgements = list(self.judgements)
+        while binding:
+            held = _by_holder([each for each in judgements if not each.fails & bit]).values()
+            public = [each for each in held if each.record.basis == Basis.PUBLIC_LICENCE]
+            taken = sum([self._weight(each) for each in held if each.record.basis not in _WHOEVER_HOLDS_IT])
+            without = [each for each in public if each.record.licensor in members]
+            if not without and taken + given > self._whole:
+                without = public
+            if not without:
+                break
+            judgements = [_bound(each, binding, bit) if each in without else each for each in judgements]
+        return judgements
 
     def _weight(self, judgement: Judgement) -> int:
         """The record's share as a whole number of the layer's smallest common part; `_whole` of them are all of it."""
@@ -87,10 +140,12 @@ class RightLayer:
         detail = ", ".join(names) if exclusive else percent(Fraction(total, self._whole))
         return Reason.of(code, layer=self.layer.value, detail=detail)
 
-    def _missing(self, held: Mapping[str, Judgement], total: int, bit: int) -> tuple[Reason, ...]:
+    def _missing(
+        self, judgements: Iterable[Judgement], held: Mapping[str, Judgement], total: int, bit: int
+    ) -> tuple[Reason, ...]:
         """The failures of the records that came nearest to making up the whole, each holder's best one."""
         nearest: dict[str, Judgement] = {}
-        for judgement in self.judgements:
+        for judgement in judgements:
             holder = judgement.record.licensor
             best = nearest.get(holder)
             if holder not in held and (best is None or _distance(judgement, bit) < _distance(best, bit)):
@@ -111,17 +166,26 @@ class RightLayer:
         """The first local day on which the layer may no longer be whole: an end, or another claim's beginning."""
         days: list[date] = []
         for holder, chosen in held.items():
-            if chosen.record.ends_on is None:
+            if chosen.until_at(bit) is None:
                 continue
-            ends = [
-                each.record.ends_on or date.max
-                for each in passing
-                if each.record.licensor == holder and each.record.share == chosen.record.share
-            ]
-            days.append(day_after(max(ends)))
+            days.append(
+                max(
+                    each.until_at(bit) or date.max
+                    for each in passing
+                    if each.record.licensor == holder and each.record.share == chosen.record.share
+                )
+            )
         days += [each.record.starts_on for each in self._starting if each.fails & bit and each.record.starts_on]
+        if any(each.record.basis == Basis.PUBLIC_LICENCE for each in held.values()):
+            days += [each.fact.joined_on for each in self.mandates if each.coming & bit and each.fact.joined_on]
         first = min(days, default=date.max)
         return first if first < date.max else None
+
+
+def _bound(judgement: Judgement, binding: Iterable[MembershipFact], bit: int) -> Judgement:
+    societies = ", ".join(sorted({fact.society for fact in binding}))
+    reason = reason_of(judgement.record, "CMO_STATUS_UNKNOWN", f"held by {societies} for a member")
+    return judgement.failing(reason, bit)
 
 
 def _record_id(judgement: Judgement) -> str:
@@ -141,7 +205,7 @@ def _by_holder(passing: Iterable[Judgement]) -> dict[str, Judgement]:
 def _preference(judgement: Judgement) -> tuple[Fraction, bool, int, str]:
     """The larger share first, then the store's own licence, then the one that lasts longest."""
     record = judgement.record
-    ends = record.ends_on or date.max
+    ends = judgement.until or date.max
     return (-record.share, record.licensee != Licensee.STORE, -ends.toordinal(), record.id)
 
 

@@ -7,6 +7,7 @@ ported jurisdictions are those Creative Commons published (creativecommons.org, 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 from itertools import chain
 from urllib.parse import urlsplit
@@ -21,6 +22,41 @@ class LicenceError(ValueError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class Duty(StrEnum):
+    """What a public licence asks of whoever passes a copy on."""
+
+    NAME_AUTHOR = "NAME_AUTHOR"
+    NAME_TITLE = "NAME_TITLE"
+    NAME_SOURCE = "NAME_SOURCE"
+    KEEP_NOTICES = "KEEP_NOTICES"
+    LINK_LICENCE = "LINK_LICENCE"
+    MARK_CHANGES = "MARK_CHANGES"
+    SHARE_ALIKE = "SHARE_ALIKE"
+    NO_ADAPTATIONS = "NO_ADAPTATIONS"
+    NOT_COMMERCIAL = "NOT_COMMERCIAL"
+    NO_FURTHER_TERMS = "NO_FURTHER_TERMS"
+    REMOVE_NAME_ON_REQUEST = "REMOVE_NAME_ON_REQUEST"
+    SAY_WHERE_ORIGINALS_ARE = "SAY_WHERE_ORIGINALS_ARE"
+    OFFER_EDITABLE_FORM = "OFFER_EDITABLE_FORM"
+
+
+DUTY_WORDS: dict[str, str] = {
+    Duty.NAME_AUTHOR: "Name the author, as credited here.",
+    Duty.NAME_TITLE: "Give the title.",
+    Duty.NAME_SOURCE: "Give the address it came from, where the author named one.",
+    Duty.KEEP_NOTICES: "Keep the notices of copyright, licence and disclaimed warranty.",
+    Duty.LINK_LICENCE: "Pass on the licence's text or its address.",
+    Duty.MARK_CHANGES: "Say so where you changed it.",
+    Duty.SHARE_ALIKE: "License what you make of it under the same licence.",
+    Duty.NO_ADAPTATIONS: "Pass on no altered version; another file format is none.",
+    Duty.NOT_COMMERCIAL: "Do not use it commercially.",
+    Duty.NO_FURTHER_TERMS: "Add no terms and no copy protection.",
+    Duty.REMOVE_NAME_ON_REQUEST: "Take the author's name off if the author asks for it.",
+    Duty.SAY_WHERE_ORIGINALS_ARE: "Say where the originals can be had.",
+    Duty.OFFER_EDITABLE_FORM: "Offer the form in which it is best edited.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +88,7 @@ class Licence:
 
     @property
     def sa(self) -> bool:
-        return "sa" in self._elements or self.code == "lal"
+        return "sa" in self._elements or self.code == "lal" or self.code.endswith("gpl")
 
     @property
     def mark(self) -> bool:
@@ -65,8 +101,43 @@ class Licence:
         return self.code not in {"zero", "mark"}
 
     @property
+    def duties(self) -> tuple[str, ...]:
+        """What the text of just this licence and version asks with each copy (`Duty`, in its order).
+
+        Creative Commons: addresses are asked for since 2.0, titles up to 3.0; credit for the use in a changed version
+        belongs to BY before 3.0, and to every licence that allows changes from then on.
+        """
+        return _duties(self)
+
+    @property
     def _elements(self) -> list[str]:
         return [] if self.code in {"zero", "mark", "lal"} else self.code.split("-")
+
+
+@lru_cache(maxsize=1024)
+def _duties(licence: Licence) -> tuple[str, ...]:
+    if licence.code in {"zero", "mark"}:
+        return ()
+    asked = {Duty.LINK_LICENCE, Duty.NO_FURTHER_TERMS}
+    if licence.code == "lal":
+        asked |= {Duty.NAME_AUTHOR, Duty.SAY_WHERE_ORIGINALS_ARE, Duty.MARK_CHANGES, Duty.SHARE_ALIKE}
+    elif licence.code.endswith("gpl"):
+        asked |= {Duty.KEEP_NOTICES, Duty.OFFER_EDITABLE_FORM, Duty.MARK_CHANGES, Duty.SHARE_ALIKE}
+    else:
+        asked |= {Duty.KEEP_NOTICES, Duty.REMOVE_NAME_ON_REQUEST} | _creative_commons_duties(licence)
+    return tuple(duty.value for duty in Duty if duty in asked)
+
+
+def _creative_commons_duties(licence: Licence) -> set[Duty]:
+    asked = set()
+    if licence.by:
+        asked.add(Duty.NAME_AUTHOR)
+        asked |= {Duty.NAME_TITLE} if licence.version < "4.0" else set()
+        asked |= {Duty.NAME_SOURCE} if licence.version >= "2.0" else set()
+    if not licence.nd and (licence.by or licence.version >= "3.0"):
+        asked.add(Duty.MARK_CHANGES)
+    marks = {Duty.SHARE_ALIKE: licence.sa, Duty.NO_ADAPTATIONS: licence.nd, Duty.NOT_COMMERCIAL: licence.nc}
+    return asked | {duty for duty, marked in marks.items() if marked}
 
 
 _PORTS = {

@@ -86,7 +86,8 @@ _ALL = [
     ),
     ReasonText(
         "IDENTIFIER_SUSPECT", _T, Fixer.LABEL,
-        "Its identifier belongs to another recording or owner as well.",
+        "Its identifier belongs to another recording as well, or is mistyped. It stops the sale where another owner "
+        "claims it, and is said beside the yes otherwise.",
         "Correct the ISRC, or show who owns the recording.",
     ),
     ReasonText(
@@ -121,7 +122,7 @@ _ALL = [
     ),
     ReasonText(
         "NOT_REVIEWED", _R, Fixer.REVIEWER,
-        "The record has not been approved: nobody has decided yet, or a reviewer refused it.",
+        "The record has not been approved: nobody has decided yet, a second reviewer has still to, or one refused it.",
         "Wait for the review; after a refusal, hand in a new version that answers its reason.",
     ),
     ReasonText(
@@ -212,7 +213,7 @@ _ALL = [
     ReasonText(
         "CMO_STATUS_UNKNOWN", _R, Fixer.LABEL,
         "The work is under a public licence, and whether its writers are bound to a collecting society is not known, "
-        "or they are.",
+        "or one of them is, in this country.",
         "State for each writer whether a society holds the rights, and which are carved out.",
     ),
     ReasonText(
@@ -232,8 +233,9 @@ _ALL = [
     ),
     ReasonText(
         "RATE_UNVERIFIED", _R, Fixer.STORE,
-        "The statutory rate is missing, or nobody has verified it.",
-        "Staff verify the rate against its source.",
+        "The rate of the statute or of the society's tariff is missing for this country, use and day, or nobody has "
+        "verified it.",
+        "Staff record the rate and verify it against its source (manage.py rates).",
     ),
     ReasonText(
         "RELEASE_INCOMPLETE", Scope.RELEASE, Fixer.LABEL,

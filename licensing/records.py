@@ -77,7 +77,10 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class RateFact:
-    """A row of a tariff that a record is paid by; `verified_on` is None where nobody compared it with its source."""
+    """A row of a tariff that a record is paid by; `verified_on` is None where nobody compared it with its source.
+
+    A later `valid_from` replaces the row before it for the same country, use and number of tracks.
+    """
 
     territory: str
     use: str
@@ -86,11 +89,16 @@ class RateFact:
     verified_on: date | None
     currency: str = ""
     minimum_micros: int | None = None
+    tracks_from: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class MembershipFact:
-    """A writer or publisher of a work who gave the mechanical right to a society: where and when."""
+    """A writer or publisher of a work who gave the mechanical right to a society: where and when.
+
+    `member` is the public id of the rights holder where the party is one, else of the party. `share` is what the member
+    controls of the mechanical right; where nobody knows, it is taken to be all of it.
+    """
 
     work: str
     member: str
@@ -99,6 +107,7 @@ class MembershipFact:
     joined_on: date | None = None
     left_on: date | None = None
     online_excluded: bool = False
+    share: Fraction = WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +115,7 @@ class Record:
     """One version of one licence record. `share` is the part of the layer that its licensor controls, exact.
 
     `catalogue` marks a record that was given for a whole catalogue, and so is not bound to the sound of one recording.
+    `tariff` names the rates by which it is paid; `rates` are that tariff's rows. `ended_at` is when it was revoked.
     """
 
     id: str
@@ -139,8 +149,9 @@ class Record:
     cmo_mandate_proven: bool = False
     cmo_in_repertoire: bool = False
     statutory_condition_met: bool = False
-    rate_verified_on: date | None = None
+    tariff: str = ""
     void_title: bool = False
+    ended_at: datetime | None = None
     catalogue: bool = False
     rates: tuple[RateFact, ...] = ()
 
@@ -166,6 +177,8 @@ class Evidence:
 
     `works` are the works heard in it; none known means that none is cleared. `materials` are the marks for other
     people's music (COVER, SAMPLE, REMIX, ARRANGEMENT). `embargoed_until` is the first day on which it may be sold.
+    `identifier_conflict` says that another owner claims its identifier, which blocks; `identifier_warning` that the
+    identifier is odd, which does not.
     """
 
     recording: str
@@ -177,4 +190,5 @@ class Evidence:
     materials: frozenset[str] = field(default_factory=frozenset)
     embargoed_until: date | None = None
     identifier_conflict: str = ""
+    identifier_warning: str = ""
     memberships: tuple[MembershipFact, ...] = ()

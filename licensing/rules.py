@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 
 from licensing.judgements import Judgement, judge
-from licensing.layers import RightLayer
+from licensing.layers import Mandate, RightLayer
 from licensing.records import (
     Approval,
     Evidence,
@@ -21,7 +21,7 @@ from licensing.records import (
     Record,
     evidence_hash,
 )
-from licensing.terms import Layer, Material, NoticeKind, Use
+from licensing.terms import Basis, Layer, Material, NoticeKind, Use
 from licensing.territories import ALL, day_start
 from licensing.verdicts import (
     ClearedGroup,
@@ -34,7 +34,7 @@ from licensing.verdicts import (
     merged,
 )
 
-ENGINE = "1"
+ENGINE = "2"
 
 __all__ = [
     "ENGINE",
@@ -56,6 +56,7 @@ def decide(question: Question, evidence: Evidence) -> Verdict:
     relevant = _newest(evidence)
     judged = [judge(record, question) for record in relevant]
     materials = [each for each in judged if each.record.material]
+    mandates = _mandates(evidence, relevant, question.at) if evidence.memberships else {}
     layers = [
         RightLayer(
             layer,
@@ -66,11 +67,14 @@ def decide(question: Question, evidence: Evidence) -> Verdict:
                 if not each.record.material and each.record.layer == layer and each.record.subject == subject
             ],
             evidence.notices,
+            mandates.get(subject, ()) if layer is Layer.WORK else (),
         )
         for layer, subject in _subjects(evidence)
     ]
     everywhere, embargo, embargo_ends = _track_reasons(question, evidence)
     masks = {mask for each in judged for _reason, mask in each.partial}
+    masks.update(mask for each in judged for _day, mask in each.stops)
+    masks.update(mask for each in mandates.values() for one in each for mask in (one.mask, one.coming))
     masks.add(embargo)
     answers = (
         (part, _combine(part, layers, materials, evidence=evidence, question=question, track=(everywhere, embargo)))
@@ -78,6 +82,7 @@ def decide(question: Question, evidence: Evidence) -> Verdict:
     )
     cleared, refused, used = _groups(answers)
     changes = [each.next_change for each in judged if each.next_change]
+    changes += [one.next_change for each in mandates.values() for one in each if one.next_change]
     if embargo_ends:
         changes.append(embargo_ends)
     return Verdict(
@@ -87,8 +92,9 @@ def decide(question: Question, evidence: Evidence) -> Verdict:
         cleared=cleared,
         refused=refused,
         records=tuple(_reliance(each.record) for each in used),
-        obligations=_obligations(evidence, judged, used),
+        obligations=_obligations(evidence, question, judged, used),
         good_until=min(changes, default=None),
+        warnings=_warnings(evidence),
     )
 
 
@@ -110,6 +116,22 @@ def _subjects(evidence: Evidence) -> list[tuple[Layer, str]]:
     return [(Layer.RECORDING, evidence.recording), *((Layer.WORK, work) for work in works)]
 
 
+def _mandates(evidence: Evidence, records: Iterable[Record], at: datetime) -> dict[str, list[Mandate]]:
+    """What societies hold of each work that a public licence speaks for; elsewhere a mandate takes nothing away."""
+    spoken_for = {record.subject for record in records if record.basis == Basis.PUBLIC_LICENCE}
+    found: dict[str, list[Mandate]] = {}
+    for fact in evidence.memberships:
+        if fact.work in spoken_for and not fact.online_excluded:
+            found.setdefault(fact.work, []).append(Mandate(fact, at))
+    return found
+
+
+def _warnings(evidence: Evidence) -> tuple[Reason, ...]:
+    if not evidence.identifier_warning:
+        return ()
+    return (Reason.of("IDENTIFIER_SUSPECT", detail=evidence.identifier_warning),)
+
+
 def _parts(masks: Iterable[int]) -> list[int]:
     """The coarsest division of all countries in which each mask is a union of parts."""
     parts = [ALL]
@@ -127,6 +149,8 @@ def _track_reasons(question: Question, evidence: Evidence) -> tuple[tuple[Reason
     reasons = [reason for notice in evidence.notices for reason in _notice_reasons(notice, question)]
     if evidence.identifier_conflict:
         reasons.append(Reason.of("IDENTIFIER_SUSPECT", detail=evidence.identifier_conflict))
+    if question.use == Use.PERMANENT_DOWNLOAD and question.prices == ():
+        reasons.append(Reason.of("NO_PRICE", detail="none is set"))
     if evidence.embargoed_until is None or question.use in {Use.REDOWNLOAD, Use.PREVIEW}:
         return tuple(reasons), 0, None
     day = day_start(evidence.embargoed_until)
@@ -181,7 +205,7 @@ def _combine(
     reasons += _attribution(evidence, question, relied)
     if reasons:
         return tuple(sorted(set(reasons), key=lambda reason: reason.rank)), (), None
-    days += [each.record.ends_on for each in relied if each.record.material and each.record.ends_on]
+    days += [until for each in relied if each.record.material and (until := each.until_at(bit))]
     return (), tuple(relied), min(days, default=None)
 
 
@@ -264,7 +288,9 @@ def _reliance(record: Record) -> Reliance:
     )
 
 
-def _obligations(evidence: Evidence, judged: Iterable[Judgement], used: Iterable[Judgement]) -> Obligations:
+def _obligations(
+    evidence: Evidence, question: Question, judged: Iterable[Judgement], used: Iterable[Judgement]
+) -> Obligations:
     """The public licences that go along with a copy: those relied on, and one beside a private licence (CC+)."""
     relied = {each.record.id for each in used}
     duties: dict[tuple[str, str], LicenceDuty] = {}
@@ -278,10 +304,11 @@ def _obligations(evidence: Evidence, judged: Iterable[Judgement], used: Iterable
         key = (each.record.layer, licence.url)
         on = each.record.id in relied or (key in duties and duties[key].relied_on)
         duties[key] = LicenceDuty(
-            each.record.layer, licence.name, licence.url, licence.by, licence.sa, licence.no_drm, licence.nd, on
-        )
+            each.record.layer, licence.name, licence.url, licence.by, licence.sa, licence.no_drm, licence.nd, on,
+            licence.duties,
+        )  # fmt: skip
     ordered = tuple(duties[key] for key in sorted(duties))
-    return Obligations(_attribution_line(evidence, ordered), ordered)
+    return Obligations(_attribution_line(evidence, ordered), ordered, changed=question.edited and bool(ordered))
 
 
 def _attribution_line(evidence: Evidence, duties: Iterable[LicenceDuty]) -> str:
@@ -338,6 +365,7 @@ def decide_release(
         records=tuple(records[key] for key in sorted(records)) if cleared else (),
         obligations=_release_obligations(tracks),
         good_until=min(changes, default=None),
+        warnings=tuple(dict.fromkeys(each for _title, verdict in tracks for each in verdict.warnings)),
     )
 
 
@@ -368,4 +396,5 @@ def _release_outcome(
 def _release_obligations(tracks: Iterable[tuple[str, Verdict]]) -> Obligations:
     duties = {(duty.layer, duty.url): duty for _title, verdict in tracks for duty in verdict.obligations.licences}
     lines = [verdict.obligations.attribution for _title, verdict in tracks if verdict.obligations.attribution]
-    return Obligations("\n".join(dict.fromkeys(lines)), tuple(duties[key] for key in sorted(duties)))
+    changed = any(verdict.obligations.changed for _title, verdict in tracks)
+    return Obligations("\n".join(dict.fromkeys(lines)), tuple(duties[key] for key in sorted(duties)), changed)

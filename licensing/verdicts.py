@@ -14,6 +14,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Self
 
+from licensing.licences import Duty
 from licensing.reasons import REASONS, Scope
 from licensing.records import Question
 from licensing.territories import ALL, BIT, COUNTRIES, DATA_VERSION, codes_of, day_begins, mask_of
@@ -71,8 +72,11 @@ class Reliance:
 
 @dataclass(frozen=True, slots=True)
 class LicenceDuty:
-    """A public licence that goes with each copy, and what it asks. `relied_on` is false where the sale rests on a
-    private licence beside it (CC+): the buyer still receives the public one."""
+    """A public licence that goes with each copy, and what it asks (`duties`, of `licences.Duty`).
+
+    `relied_on` is false where the sale rests on a private licence beside it (CC+): the buyer still receives the public
+    one.
+    """
 
     layer: str
     name: str
@@ -82,6 +86,7 @@ class LicenceDuty:
     no_drm: bool
     no_edits: bool
     relied_on: bool
+    duties: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +94,12 @@ class Obligations:
     """What must go along with every copy: in its tags, the zip's LICENSE.txt, the product page and the receipt.
 
     `attribution` is title, author and licences in one line (the source, the S of TASL, is an address the shop adds).
+    `changed` says that more than a transcode of the master is delivered, which most of these licences want said.
     """
 
     attribution: str = ""
     licences: tuple[LicenceDuty, ...] = ()
+    changed: bool = False
 
     @property
     def share_alike(self) -> bool:
@@ -102,6 +109,12 @@ class Obligations:
     def no_drm(self) -> bool:
         """Whether no technical measure and no further term may be laid on the copy."""
         return any(duty.no_drm for duty in self.licences)
+
+    @property
+    def duties(self) -> tuple[str, ...]:
+        """What all the licences together ask of whoever passes the copy on, each once, in the order of the list."""
+        asked = {duty for each in self.licences for duty in each.duties}
+        return tuple(duty.value for duty in Duty if duty in asked)
 
     @property
     def buyer_licence(self) -> tuple[str, str]:
@@ -144,7 +157,7 @@ class Verdict:
     """The answer for all countries at once. Countries in no group are refused: the engine leaves none out.
 
     `good_until` is the next instant at which a yes can become a no, or a no a yes, in any country; None where time
-    alone changes nothing. Which of several reasons a no has may shift earlier.
+    alone changes nothing. Which of several reasons a no has may shift earlier. `warnings` stop nothing.
     """
 
     subject: str
@@ -156,6 +169,7 @@ class Verdict:
     obligations: Obligations
     good_until: datetime | None
     tables: str = DATA_VERSION
+    warnings: tuple[Reason, ...] = ()
 
     @property
     def cleared_mask(self) -> int:
@@ -201,11 +215,12 @@ class Verdict:
         )
 
     def warnings_in(self, country: str, *, days: int = 60) -> tuple[Reason, ...]:
-        """What does not stop the sale but should be known: EXPIRES_SOON within `days` of the question."""
+        """What does not stop the sale but should be known; EXPIRES_SOON within `days` of the question."""
         group = self._cleared_in(country)
         if not group or not group.until or group.until > (self.question.at + timedelta(days=days)).date():
-            return ()
-        return (Reason.of("EXPIRES_SOON", detail=f"cleared until the end of {group.until - timedelta(days=1)}"),)
+            return self.warnings
+        last_day = group.until - timedelta(days=1)
+        return (*self.warnings, Reason.of("EXPIRES_SOON", detail=f"cleared until the end of {last_day}"))
 
     def _cleared_in(self, country: str) -> ClearedGroup | None:
         bit = BIT.get(country, 0)
@@ -239,8 +254,10 @@ class Verdict:
             "records": [_reliance_data(reliance) for reliance in self.records],
             "obligations": {
                 "attribution": self.obligations.attribution,
-                "licences": [asdict(duty) for duty in self.obligations.licences],
+                "licences": [_duty_data(duty) for duty in self.obligations.licences],
+                "changed": self.obligations.changed,
             },
+            "warnings": [_reason_data(reason) for reason in self.warnings],
             "good_until": _instant(self.good_until),
         }
 
@@ -261,7 +278,7 @@ class Verdict:
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Self:
-        """A stored verdict, read back."""
+        """A stored verdict, read back; those of engine 1 say nothing of warnings, duties and changes."""
         same_list = data["country_list"] == COUNTRY_LIST
         obligations = data["obligations"]
         return cls(
@@ -285,10 +302,15 @@ class Verdict:
             ),
             records=tuple(_reliance_from(each) for each in data["records"]),
             obligations=Obligations(
-                obligations["attribution"], tuple(LicenceDuty(**duty) for duty in obligations["licences"])
+                obligations["attribution"],
+                tuple(
+                    LicenceDuty(**{**duty, "duties": tuple(duty.get("duties", ()))}) for duty in obligations["licences"]
+                ),
+                obligations.get("changed", False),
             ),
             good_until=datetime.fromisoformat(data["good_until"]) if data["good_until"] else None,
             tables=data["tables"],
+            warnings=tuple(Reason(**reason) for reason in data.get("warnings", ())),
         )
 
 
@@ -360,6 +382,10 @@ def _reason_data(reason: Reason) -> dict[str, str]:
         "detail": reason.detail,
         "who_can_fix": reason.who_can_fix,
     }
+
+
+def _duty_data(duty: LicenceDuty) -> dict[str, Any]:
+    return {**asdict(duty), "duties": list(duty.duties)}
 
 
 def _reliance_data(reliance: Reliance) -> dict[str, Any]:

@@ -44,7 +44,6 @@ def records(draw, layer=None):
         licensee=draw(st.sampled_from([Licensee.STORE, Licensee.PUBLIC, "SOMEBODY"])),
         cmo_status=draw(st.sampled_from(["NOT_BOUND", "UNKNOWN", "NEW"])),
         statutory_condition_met=draw(st.booleans()),
-        rate_verified_on=draw(days),
         drm_required=draw(st.integers(0, 9)) == 0,
     )
     if draw(st.integers(0, 5)):

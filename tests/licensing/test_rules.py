@@ -5,12 +5,13 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from licensing import tariffs
 from licensing.layers import percent
-from licensing.records import EvidenceItem, NoticeFact
+from licensing.records import EvidenceItem, MembershipFact, NoticeFact, RateFact
 from licensing.rules import decide
 from licensing.terms import Basis, CmoStatus, EvidenceKind, Layer, RecordState, ReviewOutcome, Use
 from licensing.territories import TerritorySet
-from tests.licensing.facts import NOW, RECORDING, approved, ask, both, draft, known, master, part, public, work
+from tests.licensing.facts import NOW, RECORDING, WORK, approved, ask, both, draft, known, master, part, public, work
 
 
 def codes(question, *records, country="DE", **over):
@@ -195,12 +196,213 @@ def test_a_work_outside_the_repertoire_is_not_covered():
     assert codes(ask(), master(), work(Basis.CMO, cmo_in_repertoire=False)) == ["NOT_IN_REPERTOIRE"]
 
 
+def rate(**over):
+    """A verified row of the American tariff for downloads in 2026."""
+    values = {
+        "territory": "US",
+        "use": Use.PERMANENT_DOWNLOAD,
+        "valid_from": date(2026, 1, 1),
+        "valid_to": date(2026, 12, 31),
+        "verified_on": date(2026, 1, 5),
+        "currency": "USD",
+    }
+    return RateFact(**{**values, **over})
+
+
+def statutory(*rates, **over):
+    return work(Basis.STATUTORY, statutory_condition_met=True, tariff="US-115", rates=rates, **over)
+
+
 def test_a_statutory_licence_needs_its_conditions_its_rate_and_its_country():
-    law = work(Basis.STATUTORY, statutory_condition_met=True, rate_verified_on=date(2026, 1, 1))
+    law = statutory(rate())
     assert codes(ask(), master(), law, country="US") == []
     assert codes(ask(), master(), law) == ["STATUTORY_CONDITION"]
-    assert codes(ask(), master(), replace(law, rate_verified_on=None), country="US") == ["RATE_UNVERIFIED"]
     assert codes(ask(), master(), replace(law, statutory_condition_met=False), country="US") == ["STATUTORY_CONDITION"]
+
+
+@pytest.mark.parametrize(
+    "rates",
+    [
+        (),
+        (rate(verified_on=None),),
+        (rate(verified_on=date(2026, 6, 1)),),
+        (rate(territory="CA"),),
+        (rate(use=Use.STREAM),),
+        (rate(valid_from=date(2026, 5, 1)),),
+        (rate(valid_to=date(2026, 2, 28)),),
+        (rate(), rate(tracks_from=2, verified_on=None)),
+        (rate(), rate(valid_from=date(2026, 3, 1), verified_on=None)),
+    ],
+    ids=["none", "unverified", "not yet", "elsewhere", "other use", "not begun", "over", "one size", "replaced"],
+)
+def test_a_rate_that_is_missing_or_unverified_holds_the_sale(rates):
+    assert codes(ask(), master(), statutory(*rates), country="US") == ["RATE_UNVERIFIED"]
+
+
+def test_a_tariff_of_a_society_holds_just_the_countries_that_lack_a_rate():
+    society = work(Basis.CMO, tariff="S", rates=(rate(territory="DE"), rate(territory="AT", verified_on=None)))
+    verdict = decide(ask(), known(master(), society))
+    assert verdict.cleared_countries == ("DE",)
+    assert verdict.codes_in("AT") == ["RATE_UNVERIFIED"]
+
+
+def test_a_record_that_names_no_tariff_needs_no_rate():
+    assert codes(ask(), master(), work(Basis.CMO)) == []
+
+
+@pytest.mark.parametrize("use", [Use.PREVIEW, Use.REDOWNLOAD])
+def test_what_is_not_paid_by_the_copy_needs_no_rate(use):
+    question = ask(use, preview_seconds=30)
+    assert codes(question, master(), statutory(), country="US") == []
+
+
+def test_a_rate_runs_out_with_the_last_day_of_its_country_unless_the_next_is_verified():
+    law = statutory(rate())
+    verdict = decide(ask(), known(master(), law))
+    assert verdict.cleared_until("US") == verdict.good_until == datetime(2027, 1, 1, 5, tzinfo=UTC)
+    following = rate(valid_from=date(2027, 1, 1), valid_to=None, verified_on=date(2026, 3, 1))
+    assert decide(ask(), known(master(), statutory(rate(), following))).cleared_until("US") is None
+    unread = replace(following, verified_on=None, valid_from=date(2026, 7, 1))
+    halved = decide(ask(), known(master(), statutory(rate(), unread)))
+    assert halved.cleared_until("US") == datetime(2026, 7, 1, 4, tzinfo=UTC)
+
+
+def test_a_price_under_the_tariffs_minimum_is_refused_where_the_tariff_is_for():
+    society = work(Basis.CMO, tariff="S", rates=(rate(territory="DE", currency="EUR", minimum_micros=91_001),))
+    for minor, expected in ((9, ["PRICE_BELOW_MINIMUM"]), (10, [])):
+        assert codes(ask(prices=(("EUR", minor),)), master(), society) == expected
+    assert codes(ask(prices=(("USD", 900),)), master(), society) == ["NO_PRICE"]
+
+
+@pytest.mark.parametrize(
+    ("currency", "micros", "minor"), [("EUR", 91_001, 10), ("EUR", 90_000, 9), ("JPY", 1_500_000, 2), ("KWD", 1_001, 2)]
+)
+def test_a_minimum_is_rounded_up_to_what_can_be_charged(currency, micros, minor):
+    assert tariffs.least_minor(currency, micros) == minor
+
+
+def bound(**over):
+    values = {"work": WORK, "member": "kim", "society": "GEMA", "territories": TerritorySet.only("DE", "AT")}
+    return MembershipFact(**{**values, **over})
+
+
+def test_a_writers_mandate_to_a_society_leaves_a_public_licence_without_force_there():
+    public_works = (master(), public(Layer.WORK, "CC BY 4.0"))
+    verdict = decide(ask(), known(*public_works, memberships=(bound(),)))
+    assert verdict.codes_in("DE") == ["CMO_STATUS_UNKNOWN"]
+    assert "GEMA" in verdict.reasons_in("DE")[0].detail
+    assert verdict.is_cleared("US")
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        {"online_excluded": True},
+        {"joined_on": date(2026, 4, 1)},
+        {"left_on": date(2026, 3, 1)},
+        {"work": "another work"},
+        {"territories": TerritorySet.only("US")},
+    ],
+)
+def test_a_mandate_that_is_not_for_this_binds_nothing(over):
+    evidence = known(master(), public(Layer.WORK, "CC BY 4.0"), memberships=(bound(**over),))
+    assert decide(ask(), evidence).is_cleared("DE")
+
+
+def test_a_mandate_nobody_understands_binds_everywhere():
+    evidence = known(
+        master(), public(Layer.WORK, "CC BY 4.0"), memberships=(bound(territories=TerritorySet.only("EU")),)
+    )
+    assert decide(ask(), evidence).cleared == ()
+
+
+def test_a_mandate_that_begins_later_ends_the_licence_on_that_day():
+    evidence = known(master(), public(Layer.WORK, "CC BY 4.0"), memberships=(bound(joined_on=date(2026, 4, 1)),))
+    verdict = decide(ask(), evidence)
+    assert verdict.cleared_until("DE") == verdict.good_until == datetime(2026, 3, 31, 22, tzinfo=UTC)
+    assert verdict.cleared_until("US") is None
+
+
+def test_a_mandate_of_one_writer_leaves_the_others_their_shares():
+    half = part(50)
+    society = work(Basis.CMO, licensor="society", share=half)
+    free = public(Layer.WORK, "CC BY 4.0", licensor="w2", share=half)
+    member = bound(share=half)
+    assert codes(ask(), master(), society, free, memberships=(member,)) == []
+    # Control: nobody knows how much the member holds, so all of it.
+    assert "CMO_STATUS_UNKNOWN" in codes(ask(), master(), society, free, memberships=(bound(),))
+
+
+def test_a_member_cannot_give_away_what_the_society_holds():
+    half = part(50)
+    own = public(Layer.WORK, "CC BY 4.0", licensor="kim", share=half)
+    other = work(licensor="w2", share=half)
+    reasons = decide(ask(), known(master(), own, other, memberships=(bound(share=half),))).reasons_in("DE")
+    assert [(reason.code, reason.share_holder) for reason in reasons] == [
+        ("SHARES_NOT_100", ""),
+        ("CMO_STATUS_UNKNOWN", "kim"),
+    ]
+
+
+def test_a_mandate_takes_nothing_from_a_private_licence():
+    assert codes(ask(), master(), work(), memberships=(bound(),)) == []
+
+
+def test_an_approval_that_needs_a_second_waits_for_it():
+    waiting = approved(draft(Layer.RECORDING), second_needed=True)
+    reasons = decide(ask(), known(waiting, work())).reasons_in("DE")
+    assert [(reason.code, reason.detail) for reason in reasons] == [("NOT_REVIEWED", "waiting for a second reviewer")]
+    assert codes(ask(), approved(draft(Layer.RECORDING), second_needed=True, seconded=True), work()) == []
+
+
+def test_a_record_for_a_catalogue_holds_for_any_sound_but_needs_one():
+    wide = approved(draft(Layer.RECORDING, catalogue=True), sound_sha256="")
+    assert codes(ask(sound_sha256="6" * 64), wide, work()) == []
+    assert codes(ask(sound_sha256=""), wide, work()) == ["EVIDENCE_ALTERED"]
+    assert codes(ask(), replace(wide, catalogue=False), work()) == ["EVIDENCE_ALTERED"]
+
+
+def test_past_buyers_have_a_while_to_fetch_where_the_agreement_gives_them_notice():
+    notice = master(ends_on=date(2026, 2, 20), redownload_rule="NOTICE_PERIOD", territories=TerritorySet.only("DE"))
+    verdict = decide(ask(Use.REDOWNLOAD), known(notice, work()))
+    assert verdict.cleared_until("DE") == verdict.good_until == datetime(2026, 3, 22, 23, tzinfo=UTC)
+    assert codes(ask(), notice, work()) == ["TERM_EXPIRED"]
+    assert codes(ask(Use.REDOWNLOAD), replace(notice, ends_on=date(2026, 2, 1)), work()) == ["TERM_EXPIRED"]
+
+
+def test_a_revoked_record_gives_notice_too_but_a_void_one_never():
+    revoked = replace(
+        master(redownload_rule="NOTICE_PERIOD"), state=RecordState.REVOKED, ended_at=datetime(2026, 3, 1, tzinfo=UTC)
+    )
+    assert codes(ask(Use.REDOWNLOAD), revoked, work()) == []
+    assert codes(ask(Use.REDOWNLOAD), replace(revoked, void_title=True), work()) == ["REVOKED"]
+    assert codes(ask(Use.REDOWNLOAD), replace(revoked, ended_at=None), work()) == ["REVOKED"]
+    assert codes(ask(Use.REDOWNLOAD, at=datetime(2026, 4, 2, tzinfo=UTC)), revoked, work()) == ["TERM_EXPIRED"]
+    assert codes(ask(), revoked, work()) == ["REVOKED"]
+
+
+def test_a_preview_of_unknown_length_is_too_long():
+    assert set(codes(ask(Use.PREVIEW), master(), work())) == {"PREVIEW_TOO_LONG"}
+
+
+def test_a_public_licence_with_nd_stays_one_whatever_the_record_says():
+    assert set(codes(ask(edited=True), *both("CC BY-ND 4.0", edits_allowed=True))) == {"ND_FORBIDS_EDIT"}
+    assert codes(ask(edited=True), master(edits_allowed=True), work(edits_allowed=True)) == []
+    assert set(codes(ask(edited=True), master(), work())) == {"ND_FORBIDS_EDIT"}
+
+
+def test_a_sale_without_any_price_is_none():
+    assert codes(ask(prices=()), *both("CC BY 4.0")) == ["NO_PRICE"]
+    assert set(codes(ask(prices=(("EUR", 0),)), master(uses=frozenset({Use.PERMANENT_DOWNLOAD})), work())) == {
+        "NO_PRICE"
+    }
+
+
+def test_an_odd_identifier_is_a_warning_and_one_of_two_owners_a_refusal():
+    odd = decide(ask(), known(master(), work(), identifier_warning="DEA122400001 on two recordings"))
+    assert odd.is_cleared("DE")
+    assert [warning.code for warning in odd.warnings_in("DE")] == ["IDENTIFIER_SUSPECT"]
+    assert codes(ask(), master(), work(), identifier_conflict="Eve's too") == ["IDENTIFIER_SUSPECT"]
 
 
 def test_a_price_under_the_minimum_is_refused():
