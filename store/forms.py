@@ -15,7 +15,8 @@ from django.db.models import QuerySet
 from catalog.models import TITLE_LENGTH, Recording
 from licensing.territories import COUNTRIES
 from payments.money import Currency, Money
-from store.models import MOST_MINOR, Membership
+from store.models import MOST_MINOR, Membership, SavedReason
+from store.record_fields import PlacesField
 
 OWN_WORKS = (
     "The works and recordings are our own: the performers wrote the works, and no writer is bound by an exclusive "
@@ -117,15 +118,19 @@ class TermsForm(forms.Form):
         initial=WORLD,
         required=False,
     )
-    countries = CountriesField(
+    countries = PlacesField(
         label="Countries",
         required=False,
-        help_text="Two-letter codes, such as DE, AT, CH. Not needed for “Everywhere”.",
+        help_text="Two-letter codes, such as DE, AT, CH, or EU, EEA, EFTA, DACH, BENELUX, NORDICS, BALTICS, UKI as "
+        "they stand today. Not needed for “Everywhere”.",
     )
     starts_on = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
     ends_on = forms.DateField(
         label="Last day", required=False, widget=forms.DateInput(attrs={"type": "date"}), help_text="Empty: no end."
     )
+        data["territories_as_given"] = (
+            "" if where == self.WORLD else str(self.data.get(self.add_prefix("countries"), ""))
+        )
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
