@@ -288,7 +288,7 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_BEAT_SCHEDULE_FILENAME = str(HOME / "run" / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {  # a sweep that found no worker in time is not waited for: the next one does as well
     f"sweep-{app}": {"task": f"{app}.tasks.sweep", "schedule": timedelta(seconds=5), "options": {"expires": 15}}
-    for app in ("transcoding", "store", "payments")
+    for app in ("transcoding", "store", "payments", "licensing")
 }
 
 # Accounts: an e-mail address and a password; confirmations by mail.

@@ -5,6 +5,7 @@ row, whoever asks, and the application's role lacks the privilege (`append_only`
 of a grant, an end, a review, the end of a notice.
 """
 
+from licensing.models.audit import AuditEntry, AuditPending
 from licensing.models.decisions import ClearanceDecision
 from licensing.models.grants import GrantEnd, GrantEvidence, Instrument, LicenceGrant, RightsHolder, evidence_storage
 from licensing.models.notices import Notice, NoticeAward, NoticeEnd, NoticeStep
@@ -12,6 +13,8 @@ from licensing.models.rates import Rate, RateVerification
 from licensing.models.reviews import Review
 
 __all__ = [
+    "AuditEntry",
+    "AuditPending",
     "ClearanceDecision",
     "GrantEnd",
     "GrantEvidence",
