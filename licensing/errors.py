@@ -53,3 +53,21 @@ class NeverDecided(LicensingError):
     """No decision has been made about this recording or release and this use."""
 
     code = "NEVER_DECIDED"
+
+
+class ReviewTwice(LicensingError):
+    """Two reviewers are two people: who approved first cannot be the second as well."""
+
+    code = "REVIEW_TWICE"
+
+
+class AgreementsDiffer(LicensingError):
+    """One word for many records is for records that rest on one agreement."""
+
+    code = "AGREEMENTS_DIFFER"
+
+
+class QuestionRefused(LicensingError):
+    """The question or the answer says nothing, or nobody waits for it any more."""
+
+    code = "QUESTION_REFUSED"

@@ -1,11 +1,18 @@
 """Who may act for which label, and who may review. Asked in views; what may not be seen does not exist (404)."""
 
 from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any
 
+from allauth.account.authentication import get_authentication_records
+from allauth.account.internal.flows.login import record_authentication
+from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
 
 from catalog.models import Party
-from store.errors import NotAllowed, NotOwned
+from store.errors import NotAllowed, NotOwned, SecondFactorMissing
 from store.models import Membership, User
 
 Visitor = User | AnonymousUser
@@ -45,6 +52,47 @@ def require_reviewer(user: Visitor) -> User:
     if not isinstance(user, User) or not may_review(user):
         raise NotAllowed("Only reviewers may do this.")
     return user
+
+
+class Factor(StrEnum):
+    """How far a person has come with her second factor in this session."""
+
+    PROVEN = "PROVEN"
+    UNPROVEN = "UNPROVEN"
+    MISSING = "MISSING"
+
+
+def second_factor(request: HttpRequest) -> Factor:
+    """Whether this session was opened with a second factor that the person still has.
+
+    A session that came by another door (the staff's sign-in asks for a password only) is unproven until she shows it.
+    """
+    if not settings.REVIEW_SECOND_FACTOR:
+        return Factor.PROVEN
+    held = dict(Authenticator.objects.filter(user=request.user.pk).values_list("pk", "type"))
+    if not set(held.values()) - {Authenticator.Type.RECOVERY_CODES}:  # codes on paper only stand in for a factor
+        return Factor.MISSING
+    shown = get_authentication_records(request)
+    proven = any(one.get("method") == "mfa" and one.get("id") in held for one in shown)
+    return Factor.PROVEN if proven else Factor.UNPROVEN
+
+
+def require_second_factor(request: HttpRequest) -> None:
+    """Raises SecondFactorMissing, with the page that helps; asked by every act of a reviewer."""
+    factor = second_factor(request)
+    if factor is Factor.MISSING:
+        message = "Deciding takes a second factor. Set up an authenticator app or a security key, then decide."
+        raise SecondFactorMissing(message, page="mfa_index")
+    if factor is Factor.UNPROVEN:
+        message = "Show your second factor first: you signed in to this session without it."
+        raise SecondFactorMissing(message, page="mfa_reauthenticate")
+
+
+def remember_enrolment(request: HttpRequest, user: User, authenticator: Authenticator, **_signal: Any) -> None:
+    """Whoever sets up her first factor has just shown it; a handler of allauth's `authenticator_added`."""
+    others = Authenticator.objects.filter(user=user).exclude(pk=authenticator.pk)
+    if not others.exclude(type=Authenticator.Type.RECOVERY_CODES).exists():
+        record_authentication(request, user, "mfa", id=authenticator.pk, type=authenticator.type)
 
 
 def join(user: User, label: Party, *, role: str = Membership.Role.MEMBER) -> Membership:

@@ -13,6 +13,10 @@ class StoreConfig(AppConfig):
     def ready(self) -> None:
         import_module("store.celery")  # shared tasks must find our broker from every process, not Celery's default one
         import_module("store.checks")
-        from store import privileges
+        from allauth.mfa.signals import authenticator_added
+
+        from store import access, privileges, saved_reasons
 
         post_migrate.connect(privileges.keep, sender=self, dispatch_uid="store.privileges")
+        post_migrate.connect(saved_reasons.keep, sender=self, dispatch_uid="store.saved_reasons")
+        authenticator_added.connect(access.remember_enrolment, dispatch_uid="store.access")

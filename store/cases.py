@@ -1,26 +1,65 @@
-"""A record before its reviewer: the evidence, what the machine found, the sound, and what an approval would clear."""
+"""A record before its reviewer: the evidence, what the machine found, the sound, and what an approval would clear.
+
+What waits is in `store.waiting`, who else claims it in `store.rivals`; a page finds all of it here.
+"""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
+from typing import Literal
+from uuid import UUID
 
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
 
 from catalog.credits import artist_line
-from catalog.models import Recording, RecordingWork
-from licensing import dossiers, licences, rules
-from licensing.models import LicenceGrant, Review
+from catalog.models import Party, Recording
+from licensing import assessments, dossiers, questions, reviews, rules
+from licensing.models import Instrument, LicenceGrant, Review, ReviewCase
 from licensing.records import Approval, Evidence, Question, evidence_hash
-from licensing.terms import RecordState, ReviewOutcome, Use
-from licensing.territories import COUNTRIES, codes_of
+from licensing.terms import EvidenceKind, RecordState, ReviewOutcome, Use
+from licensing.territories import COUNTRIES, COUNTRY_NAMES, TerritorySet, codes_of
 from licensing.verdicts import Verdict
 from store import access, catalogue, clearing, records
+from store import saved_reasons as texts
 from store.catalogue import Missing
-from store.models import User
+from store.models import SavedReason, User
 from store.records import Kind, Piece, Record
 from store.regions import region_of
+from store.rivals import Rival, rivals
+from store.waiting import (
+    STATES,
+    Filters,
+    Waiting,
+    assess,
+    following,
+    licence_trouble,
+    older_than,
+    options,
+    queue,
+    read_queue,
+    waiting_since,
+)
 from transcoding.models import Finding, Master, Rendition
+
+__all__ = [
+    "STATES",
+    "Filters",
+    "Rival",
+    "Waiting",
+    "assess",
+    "following",
+    "older_than",
+    "options",
+    "queue",
+    "read_queue",
+    "rivals",
+    "waiting_since",
+]
+
+Standing = Literal["cleared", "missing", "excluded"]
 
 
 @dataclass(frozen=True)
@@ -30,23 +69,6 @@ class Found:
     kind: Kind
     word: str
     message: str
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A record in the queue."""
-
-    record: Record
-    artist: str
-    warnings: int
-    own: bool
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.record, name)
-
-    @property
-    def warning_words(self) -> str:
-        return f"{self.warnings} thing{'' if self.warnings == 1 else 's'} to look at"
 
 
 @dataclass(frozen=True)
@@ -72,6 +94,43 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Place:
+    """One country on the map: how it stands, how it would stand after an approval, and what would still be missing.
+
+    `excluded` are the countries that the record itself leaves out. Where a record is about several recordings, a
+    country counts as cleared where all of them are.
+    """
+
+    code: str
+    name: str
+    now: Standing
+    after: Standing
+    reasons: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a version says otherwise than the one before it."""
+
+    field: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Message:
+    """One line of the talk between reviewers and the label."""
+
+    kind: Literal["question", "answer"]
+    text: str
+    by_role: Literal["reviewer", "label"]
+    at: datetime
+    attachment_url: str
+    question_id: UUID
+    open: bool
+
+
+@dataclass(frozen=True)
 class Sound:
     """One recording that a record is about, with what can be heard of it."""
 
@@ -81,83 +140,9 @@ class Sound:
     preview: Rendition | None
 
 
-def queue(*, label: str = "", basis: str = "", layer: str = "") -> QuerySet[LicenceGrant]:
-    """What waits, the oldest first, by label (slug), basis and layer where asked."""
-    found = records.waiting()
-    if label:
-        found = found.filter(submitted_for__slug=label)
-    if basis:
-        found = found.filter(basis=basis)
-    if layer:
-        found = found.filter(layer=layer)
-    return found
-
-
-def options() -> dict[str, list[dict[str, object]]]:
-    """How many wait by label, basis and layer. Three statements."""
-    waiting = records.waiting().order_by()
-    labels = waiting.filter(submitted_for__isnull=False).values("submitted_for__slug", "submitted_for__name")
-    return {
-        "labels": [
-            {"slug": row["submitted_for__slug"], "name": row["submitted_for__name"], "count": row["count"]}
-            for row in labels.annotate(count=Count("pk")).order_by("submitted_for__name")
-        ],
-        "bases": [
-            {"code": row["basis"], "word": records.BASES.get(row["basis"], row["basis"]), "count": row["count"]}
-            for row in waiting.values("basis").annotate(count=Count("pk")).order_by("basis")
-        ],
-        "layers": [
-            {"code": row["layer"], "word": records.LAYERS.get(row["layer"], row["layer"]), "count": row["count"]}
-            for row in waiting.values("layer").annotate(count=Count("pk")).order_by("layer")
-        ],
-    }
-
-
-def read_queue(grants: Iterable[LicenceGrant], *, reviewer: User) -> list[Waiting]:
-    """The rows of the queue with the number of things to look at. A fixed number of statements."""
-    found = records.read(list(grants))
-    recordings = _recordings_of([record.grant for record in found])
-    keys = {key for several in recordings.values() for key in several}
-    noted = _noted(keys)
-    artists = {one.pk: artist_line(one) for one in Recording.objects.filter(pk__in=keys).with_credits()}
-    mine = set(access.label_ids(reviewer))
-    return [
-        Waiting(
-            record=record,
-            artist=next((artists[key] for key in recordings[record.grant.pk]), ""),
-            warnings=sum(noted[key] for key in recordings[record.grant.pk])
-            + (not record.grant.evidence.all())
-            + (_licence_trouble(record.grant) is not None),
-            own=record.grant.submitted_for_id in mine or record.grant.submitted_by == reviewer.actor,
-        )
-        for record in found
-    ]
-
-
-def _recordings_of(grants: Sequence[LicenceGrant]) -> dict[int, list[int]]:
-    """The recordings each grant is about: its own, or all in which its work is heard. One statement."""
-    heard: dict[int, list[int]] = defaultdict(list)
-    works = [grant.work_id for grant in grants if grant.work_id]
-    for work, recording in (
-        RecordingWork.objects.filter(work__in=works).order_by("recording_id").values_list("work", "recording")
-    ):
-        heard[work].append(recording)
-    return {grant.pk: [grant.recording_id] if grant.recording_id else heard[grant.work_id or 0] for grant in grants}
-
-
-def _noted(recordings: Iterable[int]) -> dict[int, int]:
-    """How many findings above a mere note each recording's masters have."""
-    counted = (
-        Finding.objects.filter(~Q(severity=Finding.Severity.NOTE), master__recording__in=set(recordings))
-        .values("master__recording")
-        .annotate(count=Count("pk"))
-    )
-    return defaultdict(int, {row["master__recording"]: row["count"] for row in counted})
-
-
 def sounds(grant: LicenceGrant) -> list[Sound]:
     """What can be heard of a record's recordings, the newest sound of each. Four statements."""
-    keys = _recordings_of([grant])[grant.pk]
+    keys = assessments.recordings_of([grant])[grant.pk]
     masters = clearing.masters_of(keys)
     previews = {
         rendition.master_id: rendition
@@ -185,20 +170,10 @@ def shown_evidence(pieces: Sequence[Piece]) -> str:
     return evidence_hash(piece.instrument.sha256 for piece in pieces) if pieces else ""
 
 
-def _licence_trouble(grant: LicenceGrant) -> licences.LicenceError | None:
-    if grant.basis != "PUBLIC_LICENCE":
-        return None
-    try:
-        licences.parse(grant.licence_url or grant.licence_statement)
-    except licences.LicenceError as error:
-        return error
-    return None
-
-
 def findings(record: Record, pieces: Sequence[Piece], heard: Sequence[Sound]) -> list[Found]:
     """What the machine noticed, the gravest first."""
     found: list[Found] = []
-    trouble = _licence_trouble(record.grant)
+    trouble = licence_trouble(record.grant)
     if trouble is not None:
         found.append(Found("refused", "Licence", str(trouble)))
     elif record.licence_name:
@@ -235,22 +210,33 @@ def findings(record: Record, pieces: Sequence[Piece], heard: Sequence[Sound]) ->
 
 def outcomes(record: Record, heard: Sequence[Sound], *, at: datetime) -> list[Outcome]:
     """Ask the engine, for each recording, as if this record were approved now with this evidence and this sound."""
-    keys = [sound.recording.pk for sound in heard]
-    known = dossiers.load(keys, at=at, hashes=dossiers.hashes_of(keys))
-    resting = records.by_recording(records.read(records.of_recordings(keys)), keys)
+    known, resting = _known(heard, at=at)
     return [_outcome(record, sound, known[sound.recording.pk], resting[sound.recording.pk], at=at) for sound in heard]
 
 
+def _known(heard: Sequence[Sound], *, at: datetime) -> tuple[dict[int, Evidence], dict[int, list[Record]]]:
+    """The evidence about what is heard, and the records it rests on."""
+    keys = [sound.recording.pk for sound in heard]
+    known = dossiers.load(keys, at=at, hashes=dossiers.hashes_of(keys))
+    return known, records.by_recording(records.read(records.of_recordings(keys)), keys)
+
+
 def _outcome(record: Record, sound: Sound, evidence: Evidence, resting: Sequence[Record], *, at: datetime) -> Outcome:
-    digest = sound.master.sound_sha256 if sound.master else ""
-    question = Question(Use.PERMANENT_DOWNLOAD, at, sound_sha256=digest)
-    verdict = rules.decide(question, _as_if_approved(evidence, str(record.record_id), digest))
+    verdict = _decide(sound, _as_if_approved(evidence, str(record.record_id), _digest(sound)), at=at)
     return Outcome(
         title=sound.recording.full_title,
         countries=verdict.cleared_countries,
         reasons=catalogue.reasons(verdict, resting),
         regions=_regions(verdict),
     )
+
+
+def _digest(sound: Sound) -> str:
+    return sound.master.sound_sha256 if sound.master else ""
+
+
+def _decide(sound: Sound, evidence: Evidence, *, at: datetime) -> Verdict:
+    return rules.decide(Question(Use.PERMANENT_DOWNLOAD, at, sound_sha256=_digest(sound)), evidence)
 
 
 def _as_if_approved(evidence: Evidence, record_id: str, sound_sha256: str) -> Evidence:
@@ -271,24 +257,163 @@ def _regions(verdict: Verdict) -> list[Region]:
     return [Region(name, found[name]) for name in sorted(found)]
 
 
+def world(record: Record, heard: Sequence[Sound], *, at: datetime | None = None) -> list[Place]:
+    """Every country, as it stands now and as it would with this record approved. A fixed number of statements."""
+    at = at or timezone.now()
+    known, resting = _known(heard, at=at)
+    now, after = 0, 0
+    missing: dict[str, dict[str, None]] = defaultdict(dict)
+    for place, sound in enumerate(heard):
+        evidence = known[sound.recording.pk]
+        approved = _decide(sound, _as_if_approved(evidence, str(record.record_id), _digest(sound)), at=at)
+        cleared = _decide(sound, evidence, at=at).cleared_mask
+        now = cleared if not place else now & cleared
+        after = approved.cleared_mask if not place else after & approved.cleared_mask
+        for reason in catalogue.reasons(approved, resting[sound.recording.pk]):
+            for code in reason.countries:
+                missing[code][reason.text] = None
+    inside = TerritorySet(record.grant.territory_mode, frozenset(record.grant.territories)).mask
+    cleared_now, cleared_after, meant = (frozenset(codes_of(mask)) for mask in (now, after, inside))
+    return [
+        Place(
+            code,
+            COUNTRY_NAMES[code],
+            _standing(code, cleared_now, meant),
+            _standing(code, cleared_after, meant),
+            tuple(missing[code]),
+        )
+        for code in COUNTRIES
+    ]
+
+
+def _standing(code: str, cleared: frozenset[str], meant: frozenset[str]) -> Standing:
+    if code in cleared:
+        return "cleared"
+    return "missing" if code in meant else "excluded"
+
+
+_TERMS: Mapping[str, Callable[[Record], object]] = {
+    "Basis": lambda one: one.basis_word,
+    "Licensor": lambda one: one.licensor,
+    "Agreement": lambda one: one.grant.agreement,
+    "Licence": lambda one: one.grant.licence_url,
+    "Statement": lambda one: one.grant.licence_statement,
+    "Uses": lambda one: one.uses_words,
+    "Countries": lambda one: one.where,
+    "From": lambda one: one.grant.starts_on,
+    "Until": lambda one: one.grant.ends_on,
+    "Share": lambda one: one.share,
+    "Exclusive": lambda one: one.grant.exclusive,
+    "Longest preview": lambda one: one.grant.preview_max_seconds,
+    "Downloading again": lambda one: one.grant.get_redownload_rule_display(),
+    "Free downloads": lambda one: one.grant.free_consent,
+    "Edits allowed": lambda one: one.grant.edits_allowed,
+    "Copy protection asked for": lambda one: one.grant.drm_required,
+    "Lowest price": lambda one: _price(one.grant),
+    "Writers and societies": lambda one: one.grant.get_cmo_status_display(),
+    "Society": lambda one: " ".join(part for part in (one.grant.cmo_name, one.grant.cmo_licence_number) if part),
+    "Mandate proven": lambda one: one.grant.cmo_mandate_proven,
+    "In its repertoire": lambda one: one.grant.cmo_in_repertoire,
+    "Statutory condition met": lambda one: one.grant.statutory_condition_met,
+    "Tariff": lambda one: one.grant.tariff,
+    "Other people's music": lambda one: one.grant.get_material_display() if one.grant.material else "",
+}
+
+
+def changes(record: Record) -> list[Change]:
+    """What this version says otherwise than the one before; nothing where it is the first. A fixed number of
+    statements."""
+    if record.grant.supersedes_id is None:
+        return []
+    older = LicenceGrant.objects.select_related("licensor__party").get(pk=record.grant.supersedes_id)
+    before = Record(older, RecordState.SUBMITTED, "")
+    said = ((field, _word(term(before)), _word(term(record))) for field, term in _TERMS.items())
+    found = [Change(field, old, new) for field, old, new in said if old != new]
+    old_papers = {piece.sha256: piece for piece in older.evidence.all()}
+    new_papers = {piece.sha256: piece for piece in record.grant.evidence.all()}
+    gone = [Change("Evidence", _paper(piece), "") for key, piece in old_papers.items() if key not in new_papers]
+    come = [Change("Evidence", "", _paper(piece)) for key, piece in new_papers.items() if key not in old_papers]
+    return [*found, *gone, *come]
+
+
+def _word(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, date):
+        return f"{value:%-d %B %Y}"
+    return "" if value is None else str(value)
+
+
+def _price(grant: LicenceGrant) -> str:
+    return "" if grant.price_minimum_minor is None else f"{grant.price_minimum_minor} {grant.price_currency} (minor)"
+
+
+def _paper(piece: Instrument) -> str:
+    return f"{records.EVIDENCE.get(piece.kind, piece.kind)}, {piece.sha256[:12]}"
+
+
+def thread(record: Record, *, label: Party | None = None) -> list[Message]:
+    """What was asked and answered about a record in all its versions, the oldest first. One statement.
+
+    Attachments point to the reviewers' desk, or with `label` to that label's studio.
+    """
+    found = []
+    for asked in questions.of_record(record.record_id):
+        told = getattr(asked, "answer", None)
+        found.append(Message("question", asked.text, "reviewer", asked.at, "", asked.public_id, told is None))
+        if told is not None:
+            paper = told.instrument
+            url = _attachment_url(paper, label) if paper is not None and paper.file else ""
+            found.append(Message("answer", told.text, "label", told.at, url, asked.public_id, open=False))
+    return found
+
+
+def _attachment_url(paper: Instrument, label: Party | None) -> str:
+    if label is None:
+        return reverse("review-evidence", args=[paper.public_id])
+    return reverse("studio-evidence", args=[label.slug, paper.public_id])
+
+
+def saved_reasons(kind: SavedReason.Kind | str = SavedReason.Kind.REFUSAL) -> list[SavedReason]:
+    return texts.saved(kind)
+
+
+def sharing_agreement(record: Record) -> list[Record]:
+    """The records that wait and rest on the same agreement as this one, itself among them; what `reviews.decide_all`
+    takes together. A fixed number of statements."""
+    grant = record.grant
+    papers = [piece.sha256 for piece in grant.evidence.all() if piece.kind == EvidenceKind.AGREEMENT]
+    pieces = {piece.sha256 for piece in grant.evidence.all()}
+    alike = Q(evidence__sha256__in=papers or pieces)
+    if grant.agreement:
+        alike |= Q(agreement=grant.agreement, licensor=grant.licensor_id)
+    candidates = list(records.waiting().filter(alike | Q(pk=grant.pk)).distinct())
+    return records.read([one for one in candidates if reviews.share_one_agreement([grant, one])])
+
+
+def shown_all(listed: Sequence[Record]) -> dict[int, tuple[str, str]]:
+    """The evidence and sound hashes of many records by grant, as `shown_evidence` and `shown_sound` give them for
+    one. Two statements."""
+    masters = clearing.masters_of(one.grant.recording_id for one in listed if one.grant.recording_id)
+    return {
+        one.grant.pk: (
+            evidence_hash(piece.sha256 for piece in one.grant.evidence.all()) if one.grant.evidence.all() else "",
+            masters[one.grant.recording_id].sound_sha256 if one.grant.recording_id in masters else "",
+        )
+        for one in listed
+    }
+
+
 def why_not(record: Record, reviewer: User) -> str:
     """Why this reviewer may not decide this record; empty where she may."""
-    if dossiers.is_independent(record.grant, actor=reviewer.actor, label_ids=access.label_ids(reviewer)):
-        return ""
-    if record.grant.submitted_by == reviewer.actor:
-        return "You handed this record in yourself; another reviewer decides it."
-    return f"You belong to {record.label}; another reviewer decides it."
-
-
-def waiting_since() -> tuple[int, datetime | None]:
-    """How many records wait, and since when the oldest does. One statement."""
-    found = records.waiting().order_by().aggregate(total=Count("pk"), oldest=Min("created_at"))
-    return found["total"], found["oldest"]
-
-
-def older_than(grant: LicenceGrant) -> Q:
-    """The records that stand before this one in the queue."""
-    return Q(created_at__lt=grant.created_at) | Q(created_at=grant.created_at, pk__lt=grant.pk)
+    if not dossiers.is_independent(record.grant, actor=reviewer.actor, label_ids=access.label_ids(reviewer)):
+        if record.grant.submitted_by == reviewer.actor:
+            return "You handed this record in yourself; another reviewer decides it."
+        return f"You belong to {record.label}; another reviewer decides it."
+    first = reviews.first_approval(record.grant)
+    if first is not None and first.reviewer == reviewer.actor:
+        return "You approved this record; a second reviewer decides now."
+    return ""
 
 
 @dataclass(frozen=True)
@@ -305,11 +430,11 @@ class Decided:
 
     @property
     def kind(self) -> Kind:
-        return records.STATES[self.review.outcome][0]
+        return records.STATES[self.record.state][0]
 
     @property
     def word(self) -> str:
-        return records.STATES[self.review.outcome][1]
+        return records.STATES[self.record.state][1]
 
     @property
     def reason(self) -> str:
@@ -320,23 +445,37 @@ class Decided:
 
 
 def read_reviews(found: Iterable[Review]) -> list[Decided]:
-    """Reviews with their records; the grants must be joined. One statement for the people."""
+    """Reviews with their records; the grants must be joined. Two statements: for the people, and for the approvals
+    that wait for another."""
     listed = list(found)
+    waiting = ReviewCase.objects.filter(grant__in=[review.grant_id for review in listed], seconding=True)
+    waits = set(waiting.values_list("grant", flat=True))
+    alone = {review.pk for review in listed if review.second_needed and review.grant_id in waits}
     who = records.people(review.reviewer for review in listed)
     return [
-        Decided(review, Record(review.grant, review.outcome, review.reason), who[review.reviewer]) for review in listed
+        Decided(
+            review,
+            Record(review.grant, "SECONDING" if review.pk in alone else review.outcome, review.reason),
+            who[review.reviewer],
+        )
+        for review in listed
     ]
 
 
 def claim(record: Record) -> str:
     """What is asked of the reviewer, in one sentence."""
-    what = "the recording" if record.layer == "RECORDING" else "the work"
+    what = _what(record.grant)
     if record.grant.basis == "PUBLIC_LICENCE":
         name = record.licence_name or "a licence we do not know"
         return f"{record.licensor} is said to have put {what} under {name}. Does the evidence show it?"
     return (
         f"{record.licensor} is said to allow us these uses of {what}: {record.uses_words}. Does the evidence show it?"
     )
+
+
+def _what(grant: LicenceGrant) -> str:
+    kind = "recording" if grant.layer == "RECORDING" else "work"
+    return f"every {kind} of {grant.catalogue}" if grant.catalogue_id else f"the {kind}"
 
 
 @dataclass(frozen=True)

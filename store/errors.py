@@ -104,6 +104,13 @@ class NotAllowed(StoreError):
     status = 403
 
 
+class SecondFactorMissing(StoreError):
+    """Deciding takes more than a password. `data["page"]` names the page where the person can mend that."""
+
+    code = "SECOND_FACTOR"
+    status = 403
+
+
 class RefundRefused(StoreError):
     code = "REFUND_REFUSED"
     status = 409

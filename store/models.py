@@ -136,7 +136,10 @@ class DeliveryLine(models.Model):
 
     class Meta:
         ordering = ["pk"]
-        indexes = [models.Index(fields=["file_sha256"], name="deliveryline_file")]
+        indexes = [
+            models.Index(fields=["file_sha256"], name="deliveryline_file"),
+            models.Index(fields=["code"], condition=~Q(code=""), name="deliveryline_code"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.path}: {self.outcome}"
@@ -493,6 +496,221 @@ class ReviewDue(models.Model):
 
     def __str__(self) -> str:
         return f"recording {self.recording_id}: {self.cause}"
+
+
+class Letter(models.Model):
+    """A mail that is owed. Written in the transaction of what it tells; sent once, by a worker, some time after."""
+
+    kind = models.CharField(max_length=30)
+    about = models.CharField(max_length=100)
+    recipient = models.EmailField()
+    subject = models.CharField(max_length=200)
+    body = models.TextField()
+    owed_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True, blank=True)
+    failures = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "about", "recipient"], name="letter_once"),
+        ]
+        indexes = [models.Index(fields=["owed_at"], condition=Q(sent_at=None), name="letter_owed")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} about {self.about}"
+
+
+class Demand(models.Model):
+    """What somebody from outside demands through the public form, until the desk has made a notice of it, or not.
+
+    It counts for nothing before its sender has confirmed it from her own mailbox. `address_sha256` is a keyed hash of
+    the address it came from, for the limits alone.
+    """
+
+    class State(models.TextChoices):
+        UNCONFIRMED = "UNCONFIRMED", "not confirmed by mail yet"
+        WAITING = "WAITING", "waits for the desk"
+        ENTERED = "ENTERED", "became a notice"
+        REFUSED = "REFUSED", "refused"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    kind = models.CharField(max_length=10, choices=[("TAKEDOWN", "Takedown"), ("DISPUTE", "Dispute")])
+    layer = models.CharField(max_length=10, blank=True)
+    recording = models.ForeignKey("catalog.Recording", models.PROTECT, null=True, blank=True, related_name="+")
+    work = models.ForeignKey("catalog.Work", models.PROTECT, null=True, blank=True, related_name="+")
+    release = models.ForeignKey("catalog.Release", models.PROTECT, null=True, blank=True, related_name="+")
+    label = models.ForeignKey("catalog.Party", models.PROTECT, null=True, blank=True, related_name="+")
+    name = models.CharField(max_length=200)
+    email = models.EmailField()
+    on_behalf_of = models.CharField(max_length=200, blank=True)
+    statement = models.TextField()
+    instrument = models.ForeignKey("licensing.Instrument", models.PROTECT, null=True, blank=True, related_name="+")
+    address_sha256 = models.CharField(max_length=64)
+    made_at = models.DateTimeField()
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    state = models.CharField(max_length=12, choices=State, default=State.UNCONFIRMED)
+    reason = models.TextField(blank=True)
+    decided_by = models.CharField(max_length=100, blank=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    notice = models.OneToOneField("licensing.Notice", models.PROTECT, null=True, blank=True, related_name="+")
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=one_of("recording", "work", "release", "label"), name="demand_one_subject"
+            ),
+            models.CheckConstraint(condition=Q(kind__in=["TAKEDOWN", "DISPUTE"]), name="demand_kind_known"),
+            models.CheckConstraint(
+                condition=Q(state="UNCONFIRMED") | Q(confirmed_at__isnull=False), name="demand_confirmed_first"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="ENTERED", notice__isnull=False) | (~Q(state="ENTERED") & Q(notice=None)),
+                name="demand_entered_has_notice",
+            ),
+            models.CheckConstraint(condition=~Q(state="REFUSED") | ~Q(reason=""), name="demand_refusal_reasoned"),
+        ]
+        indexes = [
+            models.Index(fields=["state", "id"], name="demand_by_state"),
+            models.Index(fields=["email", "made_at"], name="demand_by_sender"),
+            models.Index(fields=["address_sha256", "made_at"], name="demand_by_address"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} by {self.name}"
+
+
+class HeldShare(models.Model):
+    """Money of a sale that waits because the right behind it is in dispute: how much, of which holder, since when.
+
+    Nothing here moves but the release: the ledger's transfer that paid it out once the dispute had ended.
+    """
+
+    line = models.ForeignKey(OrderLine, models.PROTECT, related_name="held_shares")
+    recording = models.ForeignKey("catalog.Recording", models.PROTECT, related_name="+")
+    layer = models.CharField(max_length=20)
+    holder = models.ForeignKey("licensing.RightsHolder", models.PROTECT, related_name="+")
+    payee = models.ForeignKey("payments.Payee", models.PROTECT, null=True, blank=True, related_name="+")
+    account = models.ForeignKey("payments.Account", models.PROTECT, related_name="+")
+    micros = models.BigIntegerField()
+    notice = models.ForeignKey("licensing.Notice", models.PROTECT, null=True, blank=True, related_name="+")
+    reason = models.CharField(max_length=40)
+    held_at = models.DateTimeField()
+    released_at = models.DateTimeField(null=True, blank=True)
+    release_reference = models.CharField(max_length=160, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["line", "recording", "layer", "holder", "payee"],
+                name="heldshare_once",
+                nulls_distinct=False,
+            ),
+            models.CheckConstraint(condition=Q(layer__in=["RECORDING", "WORK"]), name="heldshare_layer_known"),
+            models.CheckConstraint(condition=Q(micros__gt=0), name="heldshare_is_money"),
+            models.CheckConstraint(
+                condition=Q(released_at=None, release_reference="")
+                | (Q(released_at__isnull=False) & ~Q(release_reference="")),
+                name="heldshare_release_whole",
+            ),
+        ]
+        indexes = [models.Index(fields=["recording"], condition=Q(released_at=None), name="heldshare_waiting")]
+
+    def __str__(self) -> str:
+        return f"{self.micros} of line {self.line_id}"
+
+
+class RefundCase(models.Model):
+    """A track of a paid line was void: its buyer is owed something, and this says what came of it.
+
+    A line that holds nothing else is refunded by itself (REFUND). What a part of an album is worth is for people to say.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "OPEN", "the desk decides"
+        REFUND = "REFUND", "the line is given back"
+        SETTLED = "SETTLED", "settled otherwise"
+
+    line = models.ForeignKey(OrderLine, models.PROTECT, related_name="refund_cases")
+    track = models.ForeignKey("catalog.Track", models.PROTECT, related_name="+")
+    cause = models.CharField(max_length=200)
+    state = models.CharField(max_length=8, choices=State, default=State.OPEN)
+    opened_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+    closed_by = models.CharField(max_length=100, blank=True)
+    note = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["line", "track"], name="refundcase_once"),
+            models.CheckConstraint(
+                condition=Q(state="OPEN", closed_at=None) | (~Q(state="OPEN") & Q(closed_at__isnull=False)),
+                name="refundcase_closed_has_time",
+            ),
+            models.CheckConstraint(condition=~Q(state="SETTLED") | ~Q(note=""), name="refundcase_settled_reasoned"),
+        ]
+        indexes = [models.Index(fields=["state"], condition=Q(state="OPEN"), name="refundcase_open")]
+
+    def __str__(self) -> str:
+        return f"track {self.track_id} of line {self.line_id}"
+
+
+class ExpiryLook(models.Model):
+    """Somebody looked, so many days before a record's last day, what would go off sale with it. Once each."""
+
+    grant = models.ForeignKey("licensing.LicenceGrant", models.PROTECT, related_name="+")
+    days = models.PositiveIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["grant", "days"], name="expirylook_once")]
+
+    def __str__(self) -> str:
+        return f"grant {self.grant_id}, {self.days} days before"
+
+
+class ExpiryWarning(models.Model):
+    """A label was told what goes off sale when a record ends. `lost` lists the first titles with their countries."""
+
+    grant = models.ForeignKey("licensing.LicenceGrant", models.PROTECT, related_name="+")
+    label = models.ForeignKey("catalog.Party", models.PROTECT, related_name="+")
+    days = models.PositiveIntegerField()
+    recordings = models.PositiveIntegerField()
+    lost = models.JSONField()
+    told = models.PositiveIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [models.UniqueConstraint(fields=["grant", "label", "days"], name="expirywarning_once")]
+
+    def __str__(self) -> str:
+        return f"label {self.label_id} told of grant {self.grant_id}, {self.days} days before"
+
+
+class SavedReason(models.Model):
+    """Words that reviewers say again and again: a refusal's reason, or a question to the label."""
+
+    class Kind(models.TextChoices):
+        REFUSAL = "REFUSAL", "Reason of a refusal"
+        QUESTION = "QUESTION", "Question to the label"
+
+    code = models.SlugField(max_length=40, unique=True)
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.REFUSAL)
+    text = models.CharField(max_length=500)
+    position = models.PositiveSmallIntegerField(default=100)
+    retired_at = models.DateTimeField(null=True, blank=True)
+    saved_by = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        ordering = ["kind", "position", "pk"]
+        constraints = [models.CheckConstraint(name="saved_reason_says_something", condition=~Q(text=""))]
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class EvidencePages(models.Model):

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from catalog.credits import artist_line
 from catalog.models import Party, Recording, RecordingWork
-from licensing import instruments, licences, reviews
+from licensing import instruments, licences, questions, reviews
 from licensing.models import GrantEnd, Instrument, LicenceGrant, Review
 from licensing.terms import Basis, EndKind, EvidenceKind, RecordState, ReviewOutcome, TerritoryMode
 from store.models import User
@@ -22,6 +22,7 @@ Kind = Literal["cleared", "waiting", "refused", ""]
 
 STATES: dict[str, tuple[Kind, str]] = {
     "SUBMITTED": ("waiting", "In review"),
+    "SECONDING": ("waiting", "Approved once"),
     "APPROVED": ("cleared", "Approved"),
     "REFUSED": ("refused", "Refused"),
     "SUSPENDED": ("waiting", "Suspended"),
@@ -53,15 +54,15 @@ USES = {
 }
 EVIDENCE: dict[str, str] = {
     EvidenceKind.TAG_STATEMENT: "Statement in the file's tags",
-    EvidenceKind.AGREEMENT: "Agreement",
     EvidenceKind.STATEMENT: "Statement, as it was given",
-    EvidenceKind.DECLARATION: "The label's declaration",
+    EvidenceKind.AGREEMENT: "Agreement",
     EvidenceKind.CHAIN_OF_TITLE: "Chain of title",
     EvidenceKind.SOCIETY_LICENCE: "A society's licence",
+    EvidenceKind.DECLARATION: "The label's declaration",
     EvidenceKind.LICENCE_PAGE: "The licence's page",
-}
     EvidenceKind.PUBLIC_DOMAIN_PROOF: "Proof of the public domain",
     EvidenceKind.LETTER: "Letter",
+}
 TASKS = {"deliver": "the delivery command", "demo": "the demonstration"}
 
 
@@ -93,11 +94,11 @@ class Record:
 
     @property
     def waits(self) -> bool:
-        return self.state == RecordState.SUBMITTED
+        return self.state in {"SUBMITTED", "SECONDING"}
 
     @property
     def can_end(self) -> bool:
-        return self.state in {"SUBMITTED", "APPROVED", "SUSPENDED"}
+        return self.state in {"SUBMITTED", "SECONDING", "APPROVED", "SUSPENDED"}
 
     @property
     def layer(self) -> str:
@@ -217,7 +218,7 @@ class Piece:
 def newest() -> QuerySet[LicenceGrant]:
     """The newest version of every record, with all that `read` needs: nine statements whatever the number."""
     return LicenceGrant.objects.filter(successor=None).select_related(
-        "licensor__party", "submitted_for", "recording", "work"
+        "licensor__party", "submitted_for", "recording", "work", "case"
     )
 
 
@@ -227,7 +228,6 @@ def of_label(label: Party) -> QuerySet[LicenceGrant]:
     return newest().filter(Q(submitted_for=label) | Q(recording__label=label) | Q(Exists(works)))
 
 
-def of_recordings(recordings: Iterable[int]) -> QuerySet[LicenceGrant]:
 def rest_on(instrument: Instrument, labels: Iterable[int]) -> bool:
     """Whether a record, in any of its versions, that concerns one of these labels rests on the evidence."""
     keys = list(labels)
@@ -236,6 +236,7 @@ def rest_on(instrument: Instrument, labels: Iterable[int]) -> bool:
     return bool(keys) and LicenceGrant.objects.filter(mine, evidence=instrument).exists()
 
 
+def of_recordings(recordings: Iterable[int]) -> QuerySet[LicenceGrant]:
     """The records about these recordings and about the works in them."""
     keys = list(recordings)
     works = RecordingWork.objects.filter(work=OuterRef("work"), recording__in=keys)
@@ -243,7 +244,7 @@ def rest_on(instrument: Instrument, labels: Iterable[int]) -> bool:
 
 
 def waiting() -> QuerySet[LicenceGrant]:
-    """Records on which nobody has decided and which have not ended, the oldest first, with what `read` needs."""
+    """Records that wait for a reviewer, the riskiest first, with what `read` needs."""
     return reviews.queue()
 
 
@@ -251,10 +252,9 @@ def read(grants: QuerySet[LicenceGrant] | Sequence[LicenceGrant], *, at: datetim
     """The records in words. Six statements beside the one for the grants, however many there are."""
     at = at or timezone.now()
     found = list(grants)
-    decided: dict[int, Review] = {
-        review.grant_id: review
-        for review in Review.objects.filter(grant__in=[grant.pk for grant in found]).order_by("pk")
-    }
+    said: dict[int, list[Review]] = defaultdict(list)
+    for review in Review.objects.filter(grant__in=[grant.pk for grant in found]).order_by("pk"):
+        said[review.grant_id].append(review)
     ends: dict[uuid.UUID, GrantEnd] = {}
     for end in (
         GrantEnd.objects.filter(grant__record_id__in={grant.record_id for grant in found}, at__lte=at)
@@ -269,7 +269,7 @@ def read(grants: QuerySet[LicenceGrant] | Sequence[LicenceGrant], *, at: datetim
     return [
         Record(
             grant,
-            *_state(grant, decided.get(grant.pk), ends.get(grant.record_id), at),
+            *_state(grant, said[grant.pk], ends.get(grant.record_id), at),
             artist=lines.get(grant.recording_id or 0, ""),
             submitter=who[grant.submitted_by],
         )
@@ -277,21 +277,34 @@ def read(grants: QuerySet[LicenceGrant] | Sequence[LicenceGrant], *, at: datetim
     ]
 
 
-def _state(grant: LicenceGrant, review: Review | None, end: GrantEnd | None, at: datetime) -> tuple[str, str]:
+def _state(grant: LicenceGrant, said: Sequence[Review], end: GrantEnd | None, at: datetime) -> tuple[str, str]:
     """Where the record stands now and the reason last given; an end outweighs a review."""
+    review = said[-1] if said else None
     if end is not None and end.kind != EndKind.RESUMED:
         return ("REVOKED" if end.kind == EndKind.REVOKED else "SUSPENDED"), end.reason
     if review is None:
         return RecordState.SUBMITTED, ""
     if review.outcome == ReviewOutcome.REFUSED:
         return RecordState.REFUSED, review.reason
+    if review.second_needed and not is_seconded(review, said):
+        return "SECONDING", ""
     if grant.ends_on is not None and grant.ends_on < at.date():
         return "EXPIRED", ""
     return RecordState.APPROVED, ""
 
 
+def is_seconded(review: Review, said: Sequence[Review]) -> bool:
+    """Whether, since the last refusal, somebody else approved the same evidence and the same sound."""
+    refused = max((place for place, one in enumerate(said) if one.outcome == ReviewOutcome.REFUSED), default=-1)
+    return any(
+        other.reviewer != review.reviewer
+        and (other.evidence_sha256, other.sound_sha256) == (review.evidence_sha256, review.sound_sha256)
+        for other in said[refused + 1 :]
+    )
+
+
 def history(record: Record) -> list[Event]:
-    """All that happened to a record in all its versions, the oldest first."""
+    """All that happened to a record in all its versions, the oldest first: what was said, asked, answered, ended."""
     versions = LicenceGrant.objects.filter(record_id=record.record_id).prefetch_related(
         Prefetch("reviews", Review.objects.order_by("pk")), Prefetch("ends", GrantEnd.objects.order_by("pk"))
     )
@@ -299,12 +312,19 @@ def history(record: Record) -> list[Event]:
     for grant in versions:
         word = "Handed in" if grant.version == 1 else f"Version {grant.version} handed in"
         rows.append((grant.created_at, word, grant.submitted_by, "", ""))
-        for review in grant.reviews.all():
-            kind, said = STATES[review.outcome]
-            rows.append((review.at, said, review.reviewer, kind, review.reason))
+        said = list(grant.reviews.all())
+        for place, review in enumerate(said):
+            alone = review.second_needed and not is_seconded(review, said[:place])
+            kind, word = STATES["SECONDING" if alone else review.outcome]
+            rows.append((review.at, word, review.reviewer, kind, review.reason))
         for end in grant.ends.all():
-            kind, said = ENDS[end.kind]
-            rows.append((end.at, said, end.actor, kind, end.reason))
+            kind, word = ENDS[end.kind]
+            rows.append((end.at, word, end.actor, kind, end.reason))
+    for asked in questions.of_record(record.record_id):
+        rows.append((asked.at, "Asked the label", asked.asked_by, "waiting", asked.text))
+        told = getattr(asked, "answer", None)
+        if told is not None:
+            rows.append((told.at, "The label answered", told.answered_by, "", told.text))
     who = people(row[2] for row in rows)
     return [
         Event(at, word, who[actor], kind, reason) for at, word, actor, kind, reason in sorted(rows, key=lambda r: r[0])

@@ -265,6 +265,12 @@ MASTER_MAX_BYTES = number("MASTER_MAX_BYTES", 2 * 1024**3)
 MASTER_MAX_SECONDS = number("MASTER_MAX_SECONDS", 6 * 3600)
 PREVIEW_SECONDS = number("PREVIEW_SECONDS", 30)
 
+# The reviewers' desk: how long a record may wait, and above which risk or value two reviewers must approve it.
+REVIEW_SLA_HOURS = number("REVIEW_SLA_HOURS", 24)
+REVIEW_TWO_ABOVE_RISK = number("REVIEW_TWO_ABOVE_RISK", 60)
+REVIEW_TWO_ABOVE_MINOR = number("REVIEW_TWO_ABOVE_MINOR", 50_000)
+REVIEW_SECOND_FACTOR = flag("REVIEW_SECOND_FACTOR", default=True)
+
 # Messages only ring bells: what is owed is rows, and the sweeps ring again. So a lost message costs seconds, a doubled
 # one nothing, and a web request waits for the broker no longer than it must.
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")

@@ -1,8 +1,8 @@
 """Rights holders, what they allow, the evidence for it, and what the store concluded.
 
-Everything here except `RightsHolder` is append-only: triggers (migration `0002_promises`) refuse to change or delete a
-row, whoever asks, and the application's role lacks the privilege (`append_only`). A change is a new row: a new version
-of a grant, an end, a review, the end of a notice.
+Everything here except `RightsHolder` and `ReviewCase` is append-only: triggers (migration `0002_promises`) refuse to
+change or delete a row, whoever asks, and the application's role lacks the privilege (`append_only`). A change is a new
+row: a new version of a grant, an end, a review, the end of a notice.
 """
 
 from licensing.models.audit import AuditEntry, AuditPending
@@ -10,9 +10,11 @@ from licensing.models.decisions import ClearanceDecision
 from licensing.models.grants import GrantEnd, GrantEvidence, Instrument, LicenceGrant, RightsHolder, evidence_storage
 from licensing.models.notices import Notice, NoticeAward, NoticeEnd, NoticeStep
 from licensing.models.rates import Rate, RateVerification
-from licensing.models.reviews import Review
+from licensing.models.reclearing import Reclearance
+from licensing.models.reviews import Answer, Question, Review, ReviewCase
 
 __all__ = [
+    "Answer",
     "AuditEntry",
     "AuditPending",
     "ClearanceDecision",
@@ -24,9 +26,11 @@ __all__ = [
     "NoticeAward",
     "NoticeEnd",
     "NoticeStep",
+    "Question",
     "Rate",
     "RateVerification",
     "Review",
+    "ReviewCase",
     "RightsHolder",
     "evidence_storage",
 ]

@@ -1,11 +1,13 @@
-"""What reviewers said about grants."""
+"""What waits for reviewers, what they asked and were told, and what they said."""
+
+import uuid
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
 from licensing.models.columns import choices, one_of
-from licensing.models.grants import LicenceGrant
+from licensing.models.grants import Instrument, LicenceGrant
 from licensing.terms import ReviewOutcome
 
 
@@ -42,3 +44,68 @@ class Review(models.Model):
 
     def __str__(self) -> str:
         return f"{self.outcome} by {self.reviewer}"
+
+
+class ReviewCase(models.Model):
+    """A grant that waits for a reviewer. Triggers open a case with each grant and close it with the word that settles
+    it, by whatever route these come; so the queue is as long as the work, however many records there are.
+
+    `seconding` says that one reviewer approved and another must follow. The rest is the risk as it was last worked out
+    (`licensing.risk`): it orders the queue and may change with every new fact, so nothing here is evidence.
+    """
+
+    grant = models.OneToOneField(LicenceGrant, on_delete=models.CASCADE, related_name="case")
+    opened_at = models.DateTimeField()
+    seconding = models.BooleanField(default=False)
+    points = models.IntegerField(default=0)
+    reasons = ArrayField(models.CharField(max_length=20), default=list, blank=True)
+    same_sound = models.BooleanField(default=False)
+    same_code = models.BooleanField(default=False)
+    value_minor = models.BigIntegerField(default=0)
+    second_needed = models.BooleanField(default=False)
+    assessed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(name="case_order", fields=["-points", "opened_at", "grant"]),
+            models.Index(name="case_to_assess", fields=["assessed_at"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.grant_id} with {self.points} points"
+
+
+class Question(models.Model):
+    """What a reviewer asks the label about a record before she decides; it stands with the version she read."""
+
+    append_only = True
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    grant = models.ForeignKey(LicenceGrant, on_delete=models.PROTECT, related_name="questions")
+    text = models.TextField()
+    asked_by = models.CharField(max_length=100)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="question_says_what", condition=~Q(text="") & ~Q(asked_by=""))]
+
+    def __str__(self) -> str:
+        return f"asked {self.at:%Y-%m-%d}"
+
+
+class Answer(models.Model):
+    """The label's answer. A paper that comes with it is evidence of the version that was made with the answer."""
+
+    append_only = True
+
+    question = models.OneToOneField(Question, on_delete=models.PROTECT, related_name="answer")
+    text = models.TextField()
+    instrument = models.ForeignKey(Instrument, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    answered_by = models.CharField(max_length=100)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="answer_says_what", condition=~Q(text="") & ~Q(answered_by=""))]
+
+    def __str__(self) -> str:
+        return f"answered {self.at:%Y-%m-%d}"
