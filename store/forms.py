@@ -120,6 +120,7 @@ class TermsForm(forms.Form):
     )
     countries = PlacesField(
         label="Countries",
+        max_length=2000,
         required=False,
         help_text="Two-letter codes, such as DE, AT, CH, or EU, EEA, EFTA, DACH, BENELUX, NORDICS, BALTICS, UKI as "
         "they stand today. Not needed for “Everywhere”.",
@@ -128,15 +129,14 @@ class TermsForm(forms.Form):
     ends_on = forms.DateField(
         label="Last day", required=False, widget=forms.DateInput(attrs={"type": "date"}), help_text="Empty: no end."
     )
-        data["territories_as_given"] = (
-            "" if where == self.WORLD else str(self.data.get(self.add_prefix("countries"), ""))
-        )
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         where = data.get("where") or self.WORLD
         data["territory_mode"] = "ONLY" if where == self.ONLY else "WORLD_EXCEPT"
         data["territories"] = () if where == self.WORLD else data.get("countries") or ()
+        given = str(self.data.get(self.add_prefix("countries"), ""))
+        data["territories_as_given"] = "" if where == self.WORLD else given[:500]
         if where != self.WORLD and "countries" in data and not data["territories"]:
             self.add_error("countries", "Name the countries, or choose “Everywhere”.")
         start, end = data.get("starts_on"), data.get("ends_on")
