@@ -1,39 +1,78 @@
 """All that is on record about recordings, read from the rows into the engine's plain values in a fixed number of
-statements, whatever the number of recordings."""
+statements, whatever the number of recordings.
+
+Records given for a whole catalogue are spelled out here: one for a label's recordings becomes a record about each of
+them, one for a society's works a record about each work in which a member holds a share, with that share. Rows come as
+plain tuples, because a million recordings are read this way too.
+"""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from catalog.credits import names
-from catalog.models import CreditRole, Recording, RecordingWork, Track
+from catalog.codes import ISWC
+from catalog.errors import CodeError
+from catalog.models import (
+    Credit,
+    CreditRole,
+    Recording,
+    RecordingWork,
+    SocietyMembership,
+    SocietyRight,
+    Track,
+    WorkShare,
+)
 from licensing import instruments
-from licensing.models import GrantEnd, GrantEvidence, Instrument, LicenceGrant, Notice, NoticeEnd, Review
-from licensing.records import Approval, Evidence, EvidenceItem, NoticeFact, Record
-from licensing.terms import EndKind, Layer, Material, RecordState, ReviewOutcome
-from licensing.territories import TerritorySet
+from licensing.models import (
+    GrantEnd,
+    GrantEvidence,
+    Instrument,
+    LicenceGrant,
+    Notice,
+    NoticeEnd,
+    Rate,
+    RateVerification,
+    Review,
+    RightsHolder,
+)
+from licensing.records import (
+    Approval,
+    Evidence,
+    EvidenceItem,
+    MembershipFact,
+    NoticeFact,
+    RateFact,
+    Record,
+)
+from licensing.terms import Basis, EndKind, Layer, Material, RecordState, ReviewOutcome
+from licensing.territories import ALL, TerritorySet, codes_of
+from licensing.verdicts import Reliance
 
 
-@dataclass(frozen=True, slots=True)
-class _Grants:
-    """The newest version of every record about some recordings, with what belongs to each."""
+@dataclass(frozen=True)
+class Dossiers:
+    """The evidence about each recording by its key, and the whole catalogues each hangs on.
 
-    rows: list[LicenceGrant]
-    evidence: Mapping[int, list[Instrument]]
-    reviews: Mapping[int, Review]
-    ends: Mapping[UUID, GrantEnd]
+    `wide` names the grant behind each record that was given for a whole catalogue; `labels` are the labels a notice
+    about whom would stop the recording.
+    """
 
+    evidence: dict[int, Evidence]
+    wide: Mapping[str, int] = field(default_factory=dict)
+    labels: Mapping[int, frozenset[int]] = field(default_factory=dict)
 
-def evidence_of(recordings: Collection[int]) -> list[Instrument]:
-    """Every instrument that a record about these recordings rests on; two statements."""
-    works = RecordingWork.objects.filter(recording_id__in=recordings).values("work_id")
-    grants = LicenceGrant.objects.filter(Q(recording_id__in=recordings) | Q(work_id__in=works), successor=None)
-    return list(Instrument.objects.filter(pk__in=GrantEvidence.objects.filter(grant__in=grants).values("instrument")))
+    def hangs_on(self, recording: int, records: Iterable[Reliance]) -> tuple[int, ...]:
+        """The catalogues whose end ends a yes that relies on `records`: wide grants, and labels as negative numbers."""
+        if not self.wide:
+            return tuple(sorted(-label for label in self.labels.get(recording, ())))
+        grants = {self.wide.get(each.record.partition(":")[0]) for each in records} - {None}
+        return tuple(sorted({*(grant for grant in grants if grant), *(-each for each in self.labels[recording])}))
 
 
 def load(recordings: Collection[int], *, at: datetime, hashes: Mapping[int, str] | None = None) -> dict[int, Evidence]:
@@ -42,82 +81,478 @@ def load(recordings: Collection[int], *, at: datetime, hashes: Mapping[int, str]
     `hashes` are the present hashes of instruments by primary key; one that is not among them counts as gone. None
     trusts the hashes on record, which is right only where nothing can come out cleared.
     """
-    rows = {row.pk: row for row in Recording.objects.filter(pk__in=recordings).select_related("label").with_credits()}
-    works: dict[int, list[tuple[int, str]]] = defaultdict(list)
-    pairs = RecordingWork.objects.filter(recording_id__in=recordings).order_by("work_id")
-    for recording_id, work_id, public_id in pairs.values_list("recording_id", "work_id", "work__public_id"):
-        works[recording_id].append((work_id, str(public_id)))
-    grants = _grants(recordings, {work for each in works.values() for work, _public_id in each}, at)
-    by_recording: dict[int, list[LicenceGrant]] = defaultdict(list)
-    by_work: dict[int, list[LicenceGrant]] = defaultdict(list)
-    for grant in grants.rows:
-        if grant.recording_id is not None:
-            by_recording[grant.recording_id].append(grant)
-        elif grant.work_id is not None:
-            by_work[grant.work_id].append(grant)
-    placed = _placed(recordings)
-    notices = _notices(rows.values(), works, placed, at)
+    return open_all(recordings, at=at, hashes=hashes).evidence
+
+
+def open_all(recordings: Collection[int], *, at: datetime, hashes: Mapping[int, str] | None = None) -> Dossiers:
+    """The evidence as `load` gives it, with the catalogues it hangs on."""
+    keys = sorted(set(recordings))
+    rows = _recordings(keys)
+    works, odd = _works(keys)
+    shares = _Shares.of({work for each in works.values() for work, _public_id in each})
+    grants = _grants(rows, works, shares, at)
+    creators = _creators(keys)
+    placed = _placed(keys)
+    labels = {pk: frozenset((row.label, *(track.label for track in placed.get(pk, ())))) for pk, row in rows.items()}
+    notices = _notices(rows, works, placed, labels, at)
+    conflicts = _conflicts(rows, grants)
+    reading = _Reading(grants, shares, hashes, at)
     found: dict[int, Evidence] = {}
     for pk, row in rows.items():
-        about = [*by_recording[pk], *(grant for work, _public_id in works[pk] for grant in by_work[work])]
         subjects = dict(works[pk])
         found[pk] = Evidence(
             recording=str(row.public_id),
             works=tuple(sorted(subjects.values())),
-            records=tuple(_record(grant, grants, str(row.public_id), subjects, hashes) for grant in about),
-            title=row.full_title,
-            creators=tuple(names(row, CreditRole.MAIN_ARTIST)),
-            notices=notices[pk],
+            records=tuple(_records(row, subjects, reading)),
+            title=f"{row.title} ({row.version_title})" if row.version_title else row.title,
+            creators=tuple(creators.get(pk, ())),
+            notices=notices.get(pk, ()),
             materials=_materials(row),
             embargoed_until=_embargo(placed.get(pk, ())),
+            identifier_conflict=conflicts.get(pk, ""),
+            identifier_warning=odd.get(pk, ""),
+            memberships=tuple(fact for work in subjects for fact in shares.facts_of(work, subjects[work])),
         )
+    wide = {str(grant.record_id): grant.pk for each in grants.wide.values() for grant in each}
+    return Dossiers(found, wide, labels)
+
+
+def evidence_of(recordings: Collection[int]) -> list[Instrument]:
+    """Every instrument that a record about these recordings rests on."""
+    works = RecordingWork.objects.filter(recording_id__in=recordings).values("work_id")
+    labels = Recording.objects.filter(pk__in=recordings).values("label_id")
+    parties = WorkShare.objects.filter(work__in=works).values("party_id")
+    societies = SocietyMembership.objects.filter(party__in=parties, right=SocietyRight.MECHANICAL).values("society_id")
+    newest = LicenceGrant.objects.filter(successor=None).order_by()
+    grants = (
+        newest.filter(recording_id__in=recordings)
+        .values("pk")
+        .union(
+            newest.filter(work_id__in=works).values("pk"),
+            newest.filter(catalogue_id__in=labels, layer=Layer.RECORDING).values("pk"),
+            newest.filter(catalogue_id__in=parties, layer=Layer.WORK).values("pk"),
+            newest.filter(catalogue_id__in=societies, layer=Layer.WORK).values("pk"),
+            all=True,
+        )
+    )
+    keys = [row["pk"] for row in grants]
+    return list(Instrument.objects.filter(pk__in=GrantEvidence.objects.filter(grant__in=keys).values("instrument")))
+
+
+def hashes_of(recordings: Collection[int]) -> dict[int, str]:
+    """The present hashes of all evidence about these recordings. Reads the storage: call it outside a transaction."""
+    return instruments.current_hashes(evidence_of(recordings))
+
+
+# -- The catalogue's side ----------------------------------------------------------------------------------------------
+
+
+class _Recording(NamedTuple):
+    pk: int
+    public_id: UUID
+    title: str
+    version_title: str
+    isrc: str | None
+    label: int
+    is_cover: bool
+    is_remix: bool
+    is_arrangement: bool
+    contains_samples: bool
+
+
+def _recordings(keys: Collection[int]) -> dict[int, _Recording]:
+    rows = Recording.objects.filter(pk__in=keys).order_by("pk")
+    plain = rows.values_list(
+        "pk", "public_id", "title", "version_title", "isrc", "label_id",
+        "is_cover", "is_remix", "is_arrangement", "contains_samples",
+    )  # fmt: skip
+    return {row[0]: _Recording(*row) for row in plain}
+
+
+def _works(keys: Collection[int]) -> tuple[dict[int, list[tuple[int, str]]], dict[int, str]]:
+    """The works heard in each recording, and what is odd about their identifiers."""
+    works: dict[int, list[tuple[int, str]]] = defaultdict(list)
+    odd: dict[int, str] = {}
+    pairs = RecordingWork.objects.filter(recording_id__in=keys).order_by("work_id")
+    for recording, work, public_id, iswc in pairs.values_list(
+        "recording_id", "work_id", "work__public_id", "work__iswc"
+    ):
+        works[recording].append((work, str(public_id)))
+        if iswc and not _is_iswc(iswc):
+            odd.setdefault(recording, f"the check digit of ISWC {iswc} is wrong")
+    return works, odd
+
+
+def _is_iswc(text: str) -> bool:
+    try:
+        ISWC.parse(text)
+    except CodeError:
+        return False
+    return True
+
+
+def _creators(keys: Collection[int]) -> dict[int, list[str]]:
+    """The main artists as they are credited, in order."""
+    found: dict[int, list[str]] = defaultdict(list)
+    rows = Credit.objects.filter(recording_id__in=keys, role=CreditRole.MAIN_ARTIST).order_by("position", "pk")
+    for recording, credited_as, name in rows.values_list("recording_id", "credited_as", "party__name"):
+        found[recording or 0].append(credited_as or name)
     return found
 
 
-def _grants(recordings: Collection[int], works: Collection[int], at: datetime) -> _Grants:
-    rows = list(
-        LicenceGrant.objects.filter(Q(recording_id__in=recordings) | Q(work_id__in=works), successor=None)
-        .select_related("licensor__party")
-        .order_by("pk")
+def _materials(row: _Recording) -> frozenset[str]:
+    marks = (
+        (Material.COVER, row.is_cover),
+        (Material.SAMPLE, row.contains_samples),
+        (Material.REMIX, row.is_remix),
+        (Material.ARRANGEMENT, row.is_arrangement),
     )
-    keys = [row.pk for row in rows]
-    evidence: dict[int, list[Instrument]] = defaultdict(list)
-    for link in GrantEvidence.objects.filter(grant__in=keys).select_related("instrument").order_by("pk"):
-        evidence[link.grant_id].append(link.instrument)
-    reviews = {review.grant_id: review for review in Review.objects.filter(grant__in=keys, at__lte=at).order_by("pk")}
-    ends: dict[UUID, GrantEnd] = {}
-    records = [row.record_id for row in rows]
-    for end in GrantEnd.objects.filter(grant__record_id__in=records, at__lte=at).select_related("grant").order_by("pk"):
-        before = ends.get(end.grant.record_id)
+    return frozenset(mark.value for mark, marked in marks if marked)
+
+
+class _Placed(NamedTuple):
+    release: int
+    label: int
+    release_date: date | None
+
+
+def _placed(keys: Collection[int]) -> dict[int, list[_Placed]]:
+    placed: dict[int, list[_Placed]] = defaultdict(list)
+    rows = Track.objects.filter(recording_id__in=keys).order_by("pk")
+    for recording, *about in rows.values_list(
+        "recording_id", "release_id", "release__label_id", "release__release_date"
+    ):
+        placed[recording].append(_Placed(*about))
+    return placed
+
+
+def _embargo(placed: Sequence[_Placed]) -> date | None:
+    """The first release date, where every release it stands on has one."""
+    known = [each.release_date for each in placed if each.release_date]
+    return min(known) if known and len(known) == len(placed) else None
+
+
+class _Controlled(NamedTuple):
+    """A part of a work's mechanical right that one party, or a society on its behalf, controls: where and when."""
+
+    share: Fraction
+    territories: TerritorySet
+    starts_on: date | None = None
+    ends_on: date | None = None
+
+
+@dataclass(frozen=True)
+class _Shares:
+    """Who holds how much of some works, and which societies administer it."""
+
+    by_work: Mapping[int, list[tuple[int, Fraction]]]
+    parties: Mapping[int, str]
+    memberships: Mapping[int, list[Any]]
+
+    @classmethod
+    def of(cls, works: Collection[int]) -> "_Shares":
+        by_work: dict[int, list[tuple[int, Fraction]]] = defaultdict(list)
+        parties: dict[int, str] = {}
+        rows = WorkShare.objects.filter(work_id__in=works).order_by("work_id", "pk")
+        for work, party, public_id, numerator, denominator in rows.values_list(
+            "work_id", "party_id", "party__public_id", "mechanical_numerator", "mechanical_denominator"
+        ):
+            by_work[work].append((party, Fraction(numerator, denominator)))
+            parties[party] = str(public_id)
+        memberships: dict[int, list[Any]] = defaultdict(list)
+        if parties:
+            holders = RightsHolder.objects.filter(party_id__in=sorted(parties)).values_list("party_id", "public_id")
+            parties.update((party, str(public_id)) for party, public_id in holders)
+            members = SocietyMembership.objects.filter(party_id__in=sorted(parties), right=SocietyRight.MECHANICAL)
+            for row in members.order_by("pk").values_list(
+                "party_id", "society_id", "society__name", "territory_mode", "territories", "joined_on", "left_on",
+                "online_excluded", named=True,
+            ):  # fmt: skip
+                memberships[row.party_id].append(row)
+        return cls(by_work, parties, memberships)
+
+    def controllers(self, works: Iterable[int]) -> set[int]:
+        """Every party a record for whose catalogue could be about one of these works."""
+        parties = {party for work in works for party, _share in self.by_work.get(work, ())}
+        return parties | {row.society_id for party in parties for row in self.memberships.get(party, ())}
+
+    def facts_of(self, work: int, public_id: str) -> list[MembershipFact]:
+        """The mandates of everybody with a share in the work, under the public id of the rights holder or party."""
+        held: dict[int, Fraction] = defaultdict(Fraction)
+        for party, share in self.by_work.get(work, ()):
+            held[party] += share
+        return [
+            MembershipFact(
+                work=public_id,
+                member=self.parties[party],
+                society=row.society__name,
+                territories=TerritorySet(row.territory_mode, frozenset(row.territories)),
+                joined_on=row.joined_on,
+                left_on=row.left_on,
+                online_excluded=row.online_excluded,
+                share=_whole_at_most([share]),
+            )
+            for party, share in held.items()
+            for row in self.memberships.get(party, ())
+        ]
+
+    def controlled(self, work: int, catalogue: int) -> list[_Controlled]:
+        """What `catalogue` controls of a work: by itself, or for those who gave it the right, online sales included."""
+        found = []
+        for party, share in self.by_work.get(work, ()):
+            if not share:
+                continue
+            if party == catalogue:
+                found.append(_Controlled(share, TerritorySet.world()))
+            found += [
+                _Controlled(
+                    share, TerritorySet(row.territory_mode, frozenset(row.territories)), row.joined_on, row.left_on
+                )
+                for row in self.memberships.get(party, ())
+                if row.society_id == catalogue and not row.online_excluded
+            ]
+        return found
+
+
+def _parts(controlled: Sequence[_Controlled], day: date) -> list[_Controlled]:
+    """What is controlled on `day`, added up where several members' rights meet, as parts that do not overlap.
+
+    Members with the same countries and dates, the usual case, are one part. Otherwise the countries are divided, and
+    the sum holds from the latest beginning to the first change.
+    """
+    if not controlled:
+        return []
+    terms = {(each.territories, each.starts_on, each.ends_on) for each in controlled}
+    if len(terms) == 1:
+        first = controlled[0]
+        return [first._replace(share=_whole_at_most(each.share for each in controlled))]
+    active = [
+        each
+        for each in controlled
+        if (each.starts_on is None or each.starts_on <= day) and (each.ends_on is None or each.ends_on >= day)
+    ]
+    changes = [each.ends_on for each in active if each.ends_on]
+    changes += [each.starts_on - timedelta(days=1) for each in controlled if each.starts_on and each.starts_on > day]
+    parts = [ALL]
+    for each in active:
+        parts = [part for whole in parts for part in (whole & each.territories.mask, whole & ~each.territories.mask)]
+    found = []
+    for part in parts:
+        here = [each for each in active if each.territories.mask & part]
+        if part and here:
+            begun = [each.starts_on for each in here if each.starts_on]
+            found.append(
+                _Controlled(
+                    _whole_at_most(each.share for each in here),
+                    TerritorySet.only(*codes_of(part)),
+                    max(begun, default=None),
+                    min(changes, default=None),
+                )
+            )
+    return found
+
+
+def _whole_at_most(shares: Iterable[Fraction]) -> Fraction:
+    return min(sum(shares, Fraction(0)), Fraction(1))
+
+
+# -- The records -------------------------------------------------------------------------------------------------------
+
+
+_GRANT_FIELDS = (
+    "pk", "record_id", "version", "layer", "material", "recording_id", "work_id", "catalogue_id",
+    "licensor__public_id", "licensor__party__name", "licensee", "basis", "uses", "territory_mode", "territories",
+    "share_numerator", "share_denominator", "licence_url", "licence_statement", "starts_on", "ends_on", "exclusive",
+    "drm_required", "edits_allowed", "preview_max_seconds", "redownload_rule", "free_consent", "price_minimum_minor",
+    "price_currency", "cmo_status", "cmo_mandate_proven", "cmo_in_repertoire", "statutory_condition_met", "tariff",
+    "submitted_by", "submitted_for_id",
+)  # fmt: skip
+_Grant = Any  # a row of `LicenceGrant` with these columns
+
+
+class _Review(NamedTuple):
+    pk: int
+    grant: int
+    outcome: str
+    reason: str
+    reviewer: str
+    labels: list[int]
+    evidence_sha256: str
+    sound_sha256: str
+    second_needed: bool
+
+
+@dataclass(frozen=True)
+class _Grants:
+    """The newest version of every record about some recordings, with what belongs to each."""
+
+    by_recording: Mapping[int, list[_Grant]]
+    by_work: Mapping[int, list[_Grant]]
+    wide: Mapping[tuple[str, int], list[_Grant]]
+    evidence: Mapping[int, list[tuple[int, str, str]]]
+    reviews: Mapping[int, list[_Review]]
+    ends: Mapping[UUID, "_End"]
+    rates: Mapping[str, tuple[RateFact, ...]]
+
+
+def _grants(
+    rows: Mapping[int, _Recording], works: Mapping[int, list[tuple[int, str]]], shares: _Shares, at: datetime
+) -> _Grants:
+    work_keys = sorted({work for each in works.values() for work, _public_id in each})
+    newest = LicenceGrant.objects.filter(successor=None)
+    asked = [newest.filter(Q(recording_id__in=list(rows)) | Q(work_id__in=work_keys))]
+    controllers = shares.controllers(work_keys)
+    asked.append(
+        newest.filter(
+            Q(layer=Layer.RECORDING, catalogue_id__in={row.label for row in rows.values()})
+            | Q(layer=Layer.WORK, catalogue_id__in=controllers)
+        )
+    )
+    by_recording: dict[int, list[_Grant]] = defaultdict(list)
+    by_work: dict[int, list[_Grant]] = defaultdict(list)
+    wide: dict[tuple[str, int], list[_Grant]] = defaultdict(list)
+    known: list[_Grant] = []
+    for query in asked:
+        known += query.order_by("pk").values_list(*_GRANT_FIELDS, named=True)
+    for grant in known:
+        if grant.recording_id is not None:
+            by_recording[grant.recording_id].append(grant)
+        elif grant.work_id is not None:
+            by_work[grant.work_id].append(grant)
+        else:
+            wide[grant.layer, grant.catalogue_id].append(grant)
+    keys = [grant.pk for grant in known]
+    evidence: dict[int, list[tuple[int, str, str]]] = defaultdict(list)
+    links = GrantEvidence.objects.filter(grant__in=keys).order_by("pk")
+    for key, instrument, kind, sha256 in links.values_list(
+        "grant_id", "instrument_id", "instrument__kind", "instrument__sha256"
+    ):
+        evidence[key].append((instrument, kind, sha256))
+    reviews: dict[int, list[_Review]] = defaultdict(list)
+    for row in (
+        Review.objects.filter(grant__in=keys, at__lte=at)
+        .order_by("pk")
+        .values_list(
+            "pk", "grant_id", "outcome", "reason", "reviewer", "reviewer_labels", "evidence_sha256", "sound_sha256",
+            "second_needed",
+        )
+    ):  # fmt: skip
+        reviews[row[1]].append(_Review(*row))
+    return _Grants(by_recording, by_work, wide, evidence, reviews, _ends(known, at), _rates(known, at))
+
+
+class _End(NamedTuple):
+    kind: str
+    void_title: bool
+    at: datetime
+
+
+def _ends(known: Sequence[_Grant], at: datetime) -> dict[UUID, _End]:
+    """How each record stands by its last end; a revoked one stays revoked."""
+    ends: dict[UUID, _End] = {}
+    rows = GrantEnd.objects.filter(grant__record_id__in=[grant.record_id for grant in known], at__lte=at)
+    for record, *end in rows.order_by("pk").values_list("grant__record_id", "kind", "void_title", "at"):
+        before = ends.get(record)
         if before is None or before.kind != EndKind.REVOKED:
-            ends[end.grant.record_id] = end
-    return _Grants(rows, evidence, reviews, ends)
+            ends[record] = _End(*end)
+    return ends
+
+
+def _rates(known: Sequence[_Grant], at: datetime) -> dict[str, tuple[RateFact, ...]]:
+    """The rows of every tariff that a record is paid by, with the day each was first compared with its source."""
+    tariffs = {grant.tariff for grant in known if grant.tariff}
+    if not tariffs:
+        return {}
+    verified: dict[int, date] = {}
+    checks = RateVerification.objects.filter(rate__tariff__in=tariffs, at__lte=at).order_by("-verified_on")
+    verified.update(checks.values_list("rate_id", "verified_on"))
+    found: dict[str, list[RateFact]] = defaultdict(list)
+    for rate in Rate.objects.filter(tariff__in=tariffs).order_by("pk"):
+        found[rate.tariff].append(
+            RateFact(
+                territory=rate.territory,
+                use=rate.use,
+                valid_from=rate.valid_from,
+                valid_to=rate.valid_to,
+                verified_on=verified.get(rate.pk),
+                currency=rate.currency,
+                minimum_micros=rate.minimum_micros,
+                tracks_from=rate.tracks_from,
+            )
+        )
+    return {tariff: tuple(rows) for tariff, rows in found.items()}
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What the records are spelled out from: the rows, the shares in works, today's hashes and the instant."""
+
+    grants: _Grants
+    shares: _Shares
+    hashes: Mapping[int, str] | None
+    at: datetime
+
+
+def _records(row: _Recording, works: Mapping[int, str], reading: _Reading) -> Iterable[Record]:
+    """Every record about one recording and its works, those for whole catalogues spelled out."""
+    grants, recording = reading.grants, str(row.public_id)
+    own = (*grants.by_recording.get(row.pk, ()), *grants.wide.get((Layer.RECORDING.value, row.label), ()))
+    yield from (_record(grant, recording, reading) for grant in own)
+    for work, public_id in works.items():
+        yield from (_record(grant, public_id, reading) for grant in grants.by_work.get(work, ()))
+    if reading.grants.wide:
+        yield from _of_catalogues_of_works(works, reading)
+
+
+def _of_catalogues_of_works(works: Mapping[int, str], reading: _Reading) -> Iterable[Record]:
+    """The records that a society's or publisher's wide grants become for these works, each with what is controlled."""
+    day = reading.at.astimezone(UTC).date()
+    spelled: dict[int, int] = defaultdict(int)
+    for work, public_id in sorted(works.items(), key=lambda pair: pair[1]):
+        for catalogue in sorted(reading.shares.controllers([work])):
+            granted = reading.grants.wide.get((Layer.WORK.value, catalogue), ())
+            parts = _parts(reading.shares.controlled(work, catalogue), day) if granted else []
+            for grant in granted:
+                for part in parts:
+                    spelled[grant.pk] += 1
+                    yield _record(grant, public_id, reading, part=part, number=spelled[grant.pk])
 
 
 def _record(
-    grant: LicenceGrant, grants: _Grants, recording: str, works: Mapping[int, str], hashes: Mapping[int, str] | None
+    grant: _Grant, subject: str, reading: _Reading, *, part: _Controlled | None = None, number: int = 1
 ) -> Record:
+    """`part` narrows a record for a catalogue of works to what is controlled of this one; `number` tells apart the
+    several records that one grant becomes for one recording."""
+    grants = reading.grants
     end = grants.ends.get(grant.record_id)
-    review = grants.reviews.get(grant.pk)
+    reviews = grants.reviews.get(grant.pk)
+    share = Fraction(grant.share_numerator, grant.share_denominator)
+    territories = TerritorySet(grant.territory_mode, frozenset(grant.territories))
+    starts_on, ends_on = grant.starts_on, grant.ends_on
+    if part is not None:
+        share *= part.share
+        territories &= part.territories
+        starts_on = max((day for day in (starts_on, part.starts_on) if day), default=None)
+        ends_on = min((day for day in (ends_on, part.ends_on) if day), default=None)
     return Record(
-        id=str(grant.record_id),
+        id=str(grant.record_id) if number == 1 else f"{grant.record_id}:{number}",
         version=grant.version,
         layer=grant.layer,
-        subject=recording if grant.work_id is None else works[grant.work_id],
-        licensor=str(grant.licensor.public_id),
-        licensor_name=grant.licensor.party.name,
+        subject=subject,
+        licensor=str(grant.licensor__public_id),
+        licensor_name=grant.licensor__party__name,
         licensee=grant.licensee,
         basis=grant.basis,
         uses=frozenset(grant.uses),
-        territories=TerritorySet(grant.territory_mode, frozenset(grant.territories)),
-        state=_state(review, end),
-        evidence=tuple(_item(instrument, hashes) for instrument in grants.evidence.get(grant.pk, ())),
-        approval=_approval(grant, review) if review else None,
-        share=Fraction(grant.share_numerator, grant.share_denominator),
+        territories=territories,
+        state=_state(reviews, end),
+        evidence=tuple(_items(grants.evidence.get(grant.pk, ()), reading.hashes)),
+        approval=_approval(grant, reviews) if reviews else None,
+        share=share,
         licence_url=grant.licence_url,
         licence_statement=grant.licence_statement,
-        starts_on=grant.starts_on,
-        ends_on=grant.ends_on,
+        starts_on=starts_on,
+        ends_on=ends_on,
         exclusive=grant.exclusive,
         material=grant.material,
         drm_required=grant.drm_required,
@@ -129,32 +564,53 @@ def _record(
         price_currency=grant.price_currency,
         cmo_status=grant.cmo_status,
         cmo_mandate_proven=grant.cmo_mandate_proven,
-        cmo_in_repertoire=grant.cmo_in_repertoire,
+        # a share in the work, under a mandate of that day, is the repertoire entry of a society's wide licence
+        cmo_in_repertoire=grant.cmo_in_repertoire or (part is not None and grant.basis == Basis.CMO),
         statutory_condition_met=grant.statutory_condition_met,
-        rate_verified_on=grant.rate_verified_on,
+        tariff=grant.tariff,
         void_title=bool(end and end.void_title),
+        ended_at=end.at if end and end.kind == EndKind.REVOKED else None,
+        catalogue=grant.catalogue_id is not None,
+        rates=grants.rates.get(grant.tariff, ()),
     )
 
 
-def _state(review: Review | None, end: GrantEnd | None) -> str:
+def _state(reviews: Sequence[_Review] | None, end: _End | None) -> str:
     if end is not None and end.kind == EndKind.REVOKED:
         return RecordState.REVOKED
     if end is not None and end.kind != EndKind.RESUMED:
         return RecordState.SUSPENDED
-    if review is None:
+    if not reviews:
         return RecordState.SUBMITTED
-    return RecordState.APPROVED if review.outcome == ReviewOutcome.APPROVED else RecordState.REFUSED
+    return RecordState.APPROVED if reviews[-1].outcome == ReviewOutcome.APPROVED else RecordState.REFUSED
 
 
-def _approval(grant: LicenceGrant, review: Review) -> Approval:
+def _approval(grant: _Grant, reviews: Sequence[_Review]) -> Approval:
+    """The latest word, and whether the second pair of eyes that was asked for has seen the same."""
+    last = reviews[-1]
+    approvals: list[_Review] = []
+    for review in reviews:
+        approvals = [*approvals, review] if review.outcome == ReviewOutcome.APPROVED else []
+    alike = {
+        each.reviewer
+        for each in approvals
+        if (each.evidence_sha256, each.sound_sha256) == (last.evidence_sha256, last.sound_sha256)
+        and _independent(grant, each)
+    }
     return Approval(
-        outcome=review.outcome,
-        reviewer=review.reviewer,
-        independent=is_independent(grant, actor=review.reviewer, label_ids=review.reviewer_labels),
-        evidence_sha256=review.evidence_sha256,
-        sound_sha256=review.sound_sha256,
-        reason=review.reason,
+        outcome=last.outcome,
+        reviewer=last.reviewer,
+        independent=_independent(grant, last),
+        evidence_sha256=last.evidence_sha256,
+        sound_sha256=last.sound_sha256,
+        reason=last.reason,
+        second_needed=any(each.second_needed for each in approvals),
+        seconded=len(alike) > 1,
     )
+
+
+def _independent(grant: _Grant, review: _Review) -> bool:
+    return review.reviewer != grant.submitted_by and grant.submitted_for_id not in review.labels
 
 
 def is_independent(grant: LicenceGrant, *, actor: str, label_ids: Iterable[int]) -> bool:
@@ -162,65 +618,72 @@ def is_independent(grant: LicenceGrant, *, actor: str, label_ids: Iterable[int])
     return actor != grant.submitted_by and grant.submitted_for_id not in set(label_ids)
 
 
-def _item(instrument: Instrument, hashes: Mapping[int, str] | None) -> EvidenceItem:
-    current = instrument.sha256 if hashes is None else hashes.get(instrument.pk, "")
-    return EvidenceItem(instrument.kind, instrument.sha256, current)
+def _items(evidence: Iterable[tuple[int, str, str]], hashes: Mapping[int, str] | None) -> Iterable[EvidenceItem]:
+    for instrument, kind, sha256 in evidence:
+        yield EvidenceItem(kind, sha256, sha256 if hashes is None else hashes.get(instrument, ""))
 
 
-def _materials(row: Recording) -> frozenset[str]:
-    marks = {
-        Material.COVER: row.is_cover,
-        Material.SAMPLE: row.contains_samples,
-        Material.REMIX: row.is_remix,
-        Material.ARRANGEMENT: row.is_arrangement,
-    }
-    return frozenset(mark.value for mark, marked in marks.items() if marked)
+def _conflicts(rows: Mapping[int, _Recording], grants: _Grants) -> dict[int, str]:
+    """The recordings whose sound another label had approved before under another identifier (rule 28).
+
+    The one that came first keeps selling; the newcomer waits until somebody has found out whose it is.
+    """
+    sounds: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for pk in rows:
+        for grant in grants.by_recording.get(pk, ()):
+            last = (grants.reviews.get(grant.pk) or [None])[-1]
+            if last and last.sound_sha256 and last.outcome == ReviewOutcome.APPROVED and not grant.material:
+                sounds[last.sound_sha256].append((pk, last.pk))
+    if not sounds:
+        return {}
+    others = Review.objects.filter(
+        sound_sha256__in=list(sounds), outcome=ReviewOutcome.APPROVED, grant__recording__isnull=False
+    ).order_by("pk")
+    found: dict[int, str] = {}
+    for review, sound, recording, isrc, label, name in others.values_list(
+        "pk", "sound_sha256", "grant__recording_id", "grant__recording__isrc", "grant__recording__label_id",
+        "grant__recording__label__name",
+    ):  # fmt: skip
+        for pk, mine in sounds[sound]:
+            row = rows[pk]
+            if recording != pk and review < mine and label != row.label and (isrc or row.isrc):
+                found.setdefault(pk, f"{name} had the same sound approved before as {isrc or 'a recording of its own'}")
+    return found
 
 
-def _placed(recordings: Collection[int]) -> dict[int, tuple[Track, ...]]:
-    placed: dict[int, tuple[Track, ...]] = {}
-    for track in Track.objects.filter(recording_id__in=recordings).select_related("release").order_by("pk"):
-        placed[track.recording_id] = (*placed.get(track.recording_id, ()), track)
-    return placed
-
-
-def _embargo(placed: Iterable[Track]) -> date | None:
-    """The first release date, where every release it stands on has one."""
-    dates = [track.release.release_date for track in placed]
-    known = [day for day in dates if day]
-    return min(known) if known and len(known) == len(dates) else None
+# -- The notices -------------------------------------------------------------------------------------------------------
 
 
 def _notices(
-    rows: Iterable[Recording],
+    rows: Mapping[int, _Recording],
     works: Mapping[int, list[tuple[int, str]]],
-    placed: Mapping[int, tuple[Track, ...]],
+    placed: Mapping[int, list[_Placed]],
+    labels: Mapping[int, frozenset[int]],
     at: datetime,
 ) -> dict[int, tuple[NoticeFact, ...]]:
     """The notices that hold, for each recording: about itself, a work in it, a release it stands on, or a label."""
-    rows = list(rows)
-    releases = {pk: {track.release_id for track in tracks} for pk, tracks in placed.items()}
-    labels = {row.pk: {row.label_id, *(track.release.label_id for track in placed.get(row.pk, ()))} for row in rows}
-    work_ids = {row.pk: dict(works.get(row.pk, ())) for row in rows}
     holding = list(
         open_notices(at=at).filter(
-            Q(recording__in=[row.pk for row in rows])
-            | Q(work__in={work for each in work_ids.values() for work in each})
-            | Q(release__in={release for each in releases.values() for release in each})
+            Q(recording__in=list(rows))
+            | Q(work__in={work for each in works.values() for work, _public_id in each})
+            | Q(release__in={each.release for some in placed.values() for each in some})
             | Q(label__in={label for each in labels.values() for label in each})
         )
     )
+    if not holding:
+        return {}
     found: dict[int, tuple[NoticeFact, ...]] = {}
-    for row in rows:
-        mine = [
-            notice
+    for pk in rows:
+        of_works = dict(works.get(pk, ()))
+        releases = {each.release for each in placed.get(pk, ())}
+        found[pk] = tuple(
+            notice_fact(notice, of_works)
             for notice in holding
-            if notice.recording_id == row.pk
-            or notice.work_id in work_ids[row.pk]
-            or notice.release_id in releases.get(row.pk, set())
-            or notice.label_id in labels[row.pk]
-        ]
-        found[row.pk] = tuple(notice_fact(notice, work_ids[row.pk]) for notice in mine)
+            if notice.recording_id == pk
+            or notice.work_id in of_works
+            or notice.release_id in releases
+            or notice.label_id in labels[pk]
+        )
     return found
 
 
@@ -237,8 +700,3 @@ def open_notices(*, at: datetime) -> QuerySet[Notice]:
     """The notices that hold at `at`."""
     ended = NoticeEnd.objects.filter(notice=OuterRef("pk"), at__lte=at)
     return Notice.objects.filter(~Exists(ended), at__lte=at).order_by("pk")
-
-
-def hashes_of(recordings: Collection[int]) -> dict[int, str]:
-    """The present hashes of all evidence about these recordings. Reads the storage: call it outside a transaction."""
-    return instruments.current_hashes(evidence_of(recordings))

@@ -31,7 +31,8 @@ def record_grant(
     holder: RightsHolder,
     *,
     layer: Layer | str,
-    subject: Recording | Work,
+    subject: Recording | Work | None = None,
+    catalogue: Party | None = None,
     basis: Basis | str,
     evidence: Sequence[Instrument],
     actor: str,
@@ -51,8 +52,10 @@ def record_grant(
     """Hand in a record: SUBMITTED until somebody independent reviews it.
 
     Left out, the record covers the world without end and the whole layer, for sale, preview and downloading again; a
-    public licence covers every use, because that is what it says. `submitted_for` is the label whose own people may
-    not review it: the recording's label, or the holder itself. A declaration among the evidence is the holder's word
+    public licence covers every use, because that is what it says. Either `subject` names one recording or work, or
+    `catalogue` a party: all recordings of that label, or all works in which that party, or a member of that society,
+    has a share, whichever they are on the day of asking. `submitted_for` is the label whose own people may not review
+    it: the recording's label, or the holder itself. A declaration among the evidence is the holder's word
     that no writer is bound to a society, so it settles `cmo_status` unless that is given. Raises GrantRefused.
     """
     layer, basis = _known(Layer, layer, "layer"), _known(Basis, basis, "basis")
@@ -74,9 +77,9 @@ def record_grant(
         "share_denominator": share.denominator,
         "cmo_status": str(cmo_status or _declared(evidence)),
         "submitted_by": actor,
-        "submitted_for": submitted_for or _default_label(subject, holder),
+        "submitted_for": submitted_for or _default_label(subject, catalogue, layer, holder),
         "created_at": at or timezone.now(),
-        **_subject(layer, subject, material=str(terms.get("material", ""))),
+        **_subject(layer, subject, catalogue, material=str(terms.get("material", ""))),
         **terms,
     }
     _check(fields)
@@ -168,7 +171,17 @@ def _known(terms: type[Term], value: str, what: str) -> Term:
         raise GrantRefused(f"{value!r} is no {what}. Choose one of {', '.join(terms)}.") from None
 
 
-def _subject(layer: Layer, subject: Recording | Work, *, material: str) -> dict[str, Any]:
+def _subject(
+    layer: Layer, subject: Recording | Work | None, catalogue: Party | None, *, material: str
+) -> dict[str, Any]:
+    if (subject is None) == (catalogue is None):
+        raise GrantRefused(
+            "A record is about one recording, one work or one whole catalogue. Name exactly one of them."
+        )
+    if subject is None:
+        if material:
+            raise GrantRefused("A record for other people's music inside a recording names the recording. Name it.")
+        return {"catalogue": catalogue}
     if isinstance(subject, Recording):
         if layer is Layer.WORK and not material:
             raise GrantRefused("A record for the work layer is about a work, not a recording. Name the work.")
@@ -178,8 +191,12 @@ def _subject(layer: Layer, subject: Recording | Work, *, material: str) -> dict[
     return {"work": subject}
 
 
-def _default_label(subject: Recording | Work, holder: RightsHolder) -> Party:
-    return subject.label if isinstance(subject, Recording) else holder.party
+def _default_label(
+    subject: Recording | Work | None, catalogue: Party | None, layer: Layer, holder: RightsHolder
+) -> Party:
+    if isinstance(subject, Recording):
+        return subject.label
+    return catalogue if catalogue is not None and layer is Layer.RECORDING else holder.party
 
 
 def _territories(territories: TerritorySet | None) -> TerritorySet:

@@ -29,6 +29,7 @@ __all__ = [
     "Question",
     "Rate",
     "RateVerification",
+    "Reclearance",
     "Review",
     "ReviewCase",
     "RightsHolder",

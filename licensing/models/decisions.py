@@ -3,7 +3,6 @@
 import uuid
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -15,8 +14,10 @@ class ClearanceDecision(models.Model):
     """What the engine concluded about one recording or release and one use: the newest row for them is in force.
 
     `verdict` is the whole answer with its reasons; `cleared_countries` and `good_until` repeat the part that selling
-    asks for on every page. After `good_until` the row says nothing any more. `answer_sha256` leaves out the instant of
-    asking, so that asking again with the same outcome keeps no new row.
+    asks for on every page. From `good_until` on, only the countries of `lasting_countries` are still cleared, and none
+    from `lasting_until` on: a licence that ends in one country takes no other off sale while it is asked again.
+    `hangs_on` names the whole catalogues the answer hangs on: keys of wide grants, and labels as negative numbers.
+    `answer_sha256` leaves out the instant of asking, so that asking again with the same outcome keeps no new row.
     """
 
     append_only = True
@@ -31,6 +32,9 @@ class ClearanceDecision(models.Model):
     engine = models.CharField(max_length=20)
     cleared_countries = ArrayField(models.CharField(max_length=2), default=list, blank=True)
     good_until = models.DateTimeField(null=True, blank=True)
+    lasting_countries = ArrayField(models.CharField(max_length=2), default=list, db_default=[], blank=True)
+    lasting_until = models.DateTimeField(null=True, blank=True)
+    hangs_on = ArrayField(models.BigIntegerField(), default=list, db_default=[], blank=True)
     verdict = models.JSONField()
     verdict_sha256 = models.CharField(max_length=64)
     answer_sha256 = models.CharField(max_length=64)
@@ -47,7 +51,6 @@ class ClearanceDecision(models.Model):
         indexes = [
             models.Index(name="decision_of_recording", fields=["recording", "use", "-id"]),
             models.Index(name="decision_of_release", fields=["release", "use", "-id"]),
-            GinIndex(name="decision_countries", fields=["cleared_countries"]),
         ]
 
     def __str__(self) -> str:
