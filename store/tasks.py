@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from payments import inbox
 from payments.errors import PaymentsError
-from store import emails, evidence_pages, offers, refunds, settlement, stripe_events
+from store import emails, evidence_pages, offers, refunds, settlement, stripe_events, waiting
 from store.errors import StoreError
 from store.models import Order, OrderLine, ReviewDue
 from transcoding.tasks import make_renditions
@@ -25,6 +25,7 @@ AT_ONCE = 200
 FETCH_EVERY = 120  # seconds between two looks for webhooks that never came
 FETCH_BACK = timedelta(days=2)
 REVIEW_SLICE, REVIEW_SLICES = 20, 25
+CASES_EVERY = 10  # seconds
 REVIEW_EVERY = 4  # seconds between two bells for reviews: each works off all marks that it finds
 
 
@@ -99,6 +100,13 @@ def fetch_missed_events() -> None:
 
 
 @shared_task
+def assess_cases() -> None:
+    """Work out the risk of the records that wait for reviewers, where that was never done or is some minutes old."""
+    while waiting.assess_waiting(at=timezone.now()) == waiting.AT_ONCE:
+        pass
+
+
+@shared_task
 def sweep() -> None:
     """Ring for everything that is owed. A row is rung for again only after it had time to be done."""
     at = timezone.now()
@@ -113,6 +121,8 @@ def sweep() -> None:
     due = ReviewDue.objects.filter(Q(claimed_until=None) | Q(claimed_until__lte=at))
     if due.exists() and _rings("review", 0, seconds=REVIEW_EVERY):
         review_offers.delay()
+    if waiting.stale_cases(at=at).exists() and _rings("cases", 0, seconds=CASES_EVERY):
+        assess_cases.delay()
     if _rings("fetch", 0, seconds=FETCH_EVERY):
         fetch_missed_events.delay()
 

@@ -278,12 +278,17 @@ def assess(grants: Sequence[LicenceGrant], *, at: datetime) -> dict[int, Risk]:
     return assessments.assess(grants, at=at, outside=rivals.outside(grants))
 
 
+def stale_cases(*, at: datetime) -> QuerySet[ReviewCase]:
+    """The cases whose risk was never worked out, or some minutes ago."""
+    return ReviewCase.objects.filter(Q(assessed_at=None) | Q(assessed_at__lt=at - STALE))
+
+
 def assess_waiting(*, at: datetime, limit: int = AT_ONCE) -> int:
     """Work out the risk of those cases that nobody has worked out yet, or not for some minutes; how many there were.
 
     What a case's risk hangs on (a claim, a price, a sound, another label's record) changes without telling it.
     """
-    due = ReviewCase.objects.filter(Q(assessed_at=None) | Q(assessed_at__lt=at - STALE))
+    due = stale_cases(at=at)
     keys = list(due.order_by(F("assessed_at").asc(nulls_first=True)).values_list("grant", flat=True)[:limit])
     if keys:
         assess(list(LicenceGrant.objects.filter(pk__in=keys).order_by("pk")), at=at)
