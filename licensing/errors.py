@@ -71,3 +71,9 @@ class QuestionRefused(LicensingError):
     """The question or the answer says nothing, or nobody waits for it any more."""
 
     code = "QUESTION_REFUSED"
+
+
+class RateRefused(LicensingError):
+    """The rate of a tariff says something that no rate may say, or cannot be verified as it stands."""
+
+    code = "RATE_REFUSED"

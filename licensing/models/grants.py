@@ -130,7 +130,6 @@ class LicenceGrant(models.Model):
     cmo_in_repertoire = models.BooleanField(default=False)
     statutory_condition_met = models.BooleanField(default=False)
     tariff = models.CharField(max_length=40, blank=True)
-    rate_verified_on = models.DateField(null=True, blank=True)
 
     submitted_by = models.CharField(max_length=100)
     submitted_for = models.ForeignKey(
