@@ -82,8 +82,8 @@ def _same_sound(keys: Collection[int]) -> list[Rival]:
         Master.objects.filter(sound_sha256__in=hashes)
         .exclude(recording__in=keys)
         .select_related("recording__label")
-        .order_by("recording", "-pk")
-        .distinct("recording")
+        .order_by("recording_id", "-pk")
+        .distinct("recording_id")
     )
     return [_recording(twin.recording, "The very same sound", twin.get_state_display()) for twin in twins[:MOST]]
 

@@ -175,7 +175,7 @@ def options(*, at: datetime | None = None) -> dict[str, list[dict[str, object]]]
         .annotate(count=Count("pk"))
     )
     by_state = _with_clock(waiting, at or timezone.now()).aggregate(
-        **{code: Count("pk", filter=_in_state(code)) for code in STATES}
+        **{f"in_{code}": Count("pk", filter=_in_state(code)) for code in STATES}
     )
     return {
         "labels": [
@@ -195,7 +195,7 @@ def options(*, at: datetime | None = None) -> dict[str, list[dict[str, object]]]
             for reason in RiskReason
             if by_risk.get(reason.value)
         ],
-        "states": [{"code": code, "word": word, "count": by_state[code]} for code, word in STATES.items()],
+        "states": [{"code": code, "word": word, "count": by_state[f"in_{code}"]} for code, word in STATES.items()],
     }
 
 
