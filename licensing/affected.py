@@ -3,16 +3,37 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from catalog.models import Party, Recording, RecordingWork, Release, Track, Work
+from django.db.models import Q, QuerySet
+
+from catalog.models import (
+    Party,
+    Recording,
+    RecordingWork,
+    Release,
+    SocietyMembership,
+    SocietyRight,
+    Track,
+    Work,
+    WorkShare,
+)
 from licensing.models import LicenceGrant
+from licensing.terms import Layer
 
 
 @dataclass(frozen=True, slots=True)
 class Affected:
-    """Primary keys, ascending. Locks are taken in this order, recordings first, so that no two acts can deadlock."""
+    """Primary keys, ascending. Locks are taken in this order, recordings first, so that no two acts can deadlock.
+
+    `owed` says that it is more than one request can decide: then no keys are named, the catalogue is held back from
+    sale as long as anything is owed (`licensing_held`), and a worker decides it (`reclearing`).
+    """
 
     recordings: tuple[int, ...]
     releases: tuple[int, ...]
+    owed: bool = False
+
+
+AT_ONCE = 500  # recordings that an act decides in its own transaction
 
 
 def _with_releases(recordings: Iterable[int], releases: Iterable[int] = ()) -> Affected:
@@ -36,6 +57,9 @@ def by_release(release: Release) -> Affected:
 
 def by_label(label: Party) -> Affected:
     """Everything issued under the label's name, and all that stands on its releases."""
+    touched = recordings_of_label(label).values_list("pk", flat=True)[: AT_ONCE + 1]
+    if len(touched) > AT_ONCE:
+        return Affected((), (), owed=True)
     own = Recording.objects.filter(label=label).values_list("pk", flat=True)
     placed = Track.objects.filter(release__label=label).values_list("recording_id", flat=True)
     releases = Release.objects.filter(label=label).values_list("pk", flat=True)
@@ -45,7 +69,32 @@ def by_label(label: Party) -> Affected:
 def by_grant(grant: LicenceGrant) -> Affected:
     if grant.recording_id is not None:
         return _with_releases([grant.recording_id])
-    return by_work(grant.work_id or 0)
+    if grant.work_id is not None:
+        return by_work(grant.work_id)
+    touched = list(recordings_of_grant(grant).values_list("pk", flat=True)[: AT_ONCE + 1])
+    return Affected((), (), owed=True) if len(touched) > AT_ONCE else _with_releases(touched)
+
+
+def recordings_of_grant(grant: LicenceGrant) -> QuerySet[Recording]:
+    """Every recording that a record for a whole catalogue is, was or will be about."""
+    if grant.layer == Layer.RECORDING:
+        return Recording.objects.filter(label_id=grant.catalogue_id)
+    members = SocietyMembership.objects.filter(society_id=grant.catalogue_id, right=SocietyRight.MECHANICAL)
+    shares = WorkShare.objects.filter(Q(party_id=grant.catalogue_id) | Q(party__in=members.values("party_id")))
+    works = RecordingWork.objects.filter(work__in=shares.values("work_id"))
+    return Recording.objects.filter(pk__in=works.values("recording_id"))
+
+
+def recordings_of_label(label: Party | int) -> QuerySet[Recording]:
+    """What is issued under the label's name, and all that stands on its releases."""
+    placed = Track.objects.filter(release__label=label).values("recording_id")
+    return Recording.objects.filter(Q(label=label) | Q(pk__in=placed))
+
+
+def recordings_of_writer(party: Party | int) -> QuerySet[Recording]:
+    """The recordings of the works in which the party has a share."""
+    works = RecordingWork.objects.filter(work__in=WorkShare.objects.filter(party=party).values("work_id"))
+    return Recording.objects.filter(pk__in=works.values("recording_id"))
 
 
 def by_subject(subject: Recording | Work | Release | Party) -> Affected:

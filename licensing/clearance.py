@@ -5,40 +5,42 @@ writes, so that the newest decision never rests on older facts than the one befo
 is taken, because reading a storage may take long.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
 
-from catalog.models import Recording, Release, Track
-from licensing import dossiers, instruments, rules
+from catalog.models import Recording, Release
+from licensing import batches, dossiers, instruments, rules
 from licensing.affected import Affected
+from licensing.batches import PREVIEW_SECONDS, question
 from licensing.models import ClearanceDecision
 from licensing.reasons import sentence
-from licensing.records import Question
 from licensing.terms import Use
 from licensing.territories import COUNTRY_NAMES
-from licensing.verdicts import Obligations, Verdict
+from licensing.verdicts import Verdict
 
-PREVIEW_SECONDS = 30
+__all__ = [
+    "PREVIEW_SECONDS",
+    "Sale",
+    "ask",
+    "clear",
+    "clear_release",
+    "decide_again",
+    "explain",
+    "is_cleared",
+    "latest",
+    "lock",
+    "question",
+    "why_not_sold",
+]
 
 _SLOTS = 1024
+_SHARING = 6  # 64 neighbouring keys share a slot, so that a batch of neighbours takes few locks
 _RECORDING_SLOTS = 0x4C49_0000_0000
 _RELEASE_SLOTS = 0x4C49_0001_0000
-
-
-def question(use: Use | str, *, at: datetime, sound_sha256: str) -> Question:
-    """The store's usual question about a use: a preview is a cut with fades, a free download costs nothing."""
-    preview = use == Use.PREVIEW
-    return Question(
-        use=str(use),
-        at=at,
-        sound_sha256=sound_sha256,
-        price_is_zero=use == Use.FREE_DOWNLOAD,
-        preview_seconds=PREVIEW_SECONDS if preview else None,
-        edited=preview,
-    )
 
 
 def ask(recording: Recording, *, use: Use | str, at: datetime, sound_sha256: str) -> Verdict:
@@ -46,6 +48,38 @@ def ask(recording: Recording, *, use: Use | str, at: datetime, sound_sha256: str
     hashes = dossiers.hashes_of([recording.pk])
     evidence = dossiers.load([recording.pk], at=at, hashes=hashes)[recording.pk]
     return rules.decide(question(use, at=at, sound_sha256=sound_sha256), evidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """One recording about to be sold: with which sound, and for how much (minor units by currency)."""
+
+    recording: int
+    sound_sha256: str
+    prices: tuple[tuple[str, int], ...] = ()
+
+
+def why_not_sold(
+    sales: Iterable[Sale], *, country: str, at: datetime, hashes: Mapping[int, str], use: Use | str
+) -> dict[int, list[str]]:
+    """The codes for which each of these recordings may not be sold in `country` now; those that may are left out.
+
+    Asks the engine from what is on record at this moment, whatever was decided before. To be called under `lock`, in
+    the transaction that makes the sale; `hashes` were taken before it.
+    """
+    asked = list(sales)
+    known = _load({sale.recording for sale in asked}, at=at, hashes=hashes)
+    found: dict[int, list[str]] = {}
+    for sale in asked:
+        evidence = known.evidence.get(sale.recording)
+        if evidence is None:
+            found[sale.recording] = ["NO_MASTER_LICENCE"]
+            continue
+        plain = question(use, at=at, sound_sha256=sale.sound_sha256)
+        verdict = rules.decide(replace(plain, prices=sale.prices or None), evidence)
+        if not verdict.is_cleared(country, at=at):
+            found[sale.recording] = verdict.codes_in(country) or ["TERRITORY_UNKNOWN"]
+    return found
 
 
 def clear(recording: Recording, *, use: Use | str, at: datetime, actor: str, sound_sha256: str) -> ClearanceDecision:
@@ -57,68 +91,99 @@ def clear(recording: Recording, *, use: Use | str, at: datetime, actor: str, sou
     hashes = dossiers.hashes_of([recording.pk])
     with transaction.atomic():
         lock(Affected((recording.pk,), ()))
-        evidence = _load([recording.pk], at=at, hashes=hashes)[recording.pk]
-        verdict = rules.decide(question(use, at=at, sound_sha256=sound_sha256), evidence)
-        return _keep(latest(recording, use), verdict, actor=actor, recording_id=recording.pk)
+        known = _load([recording.pk], at=at, hashes=hashes)
+        rows, _answers = batches.decide_recordings({recording.pk: sound_sha256}, known, use=use, at=at, actor=actor)
+        return batches.create(rows[0]) if rows else _standing(recording, use)
 
 
 def clear_release(
     release: Release, *, use: Use | str, at: datetime, actor: str, sounds: Mapping[int, str]
 ) -> ClearanceDecision:
-    """Decide about a release whole, after each of its recordings. `sounds` are sound hashes by recording key.
+    """Decide about a release whole, after its recordings. `sounds` are sound hashes by recording key.
 
-    Not to be called inside another transaction: each recording is decided in one of its own.
+    Not to be called inside another transaction: the recordings are decided in one of their own.
     """
-    for track in _tracks([release.pk])[release.pk]:
-        clear(track.recording, use=use, at=at, actor=actor, sound_sha256=sounds.get(track.recording_id, ""))
+    keys = [place.recording for place in batches.tracks_of([release.pk])[release.pk]]
+    hashes = dossiers.hashes_of(keys)
+    with transaction.atomic():
+        lock(Affected(tuple(sorted(keys)), ()))
+        known = _load(keys, at=at, hashes=hashes)
+        asked = {key: sounds.get(key, "") for key in keys}
+        rows, _answers = batches.decide_recordings(asked, known, use=use, at=at, actor=actor)
+        batches.write(rows)
     with transaction.atomic():
         lock(Affected((), (release.pk,)))
-        return _decide_releases([release], use=use, at=at, actor=actor)[0]
+        rows = batches.decide_releases([release.pk], {}, use=use, at=at, actor=actor)
+        return batches.create(rows[0]) if rows else _standing(release, use)
 
 
-def decide_again(found: Affected, *, at: datetime, actor: str) -> list[ClearanceDecision]:
+def decide_again(found: Affected, *, at: datetime, actor: str) -> int:
     """Decide anew, in the caller's transaction if there is one, whatever was decided about these before.
 
     For acts after which an old yes must not stand for one more request. A recording keeps the sound it was last asked
-    with. Evidence is only hashed where the answer would otherwise be yes.
+    with. Evidence is only hashed where the answer would otherwise be yes. Returns how many answers changed. What is
+    too much for one request (`found.owed`) is left to the reclearance that the act's rows have made owed.
     """
+    if found.owed:
+        return 0
+    changed = 0
     with transaction.atomic():
         lock(found)
-        kept = []
         for use in Use:
-            before = _latest_of("recording", found.recordings, use)
+            before = batches.before("recording", found.recordings, use)
+            fresh: dict[int, batches.Answer] = {}
             if before:
-                kept += _decide_recordings(before, use=use, at=at, actor=actor)
-            decided = _latest_of("release", found.releases, use)
-            releases = list(Release.objects.filter(pk__in=decided).order_by("pk"))
-            if releases:
-                kept += _decide_releases(releases, use=use, at=at, actor=actor)
-    return kept
+                sounds = {key: row.sound_sha256 for key, row in before.items()}
+                rows, fresh = _decide_again(sounds, use=use, at=at, actor=actor)
+                batches.write(rows)
+                changed += len(rows)
+            rows = batches.decide_releases(found.releases, fresh, use=use, at=at, actor=actor, asked_before=True)
+            batches.write(rows)
+            changed += len(rows)
+    return changed
+
+
+def _decide_again(
+    sounds: Mapping[int, str], *, use: Use, at: datetime, actor: str
+) -> tuple[list[batches.Row], dict[int, batches.Answer]]:
+    """As `batches.decide_recordings`; what may come out cleared is decided with its evidence hashed."""
+    rows, answers = batches.decide_recordings(sounds, _load(sounds, at=at, hashes=None), use=use, at=at, actor=actor)
+    hopeful = {key: sounds[key] for key, found in answers.items() if found.verdict.cleared}
+    if not hopeful:
+        return rows, answers
+    known = _load(hopeful, at=at, hashes=dossiers.hashes_of(hopeful))
+    hashed, surer = batches.decide_recordings(hopeful, known, use=use, at=at, actor=actor)
+    return [*(row for row in rows if row.recording_id not in hopeful), *hashed], {**answers, **surer}
 
 
 def lock(found: Affected) -> None:
     """Hold these recordings and releases until the transaction ends.
 
-    Locks are 1,024 slots each for recordings and releases, taken in ascending order: a label's whole catalogue never
-    needs more, and no two acts can wait for each other.
+    Locks are 1,024 slots each for recordings and releases, taken in ascending order in one statement: a label's whole
+    catalogue never needs more, and no two acts can wait for each other.
     """
-    slots = sorted({_RECORDING_SLOTS + key % _SLOTS for key in found.recordings})
-    slots += sorted({_RELEASE_SLOTS + key % _SLOTS for key in found.releases})
-    with connection.cursor() as cursor:
-        for slot in slots:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [slot])
+    slots = sorted({_RECORDING_SLOTS + (key >> _SHARING) % _SLOTS for key in found.recordings})
+    slots += sorted({_RELEASE_SLOTS + (key >> _SHARING) % _SLOTS for key in found.releases})
+    if slots:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(slot) FROM unnest(%s::bigint[]) AS slot", [slots])
 
 
 def latest(subject: Recording | Release, use: Use | str) -> ClearanceDecision | None:
     """The decision in force for a recording or release and a use; None where it was never asked."""
-    key = "release" if isinstance(subject, Release) else "recording"
-    return _latest_of(key, [subject.pk], use).get(subject.pk)
+    about: dict[str, Any] = {"release" if isinstance(subject, Release) else "recording": subject}
+    return ClearanceDecision.objects.filter(**about, use=str(use)).order_by("-pk").first()
 
 
 def is_cleared(decision: ClearanceDecision, country: str, at: datetime) -> bool:
-    """Whether the decision says yes for `country` and still holds at `at`. That it is the newest is not asked here."""
-    holds = decision.good_until is None or at < decision.good_until
-    return holds and country in decision.cleared_countries
+    """Whether the decision says yes for `country` at `at`. That it is the newest is not asked here.
+
+    After `good_until` only the countries that were known to last are still cleared, and none after `lasting_until`.
+    """
+    if decision.good_until is None or at < decision.good_until:
+        return country in decision.cleared_countries
+    lasts = decision.lasting_until is None or at < decision.lasting_until
+    return lasts and country in decision.lasting_countries
 
 
 def explain(verdict: Verdict | Mapping[str, Any], country: str) -> list[str]:
@@ -134,119 +199,15 @@ def explain(verdict: Verdict | Mapping[str, Any], country: str) -> list[str]:
     return [sentence(each.code, layer=each.layer, detail=each.detail) for each in reasons]
 
 
-def _load(recordings: Sequence[int], *, at: datetime, hashes: Mapping[int, str] | None) -> dict[int, rules.Evidence]:
+def _load(recordings: Collection[int], *, at: datetime, hashes: Mapping[int, str] | None) -> dossiers.Dossiers:
     """The evidence under the lock; what was captured since the hashes were taken is hashed now."""
     if hashes is not None:
         late = [each for each in dossiers.evidence_of(recordings) if each.pk not in hashes]
         hashes = {**hashes, **instruments.current_hashes(late)}
-    return dossiers.load(recordings, at=at, hashes=hashes)
+    return dossiers.open_all(recordings, at=at, hashes=hashes)
 
 
-def _latest_of(key: str, subjects: Iterable[int], use: Use | str) -> dict[int, ClearanceDecision]:
-    rows = ClearanceDecision.objects.filter(**{f"{key}__in": list(subjects)}, use=str(use))
-    return {getattr(row, f"{key}_id"): row for row in rows.order_by(f"{key}_id", "-pk").distinct(f"{key}_id")}
-
-
-def _decide_recordings(
-    before: Mapping[int, ClearanceDecision], *, use: Use, at: datetime, actor: str
-) -> list[ClearanceDecision]:
-    def verdicts(keys: Sequence[int], hashes: Mapping[int, str] | None) -> dict[int, Verdict]:
-        known = _load(keys, at=at, hashes=hashes)
-        return {
-            key: rules.decide(question(use, at=at, sound_sha256=before[key].sound_sha256), known[key]) for key in keys
-        }
-
-    keys = sorted(before)
-    found = verdicts(keys, None)
-    hopeful = [key for key in keys if found[key].cleared]
-    if hopeful:
-        found.update(verdicts(hopeful, dossiers.hashes_of(hopeful)))
-    return [_keep(before[key], found[key], actor=actor, recording_id=key) for key in keys]
-
-
-def _tracks(releases: Sequence[int]) -> dict[int, list[Track]]:
-    tracks: dict[int, list[Track]] = {key: [] for key in releases}
-    rows = Track.objects.filter(release_id__in=releases).select_related("recording")
-    for track in rows.order_by("release_id", "disc", "number"):
-        tracks[track.release_id].append(track)
-    return tracks
-
-
-def _decide_releases(
-    releases: Sequence[Release], *, use: Use | str, at: datetime, actor: str
-) -> list[ClearanceDecision]:
-    tracks = _tracks([release.pk for release in releases])
-    recordings = {track.recording_id for each in tracks.values() for track in each}
-    decisions = _latest_of("recording", recordings, use)
-    before = _latest_of("release", [release.pk for release in releases], use)
-    notices = _release_notices(releases, at)
-    kept = []
-    for release in releases:
-        verdict = rules.decide_release(
-            str(release.public_id),
-            question(use, at=at, sound_sha256=""),
-            [
-                (track.title, _current(track, decisions.get(track.recording_id), use, at))
-                for track in tracks[release.pk]
-            ],
-            notices=notices[release.pk],
-            embargoed_until=_embargo(release, use),
-        )
-        kept.append(_keep(before.get(release.pk), verdict, actor=actor, release_id=release.pk))
-    return kept
-
-
-def _current(track: Track, decision: ClearanceDecision | None, use: Use | str, at: datetime) -> Verdict:
-    """The verdict in force for a track; one that says nothing where none was made, or where it has run out."""
-    if decision is not None and (decision.good_until is None or at < decision.good_until):
-        return Verdict.from_data(decision.verdict)
-    return Verdict(
-        subject=f"recording:{track.recording.public_id}",
-        question=question(use, at=at, sound_sha256=""),
-        engine=rules.ENGINE,
-        cleared=(),
-        refused=(),
-        records=(),
-        obligations=Obligations(),
-        good_until=None,
-    )
-
-
-def _release_notices(releases: Sequence[Release], at: datetime) -> dict[int, tuple[rules.NoticeFact, ...]]:
-    holding = dossiers.open_notices(at=at)
-    about = list(
-        holding.filter(release__in=[release.pk for release in releases])
-        | holding.filter(label__in=[release.label_id for release in releases])
-    )
-    return {
-        release.pk: tuple(
-            dossiers.notice_fact(notice, {})
-            for notice in about
-            if notice.release_id == release.pk or notice.label_id == release.label_id
-        )
-        for release in releases
-    }
-
-
-def _embargo(release: Release, use: Use | str) -> date | None:
-    return None if use in {Use.PREVIEW, Use.REDOWNLOAD} else release.release_date
-
-
-def _keep(before: ClearanceDecision | None, verdict: Verdict, *, actor: str, **subject: int) -> ClearanceDecision:
-    """The decision in force afterwards: the one before where it says the same, until the same instant."""
-    answer = verdict.answer_sha256
-    if before is not None and before.answer_sha256 == answer:
-        return before
-    return ClearanceDecision.objects.create(
-        use=verdict.question.use,
-        at=verdict.question.at,
-        engine=verdict.engine,
-        cleared_countries=list(verdict.cleared_countries),
-        good_until=verdict.good_until,
-        verdict=verdict.to_data(),
-        verdict_sha256=verdict.sha256,
-        answer_sha256=answer,
-        sound_sha256=verdict.question.sound_sha256,
-        actor=actor,
-        **subject,
-    )
+def _standing(subject: Recording | Release, use: Use | str) -> ClearanceDecision:
+    found = latest(subject, use)
+    assert found is not None  # noqa: S101 - nothing new is only said of what was decided before
+    return found

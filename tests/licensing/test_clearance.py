@@ -57,8 +57,16 @@ def test_a_decision_says_nothing_after_its_time():
     recording = make_cleared(ends_on=date(2026, 3, 31))
     decision = clear(recording)
     assert decision.good_until is not None
-    assert clearance.is_cleared(decision, "DE", decision.good_until - timedelta(seconds=1))
-    assert not clearance.is_cleared(decision, "DE", decision.good_until)
+    assert clearance.is_cleared(decision, "KI", decision.good_until - timedelta(seconds=1))
+    assert not clearance.is_cleared(decision, "KI", decision.good_until)
+
+
+def test_where_a_licence_has_not_ended_yet_it_is_cleared_on():
+    decision = clear(make_cleared(ends_on=date(2026, 3, 31)))
+    assert decision.lasting_until is not None
+    assert clearance.is_cleared(decision, "DE", decision.good_until)
+    assert clearance.is_cleared(decision, "DE", decision.lasting_until - timedelta(seconds=1))
+    assert not clearance.is_cleared(decision, "DE", decision.lasting_until)
 
 
 def test_a_stored_verdict_reads_back_equal_and_proves_its_hash():
