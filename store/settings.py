@@ -269,7 +269,7 @@ PREVIEW_SECONDS = number("PREVIEW_SECONDS", 30)
 REVIEW_SLA_HOURS = number("REVIEW_SLA_HOURS", 24)
 REVIEW_TWO_ABOVE_RISK = number("REVIEW_TWO_ABOVE_RISK", 60)
 REVIEW_TWO_ABOVE_MINOR = number("REVIEW_TWO_ABOVE_MINOR", 50_000)
-REVIEW_SECOND_FACTOR = flag("REVIEW_SECOND_FACTOR", default=True)
+REVIEW_SECOND_FACTOR = flag("REVIEW_SECOND_FACTOR", default=True) or SECURE_SITE  # never off before the public
 
 # Messages only ring bells: what is owed is rows, and the sweeps ring again. So a lost message costs seconds, a doubled
 # one nothing, and a web request waits for the broker no longer than it must.

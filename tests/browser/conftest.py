@@ -9,11 +9,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from store.models import User
+from tests.factories.store import sign_in
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 also_allowed: list[str] = []  # origins a test itself brought up
@@ -68,8 +68,7 @@ def open_page(chromium: Browser, live_server: LiveServer) -> Iterator[Callable[.
         )
         contexts.append(context)
         if user is not None:
-            client = Client()
-            client.force_login(user)
+            client = sign_in(user)
             context.add_cookies(
                 [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}]
             )

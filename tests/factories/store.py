@@ -5,6 +5,11 @@ import itertools
 import json
 from datetime import UTC, datetime
 
+from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.test import Client
+
 from catalog.models import Credit, Party, Recording, Release, Track, Work
 from licensing.models import ClearanceDecision
 from store.models import Offer, Order, OrderLine, User
@@ -17,6 +22,18 @@ SOUND = "5" * 64
 def make_user(name="Alice", **over):
     email = over.pop("email", f"{name.lower()}{next(_numbers)}@example.org")
     return User.objects.create_user(email, over.pop("password", None), **{"name": name, **over})
+
+
+def sign_in(user, *, second_factor=True):
+    """A browser signed in as this person; a reviewer's with the second factor shown, unless a test leaves it out."""
+    client = Client()
+    client.force_login(user)
+    if user.is_reviewer and second_factor:
+        held = Authenticator.objects.filter(user=user).first() or TOTP.activate(user, generate_totp_secret()).instance
+        session = client.session
+        session[AUTHENTICATION_METHODS_SESSION_KEY] = [{"method": "mfa", "id": held.pk, "type": held.type}]
+        session.save()
+    return client
 
 
 def make_label(name="Bob's Records", **over):

@@ -10,15 +10,9 @@ from licensing.models import LicenceGrant
 from store import access
 from store.models import User
 from tests.factories import catalog, licensing, transcoding
-from tests.factories.store import make_user
+from tests.factories.store import make_user, sign_in
 
 AT = datetime(2026, 3, 10, 12, tzinfo=UTC)
-
-
-def _client(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture
@@ -33,31 +27,42 @@ def rita(db: None) -> User:
 
 @pytest.fixture
 def at_ritas(rita: User) -> Client:
-    return _client(rita)
+    return sign_in(rita)
+
+
+@pytest.fixture
+def sam(db: None) -> User:
+    return make_user("Sam", is_reviewer=True)
+
+
+@pytest.fixture
+def at_sams(sam: User) -> Client:
+    """Sam reviews as well: the second of two."""
+    return sign_in(sam)
 
 
 @pytest.fixture
 def at_charlies(label: Party) -> Client:
     charlie = make_user("Charlie", is_reviewer=True)
     access.join(charlie, label)
-    return _client(charlie)
+    return sign_in(charlie)
 
 
 @pytest.fixture
 def at_bobs(label: Party) -> Client:
     bob = make_user("Bob")
     access.join(bob, label, role="OWNER")
-    return _client(bob)
+    return sign_in(bob)
 
 
 @pytest.fixture
 def at_alices(db: None) -> Client:
-    return _client(make_user("Alice"))
+    return sign_in(make_user("Alice"))
 
 
 @pytest.fixture
 def at_adas(db: None) -> Client:
-    return _client(make_user("Ada", is_staff=True))
+    return sign_in(make_user("Ada", is_staff=True))
 
 
 @pytest.fixture
