@@ -11,8 +11,10 @@ Inside, a set of countries is also a mask: an integer with one bit a country, in
 all countries are then a handful of integer operations.
 """
 
+import csv
+import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, lru_cache
@@ -30,23 +32,6 @@ _TABLES = files("tzdata") / "zoneinfo"
 
 # Two countries without inhabitants have no line in zone.tab.
 _UNINHABITED = {"BV": ["Europe/Oslo"], "HM": ["Etc/GMT-5"]}
-
-# Codes that are no longer, or never were, in ISO 3166-1, and what they stand for at the edges of the system (imports,
-# forms). Stored sets hold current codes only. Withdrawn codes: ISO 3166-3.
-HISTORIC = {
-    "AN": ("BQ", "CW", "SX"),
-    "BU": ("MM",),
-    "CS": ("ME", "RS"),
-    "DD": ("DE",),
-    "FX": ("FR",),
-    "NT": ("IQ", "SA"),
-    "SU": ("AM", "AZ", "BY", "EE", "GE", "KG", "KZ", "LT", "LV", "MD", "RU", "TJ", "TM", "UA", "UZ"),
-    "TP": ("TL",),
-    "UK": ("GB",),
-    "YD": ("YE",),
-    "YU": ("BA", "HR", "ME", "MK", "RS", "SI"),
-    "ZR": ("CD",),
-}
 
 
 def _rows(name: str) -> list[list[str]]:
@@ -173,14 +158,61 @@ def _mask_of_set(codes: frozenset[str]) -> int:
     return mask_of(codes)
 
 
+# -- Codes from outside ------------------------------------------------------------------------------------------------
+
+_WORLD = "*"
+_GROUP = re.compile(r"2(1\d\d|[A-Z]{2})")
+_SUBDIVISION = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}")
+
+
+@cache
+def edge_codes() -> Mapping[str, tuple[str, ...]]:
+    """What codes other than ISO 3166-1 alpha-2 stand for in imports and forms: licensing/data/territory_codes.csv.
+
+    These are the numeric codes of ISO 3166-1, which CISAC's TIS shares, those of states that are gone, the four-letter
+    codes of ISO 3166-3 that DDEX uses, and groups of TIS whose members nobody disputes. A state that is gone stands for
+    what became of it. Stored sets hold current codes only.
+    """
+    with (files("licensing") / "data" / "territory_codes.csv").open(encoding="utf-8", newline="") as file:
+        return {row["code"]: tuple(row["countries"].split()) for row in csv.DictReader(file)}
+
+
 def at_the_edge(code: str) -> tuple[str, ...]:
-    """Current codes for a code from outside: itself, or what a historic one has become. Raises TerritoryError."""
+    """Current countries for a code from outside. Raises TerritoryError, for the whole world as well (`read_codes`)."""
     wanted = code.strip().upper()
     if is_country(wanted):
         return (wanted,)
-    if wanted in HISTORIC:
-        return HISTORIC[wanted]
-    raise TerritoryError(f"{code!r} is not in ISO 3166-1. Use two-letter codes such as DE, US.")
+    found = edge_codes().get(wanted.lstrip("0") or wanted)
+    if found is None:
+        raise TerritoryError(_why_not(wanted))
+    if found == (_WORLD,):
+        raise TerritoryError(f"{code!r} is the whole world, which is kept as WORLD_EXCEPT and never spelled out.")
+    return found
+
+
+def read_codes(included: Iterable[str], *, excluded: Iterable[str] = ()) -> TerritorySet:
+    """The set that codes from outside name, such as a DDEX deal's: these, or the world, without `excluded`.
+
+    Excluded countries alone mean the rest of the world. Raises TerritoryError where a code is not known, where the
+    world stands beside single countries, or where nothing is left.
+    """
+    named = [code.strip().upper() for code in included]
+    out = {country for code in excluded for country in at_the_edge(code)}
+    worldwide = [code for code in named if edge_codes().get(code) == (_WORLD,)]
+    if worldwide and len(worldwide) < len(named):
+        raise TerritoryError(f"{worldwide[0]} stands beside single countries: say which is meant.")
+    if worldwide or (out and not named):
+        return TerritorySet.world(but=out)
+    inside = {country for code in named for country in at_the_edge(code)} - out
+    return TerritorySet.parse(TerritoryMode.ONLY, inside)
+
+
+def _why_not(code: str) -> str:
+    if _GROUP.fullmatch(code):
+        return f"{code} names a part of the world, in which two readers would not count the same countries. Name them."
+    if _SUBDIVISION.fullmatch(code):
+        return f"{code} is a part of a country. Rights are kept by country: name the country, or leave it out."
+    return f"{code[:20]!r} is not in ISO 3166-1. Use two-letter codes such as DE, US."
 
 
 @cache

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from babel.core import get_global
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,14 +12,15 @@ from licensing.errors import TerritoryError
 from licensing.territories import (
     ALL,
     COUNTRIES,
-    HISTORIC,
     TerritorySet,
     at_the_edge,
     codes_of,
     day_begins,
     day_start,
+    edge_codes,
     is_country,
     mask_of,
+    read_codes,
 )
 
 codes = st.frozensets(st.sampled_from(COUNTRIES), max_size=8)
@@ -59,11 +61,71 @@ def test_sets_from_outside_are_checked(mode, named):
         TerritorySet.parse(mode, named)
 
 
-def test_historic_codes_become_current_ones_at_the_edge():
-    assert at_the_edge("cs") == ("ME", "RS")
-    assert all(is_country(code) for found in HISTORIC.values() for code in found)
+@pytest.mark.parametrize(
+    ("code", "countries"),
+    [
+        ("de", ("DE",)),
+        ("276", ("DE",)),
+        ("040", ("AT",)),
+        ("8", ("AL",)),
+        ("cs", ("ME", "RS")),
+        ("CSHH", ("CZ", "SK")),
+        ("CSXX", ("ME", "RS")),
+        ("ANHH", ("BQ", "CW", "SX")),
+        ("736", ("SD", "SS")),
+        ("UK", ("GB",)),
+        ("2110", ("BE", "LU", "NL")),
+    ],
+)
+def test_codes_from_outside_become_current_countries(code, countries):
+    assert at_the_edge(code) == countries
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("EU", "ISO 3166-1"),
+        ("2100", "Name them"),
+        ("ES-CN", "part of a country"),
+        ("2136", "WORLD_EXCEPT"),
+        ("999", "ISO"),
+    ],
+)
+def test_what_cannot_be_read_safely_is_refused_with_the_reason(code, said):
+    with pytest.raises(TerritoryError, match=said):
+        at_the_edge(code)
+
+
+def test_every_country_has_its_number_and_every_code_leads_to_countries():
+    aliases = get_global("territory_aliases")
+    numbers = {code: found for code, found in edge_codes().items() if code.isdigit() and int(code) < 900}
+    assert {country for found in numbers.values() for country in found} == set(COUNTRIES)
+    for number, found in numbers.items():
+        # CLDR, which Babel comes with, is a table that others made; it has one heir where the code had several.
+        assert {code for code in aliases[number.zfill(3)] if is_country(code)} <= set(found), number
+    assert all(is_country(code) or code == "*" for found in edge_codes().values() for code in found)
+    assert not set(edge_codes()) & set(COUNTRIES)
+
+
+@pytest.mark.parametrize(
+    ("included", "excluded", "expected"),
+    [
+        (["Worldwide"], [], TerritorySet.world()),
+        (["2WL"], ["840", "CA"], TerritorySet.world(but=["US", "CA"])),
+        ([], ["CSXX"], TerritorySet.world(but=["ME", "RS"])),
+        (["DE", "2110"], ["NL"], TerritorySet.only("DE", "BE", "LU")),
+    ],
+)
+def test_codes_of_a_deal_become_a_set_and_the_world_stays_a_complement(included, excluded, expected):
+    assert read_codes(included, excluded=excluded) == expected
+
+
+@pytest.mark.parametrize(
+    ("included", "excluded"), [([], []), (["DE"], ["276"]), (["Worldwide", "DE"], []), (["EU"], [])]
+)
+def test_a_deal_that_names_nothing_sure_is_refused(included, excluded):
     with pytest.raises(TerritoryError):
-        at_the_edge("EU")
+        read_codes(included, excluded=excluded)
 
 
 @pytest.mark.parametrize(
