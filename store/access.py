@@ -72,7 +72,7 @@ def second_factor(request: HttpRequest) -> Factor:
     held = dict(Authenticator.objects.filter(user=request.user.pk).values_list("pk", "type"))
     if not set(held.values()) - {Authenticator.Type.RECOVERY_CODES}:  # codes on paper only stand in for a factor
         return Factor.MISSING
-    shown = get_authentication_records(request)
+    shown = get_authentication_records(request, request.user)
     proven = any(one.get("method") == "mfa" and one.get("id") in held for one in shown)
     return Factor.PROVEN if proven else Factor.UNPROVEN
 

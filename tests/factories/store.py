@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 
 from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY
+from allauth.account.internal.userkit import user_id_to_str
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.test import Client
@@ -31,6 +32,7 @@ def sign_in(user, *, second_factor=True):
     if user.is_reviewer and second_factor:
         held = Authenticator.objects.filter(user=user).first() or TOTP.activate(user, generate_totp_secret()).instance
         session = client.session
+        session[f"{AUTHENTICATION_METHODS_SESSION_KEY}_user"] = user_id_to_str(user)
         session[AUTHENTICATION_METHODS_SESSION_KEY] = [{"method": "mfa", "id": held.pk, "type": held.type}]
         session.save()
     return client
