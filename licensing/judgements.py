@@ -5,8 +5,8 @@ when no test fails there. Tests that fail everywhere are `constant`, the others 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 
 from licensing import licences, tariffs
 from licensing.licences import Licence, LicenceError
@@ -68,8 +68,7 @@ _NOT_BOUND = frozenset({CmoStatus.NOT_BOUND, CmoStatus.CARVED_OUT})
 Stops = tuple[tuple[date, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """One record's outcome. `fails` is the mask of the countries where any test fails.
 
     `next_change` is the next instant at which the record begins or ends somewhere it matters; None for never. `until`
@@ -94,17 +93,15 @@ class Judgement:
 
     def until_at(self, bit: int) -> date | None:
         """The first local day in the country of `bit` on which the record may no longer hold; None for never."""
-        days = [day for day, mask in self.stops if mask & bit]
-        if self.until is not None:
-            days.append(self.until)
-        return min(days, default=None)
+        until = self.until
+        for day, mask in self.stops:
+            if mask & bit and (until is None or day < until):
+                until = day
+        return until
 
     def failing(self, reason: Reason, mask: int) -> "Judgement":
         """The same record, failing for a further reason in the countries of `mask`."""
-        return Judgement(
-            self.record, self.licence, self.constant, (*self.partial, (reason, mask)), self.fails | mask,
-            self.next_change, self.until, self.stops,
-        )  # fmt: skip
+        return self._replace(partial=(*self.partial, (reason, mask)), fails=self.fails | mask)
 
 
 def judge(record: Record, question: Question) -> Judgement:
@@ -155,6 +152,14 @@ def reason_of(record: Record, code: str, detail: str) -> Reason:
 Fault = tuple[str, str, int]
 
 _SALE = Use.PERMANENT_DOWNLOAD.value
+_REDOWNLOAD = Use.REDOWNLOAD.value
+_PREVIEW = Use.PREVIEW.value
+_PUBLIC = Licensee.PUBLIC.value
+_PUBLIC_LICENCE = Basis.PUBLIC_LICENCE.value
+_RECORDING = Layer.RECORDING.value
+_SUBMITTED, _REFUSED, _REVOKED, _SUSPENDED = (
+    RecordState.SUBMITTED.value, RecordState.REFUSED.value, RecordState.REVOKED.value, RecordState.SUSPENDED.value
+)  # fmt: skip
 _APPROVED = ReviewOutcome.APPROVED.value
 _LICENSEES = frozenset(Licensee)
 _BOUGHT = frozenset({Use.PERMANENT_DOWNLOAD, Use.FREE_DOWNLOAD})
@@ -162,14 +167,19 @@ _BOUGHT = frozenset({Use.PERMANENT_DOWNLOAD, Use.FREE_DOWNLOAD})
 
 def _outlives(record: Record, question: Question) -> bool:
     """Whether a past buyer may fetch her copy again although the record has ended."""
-    return question.use == Use.REDOWNLOAD and (
-        record.licensee == Licensee.PUBLIC or record.redownload_rule == RedownloadRule.ALWAYS
+    return question.use == _REDOWNLOAD and (
+        record.licensee == _PUBLIC or record.redownload_rule == RedownloadRule.ALWAYS
     )
+
+
+def _fetchable(record: Record, question: Question) -> bool:
+    """Whether past buyers may, or still may, fetch their copies although the record was revoked."""
+    return _outlives(record, question) or (record.ended_at is not None and _in_notice(record, question))
 
 
 def _in_notice(record: Record, question: Question) -> bool:
     """Whether the end of the record leaves past buyers a while to fetch their copies again."""
-    return question.use == Use.REDOWNLOAD and record.redownload_rule == RedownloadRule.NOTICE_PERIOD
+    return question.use == _REDOWNLOAD and record.redownload_rule == RedownloadRule.NOTICE_PERIOD
 
 
 def _last_day(record: Record, question: Question) -> date | None:
@@ -181,7 +191,7 @@ def _last_day(record: Record, question: Question) -> date | None:
     if not _in_notice(record, question):
         return record.ends_on
     days = [record.ends_on] if record.ends_on else []
-    if record.state == RecordState.REVOKED and record.ended_at:
+    if record.state == _REVOKED and record.ended_at:
         days.append(record.ended_at.astimezone(UTC).date())
     return min((_later(day) for day in days), default=None)
 
@@ -194,9 +204,9 @@ def _test_review(record: Record, question: Question, faults: list[Fault]) -> Non
     approval = record.approval
     if record.state not in _KNOWN_STATES:
         faults.append(("NOT_REVIEWED", f"state {record.state!r} is not known", ALL))
-    elif approval is None or record.state == RecordState.SUBMITTED:
+    elif approval is None or record.state == _SUBMITTED:
         faults.append(("NOT_REVIEWED", "waiting for a reviewer", ALL))
-    elif approval.outcome == ReviewOutcome.REFUSED or record.state == RecordState.REFUSED:
+    elif approval.outcome == ReviewOutcome.REFUSED or record.state == _REFUSED:
         faults.append(("NOT_REVIEWED", f"refused: {approval.reason}", ALL))
     elif approval.outcome != _APPROVED:
         faults.append(("NOT_REVIEWED", f"outcome {approval.outcome!r} is not known", ALL))
@@ -204,10 +214,9 @@ def _test_review(record: Record, question: Question, faults: list[Fault]) -> Non
         faults.append(("NOT_REVIEWED", "waiting for a second reviewer", ALL))
     if approval is not None and not approval.independent:
         faults.append(("REVIEW_NOT_INDEPENDENT", approval.reviewer, ALL))
-    fetchable = _outlives(record, question) or (record.ended_at is not None and _in_notice(record, question))
-    if record.state == RecordState.REVOKED and (record.void_title or not fetchable):
+    if record.state == _REVOKED and (record.void_title or not _fetchable(record, question)):
         faults.append(("REVOKED", "the licensor never held the right" if record.void_title else "", ALL))
-    if record.state == RecordState.SUSPENDED:
+    if record.state == _SUSPENDED:
         faults.append(("SUSPENDED", "", ALL))
 
 
@@ -215,7 +224,7 @@ def _test_evidence(record: Record, question: Question, faults: list[Fault]) -> N
     wanted = EVIDENCE_FOR_BASIS.get(record.basis, _NONE)
     if not record.evidence:
         faults.append(("EVIDENCE_MISSING", "nothing was handed in", ALL))
-    elif not any(item.kind in wanted for item in record.evidence):
+    elif wanted.isdisjoint([item.kind for item in record.evidence]):
         named = ", ".join(sorted(wanted)) or "a known basis"
         faults.append(("EVIDENCE_MISSING", f"{record.basis} needs {named}", ALL))
     for item in record.evidence:
@@ -228,7 +237,7 @@ def _test_evidence(record: Record, question: Question, faults: list[Fault]) -> N
         return
     if approval.evidence_sha256 != record.evidence_sha256:
         faults.append(("EVIDENCE_ALTERED", "not the evidence that was approved", ALL))
-    if record.layer != Layer.RECORDING:
+    if record.layer != _RECORDING:
         return
     if not question.sound_sha256 or not (approval.sound_sha256 or record.catalogue):
         faults.append(("EVIDENCE_ALTERED", "no accepted sound to compare with", ALL))
@@ -245,7 +254,7 @@ def _licence_of(record: Record, faults: list[Fault]) -> Licence | None:
     Only the address that was settled on when the record was made can clear it: a statement that reads well by itself
     may have stood beside another that contradicts it.
     """
-    if record.basis != Basis.PUBLIC_LICENCE:
+    if record.basis != _PUBLIC_LICENCE:
         return None
     stated = record.licence_statement or record.licence_url or "no licence is stated"
     try:
@@ -271,7 +280,7 @@ def _test_use(record: Record, question: Question, licence: Licence | None, fault
         faults.append(("USE_NOT_GRANTED", "a DDEX deal never covers the work", ALL))
     if record.licensee not in _LICENSEES:
         faults.append(("USE_NOT_GRANTED", f"licensee {record.licensee!r} is not known", ALL))
-    if licence and licence.nc and question.use != Use.REDOWNLOAD:
+    if licence and licence.nc and question.use != _REDOWNLOAD:
         if not question.free:
             faults.append(("NC_FORBIDS_SALE", licence.name, ALL))
         elif not record.free_consent:
@@ -286,7 +295,7 @@ def _test_edit(record: Record, question: Question, licence: Licence | None, faul
     """A private licence of a preview covers the cut that a preview is; a public one with ND covers no cut at all."""
     if licence is not None and licence.nd:
         faults.append(("ND_FORBIDS_EDIT", licence.name, ALL))
-    elif licence is None and not record.edits_allowed and question.use != Use.PREVIEW:
+    elif licence is None and not record.edits_allowed and question.use != _PREVIEW:
         faults.append(("ND_FORBIDS_EDIT", "the record allows no edits", ALL))
 
 
@@ -302,7 +311,7 @@ def _test_basis(record: Record, faults: list[Fault]) -> None:
     basis = record.basis
     if basis not in EVIDENCE_FOR_BASIS:
         faults.append(("USE_NOT_GRANTED", f"basis {basis!r} is not known", ALL))
-    elif basis == Basis.PUBLIC_LICENCE:
+    elif basis == _PUBLIC_LICENCE:
         if record.layer == Layer.WORK and record.cmo_status not in _NOT_BOUND:
             bound = record.cmo_status == CmoStatus.EXCLUSIVE
             seen = "an exclusive mandate is in force" if bound else "no answer on file"
@@ -323,9 +332,11 @@ def _test_society(record: Record, faults: list[Fault]) -> None:
 
 
 def _test_price(record: Record, question: Question, faults: list[Fault]) -> None:
-    if record.basis == Basis.PUBLIC_LICENCE:
+    if record.basis == _PUBLIC_LICENCE:
         return
-    for_nothing = question.price_is_zero or any(minor <= 0 for _currency, minor in question.prices or ())
+    for_nothing = question.price_is_zero or (
+        question.prices and min(minor for _currency, minor in question.prices) <= 0
+    )
     if for_nothing and Use.FREE_DOWNLOAD not in record.uses:
         faults.append(("NO_PRICE", "a paid deal is offered for nothing", ALL))
     if question.prices is None or record.price_minimum_minor is None:
@@ -350,19 +361,19 @@ def _test_place(record: Record, question: Question, faults: list[Fault]) -> None
         faults.append(("PASS_THROUGH_NOT_VALID_HERE", "", ALL & ~here))
     elif record.basis == Basis.STATUTORY:
         faults.append(("STATUTORY_CONDITION", "no such licence in this country", ALL & ~STATUTORY_COUNTRIES))
-    if question.use == Use.PREVIEW:
+    if question.use == _PREVIEW:
         faults += _preview_faults(record, question.preview_seconds)
 
 
 def _preview_faults(record: Record, seconds: int | None) -> Iterator[Fault]:
     limit = record.preview_max_seconds
     if seconds is None:
-        if limit is not None or record.licensee != Licensee.PUBLIC:
+        if limit is not None or record.licensee != _PUBLIC:
             yield "PREVIEW_TOO_LONG", "its length is not stated", ALL
         return
     if limit is not None and seconds > limit:
         yield "PREVIEW_TOO_LONG", f"{seconds} s, granted {limit} s", ALL
-    if record.licensee == Licensee.PUBLIC:
+    if record.licensee == _PUBLIC:
         return
     if limit is None and seconds > PREVIEW_SECONDS_ANYWHERE:
         yield "PREVIEW_TOO_LONG", f"{seconds} s, no more than {PREVIEW_SECONDS_ANYWHERE} s", ALL

@@ -5,10 +5,10 @@ is not, the records that came nearest say why.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from fractions import Fraction
 from math import lcm
+from typing import NamedTuple
 
 from licensing.judgements import Judgement, reason_of
 from licensing.records import MembershipFact, NoticeFact
@@ -20,8 +20,7 @@ from licensing.verdicts import Reason
 _WHOEVER_HOLDS_IT = frozenset({Basis.CMO, Basis.STATUTORY, Basis.PASS_THROUGH})
 
 
-@dataclass(frozen=True, slots=True)
-class LayerAnswer:
+class LayerAnswer(NamedTuple):
     """One layer in one country: clear on `relied_on` until the local day `until`, or not clear for `reasons`."""
 
     reasons: tuple[Reason, ...]
@@ -64,13 +63,13 @@ class RightLayer:
         self.subject = subject
         self.judgements = judgements
         self.mandates = mandates
-        self.disputes = tuple(
+        self.disputes = tuple([
             Reason.of("DISPUTED", layer=layer.value, detail=notice.claimant)
             for notice in notices
             if notice.kind == NoticeKind.DISPUTE
             and notice.layer in {"", layer.value}
             and notice.subject in {"", subject}
-        )
+        ])  # fmt: skip
         self._seen: dict[tuple[int, ...], LayerAnswer] = {}
         self._masks = [mask for judgement in judgements for _reason, mask in judgement.partial]
         self._masks += [mask for each in judgements for _day, mask in each.stops]
@@ -78,8 +77,8 @@ class RightLayer:
         self._dated = any(each.until or each.stops or each.record.starts_on for each in judgements) or bool(mandates)
         self._starting = [each for each in judgements if each.record.starts_on and each.next_change]
         self._whole = lcm(
-            *(each.record.share.denominator for each in judgements),
-            *(mandate.fact.share.denominator for mandate in mandates),
+            *[each.record.share.denominator for each in judgements],
+            *[mandate.fact.share.denominator for mandate in mandates],
         )
 
     def answer_at(self, bit: int) -> LayerAnswer:
@@ -166,17 +165,15 @@ class RightLayer:
         """The first local day on which the layer may no longer be whole: an end, or another claim's beginning."""
         days: list[date] = []
         for holder, chosen in held.items():
-            if chosen.until_at(bit) is None:
+            ends = chosen.until_at(bit)
+            if ends is None:
                 continue
-            days.append(
-                max(
-                    each.until_at(bit) or date.max
-                    for each in passing
-                    if each.record.licensor == holder and each.record.share == chosen.record.share
-                )
-            )
+            for each in passing:
+                if each is not chosen and each.record.licensor == holder and each.record.share == chosen.record.share:
+                    ends = max(ends, each.until_at(bit) or date.max)
+            days.append(ends)
         days += [each.record.starts_on for each in self._starting if each.fails & bit and each.record.starts_on]
-        if any(each.record.basis == Basis.PUBLIC_LICENCE for each in held.values()):
+        if self.mandates and any(each.record.basis == Basis.PUBLIC_LICENCE for each in held.values()):
             days += [each.fact.joined_on for each in self.mandates if each.coming & bit and each.fact.joined_on]
         first = min(days, default=date.max)
         return first if first < date.max else None

@@ -76,19 +76,19 @@ class Licence:
     @property
     def by(self) -> bool:
         """Whether each copy must name the author. The old codes without BY ask for less; naming never hurts there."""
-        return "by" in self._elements or self.code == "lal"
+        return "by" in _elements(self.code) or self.code == "lal"
 
     @property
     def nc(self) -> bool:
-        return "nc" in self._elements
+        return "nc" in _elements(self.code)
 
     @property
     def nd(self) -> bool:
-        return "nd" in self._elements
+        return "nd" in _elements(self.code)
 
     @property
     def sa(self) -> bool:
-        return "sa" in self._elements or self.code == "lal" or self.code.endswith("gpl")
+        return "sa" in _elements(self.code) or self.code == "lal" or self.code.endswith("gpl")
 
     @property
     def mark(self) -> bool:
@@ -109,9 +109,10 @@ class Licence:
         """
         return _duties(self)
 
-    @property
-    def _elements(self) -> list[str]:
-        return [] if self.code in {"zero", "mark", "lal"} else self.code.split("-")
+
+@lru_cache(maxsize=256)
+def _elements(code: str) -> frozenset[str]:
+    return frozenset() if code in {"zero", "mark", "lal"} else frozenset(code.split("-"))
 
 
 @lru_cache(maxsize=1024)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from fractions import Fraction
+from functools import lru_cache
 
 from licensing.terms import ALL_USES, Use
 from licensing.territories import TerritorySet
@@ -18,7 +19,12 @@ WHOLE = Fraction(1)
 
 def evidence_hash(hashes: Iterable[str]) -> str:
     """One SHA-256 over the SHA-256 of every piece of evidence, whatever their order; what an approval is bound to."""
-    return hashlib.sha256("\n".join(sorted(hashes)).encode("ascii")).hexdigest()
+    return _hash_of(tuple(sorted(hashes)))
+
+
+@lru_cache(maxsize=16384)
+def _hash_of(hashes: tuple[str, ...]) -> str:
+    return hashlib.sha256("\n".join(hashes).encode("ascii")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +163,7 @@ class Record:
 
     @property
     def evidence_sha256(self) -> str:
-        return evidence_hash(item.sha256 for item in self.evidence)
+        return evidence_hash([item.sha256 for item in self.evidence])
 
 
 @dataclass(frozen=True, slots=True)

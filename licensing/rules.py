@@ -7,7 +7,7 @@ Countries that are treated alike are decided together, so that a verdict costs a
 many.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime
 
 from licensing.judgements import Judgement, judge
@@ -76,8 +76,9 @@ def decide(question: Question, evidence: Evidence) -> Verdict:
     masks.update(mask for each in judged for _day, mask in each.stops)
     masks.update(mask for each in mandates.values() for one in each for mask in (one.mask, one.coming))
     masks.add(embargo)
+    unnamed = _attribution(evidence, question)
     answers = (
-        (part, _combine(part, layers, materials, evidence=evidence, question=question, track=(everywhere, embargo)))
+        (part, _combine(part, layers, materials, evidence=evidence, track=(everywhere, embargo), unnamed=unnamed))
         for part in _parts(masks)
     )
     cleared, refused, used = _groups(answers)
@@ -178,8 +179,8 @@ def _combine(
     materials: Iterable[Judgement],
     *,
     evidence: Evidence,
-    question: Question,
     track: tuple[tuple[Reason, ...], int],
+    unnamed: Sequence[Reason],
 ) -> Outcome:
     """All layers together, in the countries of one part: (reasons, records relied on, first day it may not hold)."""
     bit = part & -part
@@ -197,42 +198,48 @@ def _combine(
         works_clear = works_clear and (layer.layer is Layer.RECORDING or not answer.reasons)
         if answer.until:
             days.append(answer.until)
-    for reason, judgement in _derived(evidence, materials, relied, bit, works_clear=works_clear):
-        if reason:
-            reasons.append(reason)
-        if judgement:
-            relied.append(judgement)
-    reasons += _attribution(evidence, question, relied)
+    if evidence.materials:
+        lacking, used = _derived(evidence, materials, relied, bit, works_clear=works_clear)
+        reasons += lacking
+        relied += used
+        days += [until for each in used if (until := each.until_at(bit))]
+    if unnamed and any(each.licence and each.licence.by for each in relied):
+        reasons += unnamed
     if reasons:
-        return tuple(sorted(set(reasons), key=lambda reason: reason.rank)), (), None
-    days += [until for each in relied if each.record.material and (until := each.until_at(bit))]
+        return _ranked(reasons), (), None
     return (), tuple(relied), min(days, default=None)
+
+
+def _ranked(reasons: Collection[Reason]) -> tuple[Reason, ...]:
+    return tuple(reasons if len(reasons) == 1 else sorted(set(reasons), key=lambda reason: reason.rank))
 
 
 def _derived(
     evidence: Evidence, materials: Iterable[Judgement], relied: Sequence[Judgement], bit: int, *, works_clear: bool
-) -> Iterator[tuple[Reason | None, Judgement | None]]:
-    """Each mark for other people's music needs a record of its own that passes.
+) -> tuple[list[Reason], list[Judgement]]:
+    """Each mark for other people's music needs a record of its own that passes: what is lacking, and what is used.
 
     A cover's own record is the licence of the work by somebody other than who licenses the recording; where the works
     are not clear anyway, that is said once and not twice.
     """
+    lacking: list[Reason] = []
+    used: list[Judgement] = []
     ours = {each.record.licensor for each in relied if each.record.layer == Layer.RECORDING}
     for mark in sorted(evidence.materials):
         passing = [each for each in materials if each.record.material == mark and not each.fails & bit]
         if passing:
-            yield None, min(passing, key=lambda each: each.record.id)
+            used.append(min(passing, key=lambda each: each.record.id))
             continue
         if mark == Material.COVER:
             theirs = [each for each in relied if each.record.layer == Layer.WORK and each.record.licensor not in ours]
             if theirs or not works_clear:
                 continue
-        yield Reason.of("DERIVED_MATERIAL_UNCLEARED", detail=str(mark)), None
+        lacking.append(Reason.of("DERIVED_MATERIAL_UNCLEARED", detail=str(mark)))
+    return lacking, used
 
 
-def _attribution(evidence: Evidence, question: Question, relied: Iterable[Judgement]) -> Iterator[Reason]:
-    if not any(each.licence and each.licence.by for each in relied):
-        return
+def _attribution(evidence: Evidence, question: Question) -> Sequence[Reason]:
+    """What keeps the author from being named, where a licence that is relied on asks for it."""
     lacking = [
         name
         for name, there in (
@@ -242,8 +249,7 @@ def _attribution(evidence: Evidence, question: Question, relied: Iterable[Judgem
         )
         if not there
     ]
-    if lacking:
-        yield Reason.of("ATTRIBUTION_INCOMPLETE", detail=f"lacks {', '.join(lacking)}")
+    return [Reason.of("ATTRIBUTION_INCOMPLETE", detail=f"lacks {', '.join(lacking)}")] if lacking else []
 
 
 def _groups(
@@ -281,7 +287,7 @@ def _reliance(record: Record) -> Reliance:
         territories=str(record.territories),
         starts_on=record.starts_on.isoformat() if record.starts_on else "",
         ends_on=record.ends_on.isoformat() if record.ends_on else "",
-        evidence=tuple(sorted((item.kind, item.sha256) for item in record.evidence)),
+        evidence=tuple(sorted([(item.kind, item.sha256) for item in record.evidence])),
         evidence_sha256=approval.evidence_sha256 if approval else "",
         sound_sha256=approval.sound_sha256 if approval else "",
         reviewer_independent=bool(approval and approval.independent),
@@ -389,7 +395,7 @@ def _release_outcome(
         if group.until:
             days.append(group.until)
     if why_not:
-        return tuple(sorted(set(why_not), key=lambda reason: reason.rank)), None, ()
+        return _ranked(why_not), None, ()
     return (), min(days, default=None), tuple(relied)
 
 

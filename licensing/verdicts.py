@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from licensing.licences import Duty
 from licensing.reasons import REASONS, Scope
@@ -24,8 +24,7 @@ COUNTRY_LIST = f"{len(COUNTRIES)}-{hashlib.sha256(' '.join(COUNTRIES).encode()).
 _SCOPE_RANK = {scope.value: rank for rank, scope in enumerate(Scope)}
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """Why not, in one code. `record` and `share_holder` are empty where the reason is not about one."""
 
     code: str
@@ -47,8 +46,7 @@ class Reason:
         return (_SCOPE_RANK[self.scope], self.layer, self.code, self.record, self.share_holder, self.detail)
 
 
-@dataclass(frozen=True, slots=True)
-class Reliance:
+class Reliance(NamedTuple):
     """A record that the answer rests on, as it stood: enough to prove the sale after the record is gone."""
 
     record: str
@@ -373,15 +371,7 @@ def _question_from(data: Mapping[str, Any]) -> Question:
 
 
 def _reason_data(reason: Reason) -> dict[str, str]:
-    return {
-        "code": reason.code,
-        "scope": reason.scope,
-        "layer": reason.layer,
-        "record": reason.record,
-        "share_holder": reason.share_holder,
-        "detail": reason.detail,
-        "who_can_fix": reason.who_can_fix,
-    }
+    return reason._asdict()
 
 
 def _duty_data(duty: LicenceDuty) -> dict[str, Any]:
@@ -389,7 +379,7 @@ def _duty_data(duty: LicenceDuty) -> dict[str, Any]:
 
 
 def _reliance_data(reliance: Reliance) -> dict[str, Any]:
-    data = asdict(reliance)
+    data = reliance._asdict()
     data["share"] = f"{reliance.share.numerator}/{reliance.share.denominator}"
     data["evidence"] = [list(item) for item in reliance.evidence]
     return data

@@ -123,7 +123,7 @@ def _answer(verdict: Verdict, country: str) -> dict[str, Any]:
 
 
 def _reason(reason: Reason) -> dict[str, str]:
-    return {name: getattr(reason, name) for name in Reason.__slots__}
+    return reason._asdict()
 
 
 def _world(verdict: Verdict) -> list[str]:
