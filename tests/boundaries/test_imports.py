@@ -35,7 +35,7 @@ ONLY_IN = {
 # Pure modules: they decide, and can be read, tested and trusted without a database.
 PURE = {
     "catalog": ("codes",),
-    "licensing": ("territories", "terms", "licences", "rules", "reasons", "notice_rules"),
+    "licensing": ("territories", "terms", "licences", "rules", "reasons", "risk", "notice_rules"),
     "transcoding": ("formats",),
     "payments": ("money",),
     "store": ("royalties",),
