@@ -19,12 +19,13 @@ from django.utils.text import slugify
 from catalog import parties
 from catalog.models import Party, PartyKind, Recording, Track
 from licensing import reasons, reviews
-from licensing.models import ClearanceDecision, LicenceGrant
+from licensing.models import ClearanceDecision, LicenceGrant, Review
+from licensing.terms import ReviewOutcome
 from licensing.verdicts import Verdict
 from payments import audit, chain, payees, payouts
 from payments.models import Payee, Payout
 from payments.money import Money
-from store import cases, certificates, clearing, deliveries, owed, records, settlement
+from store import access, cases, certificates, clearing, deliveries, owed, records, settlement
 from store.delivered_rights import Declaration
 from store.demo import cast, shopper
 from store.demo.screen import Screen
@@ -149,23 +150,41 @@ def _until_still(progress: Callable[[], int]) -> Iterator[None]:
 
 
 def review(job: Job) -> None:
-    """Approve what the evidence bears out. Whether an authentic licence lets the store sell is the engine's word."""
-    reviewer = reviews.Reviewer(job.people["reviewer"].user.actor)
+    """Approve what the evidence bears out. Whether an authentic licence lets the store sell is the engine's word.
+
+    What is risky or worth much goes to a second reviewer as well.
+    """
+    first, second = (_at_the_desk(job, job.people[role]) for role in cast.REVIEWERS)
     waiting: list[LicenceGrant] = list(reviews.queue())
-    approved = refused = 0
+    approved, refused, again = 0, 0, list[LicenceGrant]()
     for done, grant in enumerate(waiting, start=1):
-        record = records.read([grant])[0]
-        heard = cases.sounds(grant)
-        pieces = records.evidence(grant)
-        if cases.can_approve(record, pieces, heard):
-            sound = cases.shown_sound(grant, heard)
-            reviews.approve(grant, reviewer=reviewer, sound_sha256=sound, at=timezone.now())
-            approved += 1
-        else:
-            reviews.refuse(grant, reviewer=reviewer, reason=cases.claim(record), at=timezone.now())
-            refused += 1
+        word = _decide(grant, first)
+        approved += word.outcome == ReviewOutcome.APPROVED
+        refused += word.outcome == ReviewOutcome.REFUSED
+        again += [grant] if word.second_needed else []
         job.screen.bar(done, len(waiting), "records")
-    job.screen.line(f"  {len(waiting)} records looked at: {approved} approved, {refused} refused")
+    for grant in again:
+        _decide(grant, second)
+    twice = f", {len(again)} of them by two reviewers" if again else ""
+    job.screen.line(f"  {len(waiting)} records looked at: {approved} approved{twice}, {refused} refused")
+
+
+def _at_the_desk(job: Job, person: cast.Person) -> reviews.Reviewer:
+    """The reviewer, once she has signed in with her second factor as the desk demands."""
+    desk = shopper.sign_in(job.site, email=person.user.email, password=person.password, code=person.code)
+    if "/account/" in desk.get("/review/").url:
+        raise JobFailed(f"The desk did not let {person.user.email} in.")
+    return reviews.Reviewer(person.user.actor, frozenset(access.label_ids(person.user)))
+
+
+def _decide(grant: LicenceGrant, reviewer: reviews.Reviewer) -> Review:
+    record = records.read([grant])[0]
+    heard = cases.sounds(grant)
+    at = timezone.now()
+    if not cases.can_approve(record, records.evidence(grant), heard):
+        return reviews.refuse(grant, reviewer=reviewer, reason=cases.claim(record), at=at)
+    cases.assess([grant], at=at)
+    return reviews.approve(grant, reviewer=reviewer, sound_sha256=cases.shown_sound(grant, heard), at=at)
 
 
 def clear(job: Job, delivery: Delivery) -> bool:

@@ -36,12 +36,14 @@ class Fetch:
         return dict(vars(self))
 
 
-def sign_in(site: str, *, email: str, password: str) -> Visitor:
-    """A browser with the shopper signed in; raises PageFailed where the shop did not let her in."""
+def sign_in(site: str, *, email: str, password: str, code: str = "") -> Visitor:
+    """A browser with somebody signed in, `code` being her second factor; raises PageFailed where she was not let in."""
     visitor = Visitor(site)
     page = visitor.get("/account/login/")
     page = visitor.submit(page, page.form("/account/login"), login=email, password=password)
-    if "/account/login" in page.url:
+    if "/account/2fa/authenticate" in page.url and code:
+        page = visitor.submit(page, page.form("/account/2fa/authenticate"), code=code)
+    if "/account/login" in page.url or "/account/2fa/authenticate" in page.url:
         raise PageFailed(f"{email} could not sign in.")
     return visitor
 

@@ -128,8 +128,13 @@ def _wait_for_web(port: int) -> None:
 def _print_sign_ins(screen: Screen, people: dict[str, cast.Person]) -> None:
     screen.line(f"\nThe shop is open: {settings.SITE_URL}\n")
     for person in people.values():
-        screen.line(f"  {person.role:<9} {person.user.email:<24} {person.password}")
+        screen.line(f"  {person.role:<9} {person.user.email:<24} {person.password}{_code(person)}")
+    screen.line("\n  A reviewer's code of the moment: manage.py democode reviewer (or: second)")
     screen.line("\n  label: /studio/   reviewer: /review/   admin: /admin/\n\nCtrl-C stops everything.")
+
+
+def _code(person: cast.Person) -> str:
+    return f"   code now: {person.code}" if person.code else ""
 
 
 def _wait_for_interrupt(screen: Screen) -> None:
