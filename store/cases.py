@@ -60,6 +60,7 @@ __all__ = [
 ]
 
 Standing = Literal["cleared", "missing", "excluded"]
+MOST_TOGETHER = 200  # records that one act decides; a page must still be able to list them
 
 
 @dataclass(frozen=True)
@@ -269,9 +270,10 @@ def world(record: Record, heard: Sequence[Sound], *, at: datetime | None = None)
         cleared = _decide(sound, evidence, at=at).cleared_mask
         now = cleared if not place else now & cleared
         after = approved.cleared_mask if not place else after & approved.cleared_mask
-        for reason in catalogue.reasons(approved, resting[sound.recording.pk]):
-            for code in reason.countries:
-                missing[code][reason.text] = None
+        for group in approved.refused:  # each on its own: what holds in one country need not hold in another
+            said = catalogue.reasons(replace(approved, refused=(group,)), resting[sound.recording.pk])
+            for code in codes_of(group.countries):
+                missing[code].update(dict.fromkeys(reason.text for reason in said))
     inside = TerritorySet(record.grant.territory_mode, frozenset(record.grant.territories)).mask
     cleared_now, cleared_after, meant = (frozenset(codes_of(mask)) for mask in (now, after, inside))
     return [
@@ -378,17 +380,20 @@ def saved_reasons(kind: SavedReason.Kind | str = SavedReason.Kind.REFUSAL) -> li
     return texts.saved(kind)
 
 
-def sharing_agreement(record: Record) -> list[Record]:
-    """The records that wait and rest on the same agreement as this one, itself among them; what `reviews.decide_all`
-    takes together. A fixed number of statements."""
-    grant = record.grant
+def sharing_agreement(record: Record, *, most: int = MOST_TOGETHER) -> list[Record]:
+    """The records that wait and rest on the same agreement as this one, itself first; what `reviews.decide_all` takes
+    together. Of more than `most` the riskiest come; the others wait for the next act. A fixed number of statements."""
+    own = list(records.waiting().filter(pk=record.grant.pk))
+    if not own:
+        return []
+    (grant,) = own
     papers = [piece.sha256 for piece in grant.evidence.all() if piece.kind == EvidenceKind.AGREEMENT]
     pieces = {piece.sha256 for piece in grant.evidence.all()}
     alike = Q(evidence__sha256__in=papers or pieces)
     if grant.agreement:
         alike |= Q(agreement=grant.agreement, licensor=grant.licensor_id)
-    candidates = list(records.waiting().filter(alike | Q(pk=grant.pk)).distinct())
-    return records.read([one for one in candidates if reviews.share_one_agreement([grant, one])])
+    others = records.waiting().filter(alike).exclude(pk=grant.pk).distinct()[: most - 1]
+    return records.read([grant, *(one for one in others if reviews.share_one_agreement([grant, one]))])
 
 
 def shown_all(listed: Sequence[Record]) -> dict[int, tuple[str, str]]:
