@@ -278,7 +278,11 @@ def subject_of(notice: Notice) -> Subject:
 
 def labels_of(notice: Notice) -> Sequence[Party]:
     """The labels that a notice strikes: they are told, and none of their own people may decide on it."""
-    subject = subject_of(notice)
+    return labels_of_subject(subject_of(notice))
+
+
+def labels_of_subject(subject: Subject) -> Sequence[Party]:
+    """The labels that a notice about this would strike."""
     if isinstance(subject, Party):
         return [subject]
     if isinstance(subject, Release):

@@ -99,6 +99,20 @@ class Recalled(StoreError):
     status = 410
 
 
+class RedownloadOver(StoreError):
+    """The licence ended, and its agreement lets past buyers fetch their copies no longer."""
+
+    code = "REDOWNLOAD_OVER"
+    status = 410
+
+
+class DemandRefused(StoreError):
+    """A report from outside that cannot be taken: too many, an old link, or dealt with before."""
+
+    code = "DEMAND_REFUSED"
+    status = 422
+
+
 class NotAllowed(StoreError):
     code = "NOT_ALLOWED"
     status = 403

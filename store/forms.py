@@ -290,26 +290,3 @@ class RefusalForm(DecisionForm):
         """The reason as it is kept."""
         saved = dict(SAVED_REASONS).get(self.cleaned_data["saved"], "")
         return " ".join(part for part in (saved, self.cleaned_data["reason"].strip()) if part)
-
-
-class NoticeForm(forms.Form):
-    """A demand that something stop, as staff enter it."""
-
-    kind = forms.ChoiceField(
-        label="What is demanded",
-        choices=[("TAKEDOWN", "Takedown: stop selling"), ("DISPUTE", "Dispute: ownership is contested"),
-                 ("LEGAL_HOLD", "Legal hold: a court or authority orders it")],
-    )  # fmt: skip
-    subject = forms.CharField(
-        label="Of what",
-        max_length=300,
-        help_text="An ISRC, or the address of a release, track or label on this site.",
-    )
-    claimant = forms.CharField(label="Who demands it", max_length=200)
-    contact = forms.CharField(label="How to reach them", max_length=200, required=False)
-    statement = forms.CharField(label="On what ground", widget=forms.Textarea(attrs={"rows": 5}), max_length=5000)
-    letter = AgreementField(label="Their letter (PDF)", required=False)
-
-
-class LiftForm(forms.Form):
-    reason = forms.CharField(label="Why it is lifted", max_length=2000, widget=forms.Textarea(attrs={"rows": 3}))

@@ -1,9 +1,10 @@
 """What a buyer owns, and the links that fetch it.
 
-Whatever was bought stays the buyer's in every offered format, also after a grant has ended; only a refund ends it. A
-link is made per click: a signed token that names its own absolute end and is bound to buyer, line, track, format and
-purpose, with a row that says the same. It must be followed within a minute; a file once begun may be resumed for an
-hour. Every following of it is checked against the purchase as it stands then.
+Whatever was bought stays the buyer's in every offered format, also after a grant has ended, for as long as its
+agreement lets past buyers fetch it (`redownloads`); a refund ends it, and so does a recall (`recalls`). A link is made
+per click: a signed token that names its own absolute end and is bound to buyer, line, track, format and purpose, with a
+row that says the same. It must be followed within a minute; a file once begun may be resumed for an hour. Every
+following of it is checked against the purchase as it stands then.
 """
 
 import json
@@ -16,12 +17,12 @@ from typing import Any
 
 from django.core import signing
 from django.db.models import F, Q
+from django.utils import timezone
 
 from catalog.models import Track
-from licensing import notices
 from licensing.verdicts import Verdict
-from store import bells, tagging
-from store.errors import FormatUnknown, LinkRefused, NotOwned, NotReadyYet, Recalled
+from store import bells, recalls, redownloads, tagging
+from store.errors import FormatUnknown, LinkRefused, NotOwned, NotReadyYet, Recalled, RedownloadOver
 from store.models import Download, Order, OrderLine, OrderLineTrack, User
 from transcoding import formats, renditions
 from transcoding.formats import Format
@@ -165,8 +166,7 @@ def link(
     Raises NotReadyYet after the missing files were put in order; ask again soon. Raises NotOwned and FormatUnknown.
     """
     line = owned_line(user, line.public_id)
-    rows = _rows_of(line, track)
-    _refuse_recalled(rows, at=at)
+    rows = _fetchable(_rows_of(line, track), country=line.order.country, at=at)
     made = {row.pk: _ready_or_plan(row, format, at=at) for row in rows}
     if any(rendition is None for rendition in made.values()):
         raise NotReadyYet("Your files are being made. This takes a minute at most; the page tells when they are ready.")
@@ -200,8 +200,7 @@ def resolve(token: str, *, user: User, at: datetime) -> Deliverable:
         raise _refused() from None
     Download.objects.filter(pk=download.pk).update(uses=F("uses") + 1)
     Download.objects.filter(pk=download.pk, first_used_at=None).update(first_used_at=at)
-    rows = _rows_of(line, download.track_id)
-    _refuse_recalled(rows, at=at)
+    rows = _fetchable(_rows_of(line, download.track_id), country=line.order.country, at=at)
     if download.purpose == Download.Purpose.ZIP:
         return Deliverable(
             download, line, download.format, None, f"{line.artist} - {line.title}.zip", "application/zip"
@@ -213,8 +212,11 @@ def resolve(token: str, *, user: User, at: datetime) -> Deliverable:
 
 
 def contents(line: OrderLine, format: str) -> list[tuple[OrderLineTrack, Rendition]]:  # noqa: A002
-    """The finished files of a whole line in one format, in order; for the zip. Raises NotReadyYet."""
-    rows = _rows_of(line, None)
+    """The finished files of a line in one format, in order, without what may not be fetched; for the zip.
+
+    Raises NotReadyYet.
+    """
+    rows = _fetchable(_rows_of(line, None), country=line.order.country, at=timezone.now())
     masters = masters_of(rows)
     ready, _ = _renditions(masters.values())
     found = [(row, ready.get((masters[row.pk].pk, format))) for row in rows if row.pk in masters]
@@ -237,11 +239,21 @@ def _rows_of(line: OrderLine, track: int | None) -> list[OrderLineTrack]:
     return rows
 
 
-def _refuse_recalled(rows: Sequence[OrderLineTrack], *, at: datetime) -> None:
-    if notices.recalled([row.track.recording_id for row in rows], at=at):
-        raise Recalled(
-            "This was recalled: whoever licensed it had no right to. You get the money back; see your order."
-        )
+def _fetchable(rows: Sequence[OrderLineTrack], *, country: str, at: datetime) -> list[OrderLineTrack]:
+    """Those of these tracks that may be fetched now; where it is none of them, why not."""
+    void = recalls.void(rows, at=at)
+    limits = redownloads.limits([row for row in rows if row.pk not in void], country=country, at=at)
+    over = {key for key, limit in limits.items() if limit.until <= at}
+    left = [row for row in rows if row.pk not in void and row.pk not in over]
+    if left:
+        return left
+    if void:
+        raise Recalled(f"This may not be had any more: {next(iter(void.values()))}. You get the money back.")
+    until = max(limits[key].until for key in over)
+    raise RedownloadOver(
+        f"The licence has ended, and past buyers could fetch their files until {until:%-d %B %Y}. "
+        "What you have saved stays yours."
+    )
 
 
 def _ready_or_plan(row: OrderLineTrack, code: str, *, at: datetime) -> Rendition | None:

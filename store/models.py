@@ -625,7 +625,7 @@ class HeldShare(models.Model):
 class RefundCase(models.Model):
     """A track of a paid line was void: its buyer is owed something, and this says what came of it.
 
-    A line that holds nothing else is refunded by itself (REFUND). What a part of an album is worth is for people to say.
+    A line that holds nothing else is refunded by itself (REFUND); what a part of an album is worth, people say.
     """
 
     class State(models.TextChoices):

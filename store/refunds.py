@@ -4,15 +4,14 @@ A line that is due for refund can no longer be downloaded. `push` may be run aga
 """
 
 import uuid
-from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import transaction
 
-from licensing import notices
 from payments import charges, ledger
 from payments.models import Charge, Refund, Transfer
 from payments.money import Money
+from store import disputes
 from store.errors import RefundRefused
 from store.models import Order, OrderLine
 from store.settlement import held_reference, sale_reference
@@ -30,32 +29,6 @@ def refund_line(line: OrderLine, *, reason: str, at: datetime) -> OrderLine:
         elif line.state not in (OrderLine.State.REFUND_DUE, OrderLine.State.REFUNDED):
             raise RefundRefused("Nothing was paid for this, so there is nothing to give back.")
     return push(line, at=at)
-
-
-def refund_recalled(recordings: Iterable[int], *, at: datetime) -> int:
-    """Give back every line that holds nothing but recalled recordings; returns how many became due.
-
-    A line that also holds other music stays the buyer's but for the recalled tracks, and its order gets an alert for
-    staff: what a part of an album is worth is for people to say. The sweep then asks Stripe for the money.
-    """
-    void = notices.recalled(set(recordings), at=at)
-    if not void:
-        return 0
-    touched = OrderLine.objects.filter(state=OrderLine.State.PAID, tracks__track__recording_id__in=void).distinct()
-    due = 0
-    for line in touched.order_by("order_id", "pk"):
-        others = line.tracks.exclude(track__recording_id__in=void).exists()
-        if others:
-            Order.objects.filter(pk=line.order_id, alert="").update(
-                alert=f"A track of “{line.title}” was recalled."[:300]
-            )
-            continue
-        with transaction.atomic():
-            Order.objects.select_for_update().get(pk=line.order_id)
-            due += OrderLine.objects.filter(pk=line.pk, state=OrderLine.State.PAID).update(
-                state=OrderLine.State.REFUND_DUE, state_reason="recalled: the rights were void"
-            )
-    return due
 
 
 def push(line: OrderLine, *, at: datetime) -> OrderLine:
@@ -85,6 +58,7 @@ def conclude(refund: Refund, *, at: datetime) -> OrderLine | None:
             Order.objects.filter(pk=order.pk).update(alert=f"Stripe refused the refund of “{line.title}”."[:300])
         elif refund.state == Refund.State.SUCCEEDED and line.state == OrderLine.State.REFUND_DUE:
             posted = Transfer.objects.get(reference__in=[sale_reference(line), held_reference(line)])
+            disputes.undo(line, at=at)
             ledger.reverse(posted, reference=refund_reference(line), at=at)
             line.state = OrderLine.State.REFUNDED
             line.refunded_at = at

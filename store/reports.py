@@ -14,7 +14,8 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
 from catalog.models import Party, Recording
-from payments.models import Payee, Transfer
+from payments.models import Entry, Payee, Transfer
+from store import disputes
 from store.models import OrderLine
 
 SALE, REFUND = "SALE", "REFUND"
@@ -115,20 +116,26 @@ def latest_sales(label: Party, *, limit: int = 20) -> QuerySet[OrderLine]:
 
 
 def statement_lines(payee: Payee, *, since: datetime, until: datetime) -> list[StatementLine]:
-    """Each leg of each sale and refund posted to a payee in the period, oldest first. Three queries."""
+    """Each leg of each sale, refund and release posted to a payee in the period, oldest first. Five queries."""
     rows = Transfer.objects.filter(
-        entries__account__payee=payee, posted_at__gte=since, posted_at__lt=until, reference__regex=r"^(sale|refund):"
+        entries__account__payee=payee,
+        posted_at__gte=since,
+        posted_at__lt=until,
+        reference__regex=r"^(sale|refund|released|unreleased):",
     ).distinct()
     transfers = list(rows.order_by("posted_at", "pk"))
     lines = _lines_behind(transfers)
     recordings = _recordings(lines.values())
+    held = disputes.held_of(line.pk for line in lines.values())
+    late = _credited(payee, [transfer for transfer in transfers if _is_late(transfer)])
     found = []
     for transfer in transfers:
         line = lines.get(_key(transfer))
         if line is None:
             continue
         sign = 1 if transfer.reverses_id is None else -1
-        found += [_statement_line(transfer, line, leg, sign, recordings) for leg in _legs_of(line, payee)]
+        legs = _late_legs(transfer, line, late) if _is_late(transfer) else _legs_of(line, payee, held)
+        found += [_statement_line(transfer, line, leg, sign, recordings) for leg in legs]
     return found
 
 
@@ -142,7 +149,7 @@ def describe(references: Sequence[str]) -> dict[str, str]:
 
 def _line_key(reference: str) -> str:
     kind, _, key = reference.partition(":")
-    return key if kind in {"sale", "refund", "held"} else ""
+    return key.partition(":")[0] if kind in {"sale", "refund", "held", "released", "unreleased"} else ""
 
 
 def _statement_line(
@@ -164,12 +171,38 @@ def _statement_line(
     )
 
 
-def _legs_of(line: OrderLine, payee: Payee) -> Iterable[dict[str, Any]]:
-    return (leg for leg in line.split if leg["payee"] == payee.pk)
+def _legs_of(
+    line: OrderLine, payee: Payee, held: frozenset[tuple[int, int, str, int]]
+) -> Iterable[dict[str, Any]]:
+    """The payee's legs of a line, without those that went to no payee at the sale because of a dispute."""
+    return (
+        leg
+        for leg in line.split
+        if leg["payee"] == payee.pk and (line.pk, leg["recording"], leg["kind"], payee.pk) not in held
+    )
+
+
+def _is_late(transfer: Transfer) -> bool:
+    """Whether it pays out, or takes back, what waited because of a dispute."""
+    return transfer.reference.startswith(("released:", "unreleased:"))
+
+
+def _late_legs(transfer: Transfer, line: OrderLine, credited: dict[str, int]) -> list[dict[str, Any]]:
+    """What a payee got when a dispute ended, as a leg: which recording and layer the reference says."""
+    _, _, recording, layer = transfer.reference.split(":")
+    title = next((leg["title"] for leg in line.split if leg["recording"] == int(recording)), line.title)
+    return [{"recording": int(recording), "title": title, "kind": layer, "micros": credited[transfer.reference]}]
+
+
+def _credited(payee: Payee, transfers: Sequence[Transfer]) -> dict[str, int]:
+    """Micros that each of these transfers moved on the payee's account, either way. One query."""
+    rows = Entry.objects.filter(transfer__in=[transfer.pk for transfer in transfers], account__payee=payee)
+    sums = rows.values_list("transfer__reference").annotate(micros=Sum("amount_micros"))
+    return {reference: int(micros or 0) for reference, micros in sums}
 
 
 def _key(transfer: Transfer) -> str:
-    return transfer.reference.partition(":")[2]
+    return _line_key(transfer.reference)
 
 
 def _lines_behind(transfers: Iterable[Transfer]) -> dict[str, OrderLine]:

@@ -8,13 +8,14 @@ Every value has a reader that says what is wrong when it cannot be read. A secre
 import os
 import re
 import sys
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from licensing.notice_rules import FEWEST_DAYS, MOST_DAYS
 from store import embedded
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -71,6 +72,14 @@ def address(name: str, default: str) -> str:
 
 def words(name: str, default: str = "") -> list[str]:
     return [word for word in text(name, default).replace(",", " ").split() if word]
+
+
+def dates(name: str) -> frozenset[date]:
+    """Days, each written as 2026-12-25."""
+    try:
+        return frozenset(date.fromisoformat(word) for word in words(name))
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be days such as 2026-12-25, apart by spaces.") from None
 
 
 TESTING = "pytest" in sys.modules
@@ -258,6 +267,16 @@ STORE_CURRENCY = text("STORE_CURRENCY", "EUR")
 COMMISSION_PERCENT = percent("COMMISSION_PERCENT", "15")
 WORK_ROYALTY_PERCENT = percent("WORK_ROYALTY_PERCENT", "10")
 PAYOUT_MINIMUM_MINOR = number("PAYOUT_MINIMUM_MINOR", 100)
+
+# Notices: how long a counter-notice's clock runs, and whether what was taken down returns by itself after it.
+COUNTER_NOTICE_DAYS = number("COUNTER_NOTICE_DAYS", 10)
+if not FEWEST_DAYS <= COUNTER_NOTICE_DAYS <= MOST_DAYS:
+    raise ImproperlyConfigured(f"COUNTER_NOTICE_DAYS must be {FEWEST_DAYS} to {MOST_DAYS} business days.")
+COUNTER_NOTICE_RESTORES = flag("COUNTER_NOTICE_RESTORES", default=False)
+NOTICE_HOLIDAYS = dates("NOTICE_HOLIDAYS")
+REDOWNLOAD_NOTICE_DAYS = number("REDOWNLOAD_NOTICE_DAYS", 30)
+REPORTS_PER_EMAIL = number("REPORTS_PER_EMAIL", 3)
+REPORTS_PER_ADDRESS = number("REPORTS_PER_ADDRESS", 6)
 
 # Audio limits of the fence: refused before decoding where the header says so, killed where it lied.
 FFMPEG = text("FFMPEG", "")

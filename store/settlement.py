@@ -14,7 +14,7 @@ from payments import accounts, charges, ledger
 from payments.errors import ChargeMismatch as StripeMismatch
 from payments.models import Account, Charge, Payee
 from payments.money import Money
-from store import certificates, clearing
+from store import certificates, clearing, disputes
 from store.errors import ChargeMismatch
 from store.models import BasketLine, Certificate, Order, OrderLine, OrderLineTrack
 from store.royalties import Leg, Split
@@ -108,11 +108,12 @@ def _settle(order: Order, charge: Charge, *, at: datetime) -> None:
     delivered = [line for line in lines if line.pk not in stopped]
     issued = certificates.issue(delivered, at=at)
     chart = _Chart(order.currency)
+    held = disputes.disputed(_recordings(order), country=order.country)
     for line in lines:
         if line.pk in stopped:
             _hold(line, chart, at=at)
         else:
-            _post(line, issued[line.pk], chart, at=at)
+            _post(line, issued[line.pk], chart, held, at=at)
     OrderLine.objects.filter(pk__in=[line.pk for line in delivered]).update(state=OrderLine.State.PAID)
     OrderLine.objects.filter(pk__in=stopped).update(
         state=OrderLine.State.REFUND_DUE, state_reason="taken down after it was ordered"
@@ -139,12 +140,15 @@ def _stopped(lines: Sequence[OrderLine], country: str) -> set[int]:
     return stopped
 
 
-def _post(line: OrderLine, certificate: Certificate, chart: "_Chart", *, at: datetime) -> None:
-    """One balanced transfer for the line, with the hash of its certificate."""
+def _post(
+    line: OrderLine, certificate: Certificate, chart: "_Chart", held: disputes.Layers, *, at: datetime
+) -> None:
+    """One balanced transfer for the line, with its certificate's hash. What is in dispute waits under its subject."""
     split = Split.from_json(line.split)
+    disputes.keep(line, split.legs, held, currency=chart.currency, at=at)
     sums: dict[int, int] = {}
     for leg in split.legs:
-        account = chart.of(leg)
+        account = chart.waiting(leg) if disputes.covers(held, leg) else chart.of(leg)
         sums[account.pk] = sums.get(account.pk, 0) + leg.micros
     legs = [ledger.debit(chart.stripe, split.micros)]
     legs += [ledger.credit(chart.known[key], micros) for key, micros in sorted(sums.items())]
@@ -180,6 +184,11 @@ class _Chart:
             account = self._find(*key)
             self._by_leg[key] = self.known[account.pk] = account
         return self._by_leg[key]
+
+    def waiting(self, leg: Leg) -> Account:
+        """Where a part of the price waits whose right is in dispute."""
+        account = disputes.account_of(leg.recording or 0, leg.kind, self.currency)
+        return self.known.setdefault(account.pk, account)
 
     def _find(self, kind: str, subject: int | str | None) -> Account:
         if kind == "tax":

@@ -15,15 +15,30 @@ from django.utils import timezone
 
 from payments import inbox
 from payments.errors import PaymentsError
-from store import emails, evidence_pages, offers, refunds, settlement, stripe_events, waiting
+from store import (
+    demands,
+    disputes,
+    emails,
+    evidence_pages,
+    expiry,
+    letters,
+    notice_desk,
+    offers,
+    recalls,
+    refunds,
+    settlement,
+    stripe_events,
+    waiting,
+)
 from store.errors import StoreError
-from store.models import Order, OrderLine, ReviewDue
+from store.models import Letter, Order, OrderLine, ReviewDue
 from transcoding.tasks import make_renditions
 
 log = logging.getLogger(__name__)
 AT_ONCE = 200
 FETCH_EVERY = 120  # seconds between two looks for webhooks that never came
 FETCH_BACK = timedelta(days=2)
+NOTICES_EVERY = 60  # seconds between two looks at clocks, disputes and ends
 REVIEW_SLICE, REVIEW_SLICES = 20, 25
 CASES_EVERY = 10  # seconds
 REVIEW_EVERY = 4  # seconds between two bells for reviews: each works off all marks that it finds
@@ -50,7 +65,7 @@ def review_offers() -> None:
     """Work off the marks that rights, files, tracks and prices left, by slices; the sweep rings for the rest."""
     for _ in range(REVIEW_SLICES):
         reviewed = offers.review_due(at=timezone.now(), limit=REVIEW_SLICE)
-        refunds.refund_recalled(reviewed.recordings, at=timezone.now())
+        recalls.refund_void(reviewed.recordings, at=timezone.now())
         for master in sorted(set(reviewed.planned)):
             make_renditions.delay(master)
         if not reviewed.recordings:
@@ -89,6 +104,21 @@ def draw_evidence(key: int) -> None:
 
 
 @shared_task
+def send_letter(letter_id: int) -> None:
+    letters.send(Letter.objects.get(pk=letter_id), at=timezone.now())
+
+
+@shared_task
+def look_after_notices() -> None:
+    """What time alone brings: a counter-notice's clock, money whose dispute is over, a licence that ends soon."""
+    at = timezone.now()
+    notice_desk.restore_due(at=at)
+    disputes.release_ended(at=at)
+    expiry.warn(at=at)
+    demands.forget(at=at)
+
+
+@shared_task
 def fetch_missed_events() -> None:
     """Ask Stripe which events we never got."""
     at = timezone.now()
@@ -123,6 +153,9 @@ def sweep() -> None:
         review_offers.delay()
     if waiting.stale_cases(at=at).exists() and _rings("cases", 0, seconds=CASES_EVERY):
         assess_cases.delay()
+    _ring("letter", letters.owed(at=at, limit=AT_ONCE), send_letter, seconds=60)
+    if _rings("notices", 0, seconds=NOTICES_EVERY):
+        look_after_notices.delay()
     if _rings("fetch", 0, seconds=FETCH_EVERY):
         fetch_missed_events.delay()
 

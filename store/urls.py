@@ -3,7 +3,19 @@
 from django.contrib import admin
 from django.urls import include, path, register_converter
 
-from store.views import account, attachments, certificates, checkout, library, media, pages, release, shop, stripe
+from store.views import (
+    account,
+    attachments,
+    certificates,
+    checkout,
+    library,
+    media,
+    pages,
+    release,
+    reports_page,
+    shop,
+    stripe,
+)
 
 
 class Sha256:
@@ -47,6 +59,10 @@ urlpatterns = [
     path("certificates/<uuid:public_id>", certificates.certificate, name="certificate"),
     path("certificates/<uuid:public_id>.json", certificates.certificate_json, name="certificate-json"),
     path("proof/<sha256:sound>", certificates.proof, name="proof"),
+    path("report", reports_page.report, name="report"),
+    path("report/sent", reports_page.sent_page, name="report-sent"),
+    path("report/<str:token>", reports_page.confirm, name="report-confirm"),
+    path("notices/<str:token>", reports_page.claimant, name="notice-claimant"),
     path("about", pages.about, name="about"),
     path("formats", pages.formats, name="formats"),
     path("terms", pages.terms, name="terms"),

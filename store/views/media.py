@@ -29,7 +29,7 @@ from transcoding import formats, storage
 from transcoding.models import Rendition
 
 FOR_EVER = "public, max-age=31536000, immutable"
-PREVIEW_CACHE = "public, max-age=60"  # a takedown stops previews within the minute
+PREVIEW_CACHE = "private, no-cache"  # asked again each time (304 by its tag): a takedown silences the next request
 
 Opener = Callable[[int, int], Iterator[bytes]]
 

@@ -15,5 +15,11 @@ urlpatterns = [
     path("preview/<uuid:public_id>/", review.preview, name="review-preview"),
     path("notices/", review_notices.notices, name="review-notices"),
     path("notices/new/", review_notices.new, name="review-notice-new"),
+    path("notices/reports/", review_notices.reports, name="review-reports"),
+    path("notices/reports/<uuid:public_id>/", review_notices.report, name="review-report"),
+    path("notices/refunds/", review_notices.refund_cases, name="review-refunds"),
+    path("notices/refunds/<int:key>/", review_notices.settle_refund, name="review-refund-settle"),
+    path("notices/<uuid:public_id>/", review_notices.case, name="review-notice"),
+    path("notices/<uuid:public_id>/say/", review_notices.say, name="review-notice-say"),
     path("notices/<uuid:public_id>/lift/", review_notices.lift, name="review-notice-lift"),
 ]

@@ -1,6 +1,6 @@
 """Addresses of the label studio, under /studio/."""
 
-from django.urls import path
+from django.urls import include, path
 
 from store.views import studio, studio_money, studio_rights, studio_settings, studio_statements
 
@@ -21,6 +21,7 @@ urlpatterns = [
     path("<slug:slug>/rights/<uuid:record_id>/", studio_rights.record, name="studio-record"),
     path("<slug:slug>/rights/<uuid:record_id>/end/", studio_rights.end_record, name="studio-record-end"),
     path("<slug:slug>/evidence/<uuid:public_id>/", studio_rights.evidence, name="studio-evidence"),
+    path("<slug:slug>/notices/", include("store.views.studio_notice_urls")),
     path("<slug:slug>/money/", studio_money.money, name="studio-money"),
     path("<slug:slug>/money/sales/", studio_money.sales, name="studio-sales"),
     path("<slug:slug>/money/statement/", studio_statements.statement, name="studio-statement"),

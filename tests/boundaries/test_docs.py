@@ -8,7 +8,7 @@ import pytest
 from django.core.management import get_commands
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-READERS = r'\b(?:text|flag|number|words|percent|address)\(\s*"([A-Z0-9_]+)"'
+READERS = r'\b(?:text|flag|number|words|dates|percent|address)\(\s*"([A-Z0-9_]+)"'
 SETTINGS = sorted(set(re.findall(READERS, (ROOT / "store" / "settings.py").read_text())))
 OPERATORS = (ROOT / "docs" / "operators.md").read_text()
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])

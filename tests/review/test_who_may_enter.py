@@ -1,4 +1,4 @@
-"""The reviewer's desk exists for reviewers, takedowns for staff."""
+"""The reviewer's desk exists for reviewers; its notices for staff as well."""
 
 import uuid
 
@@ -43,14 +43,20 @@ def test_nobody_but_a_reviewer_decides(request: pytest.FixtureRequest, grant: Li
     assert not Review.objects.exists()
 
 
-@pytest.mark.parametrize("who", ["at_alices", "at_bobs", "at_ritas"])
-@pytest.mark.parametrize("name", ["review-notices", "review-notice-new"])
-def test_nobody_but_staff_finds_the_notices(request: pytest.FixtureRequest, who: str, name: str) -> None:
+@pytest.mark.parametrize("who", ["at_alices", "at_bobs"])
+@pytest.mark.parametrize("name", ["review-notices", "review-notice-new", "review-reports", "review-refunds"])
+def test_nobody_else_finds_the_notices(request: pytest.FixtureRequest, who: str, name: str) -> None:
     assert request.getfixturevalue(who).get(reverse(name)).status_code == 404
 
 
-def test_nobody_but_staff_lifts_a_notice(at_ritas: Client) -> None:
-    assert at_ritas.post(reverse("review-notice-lift", args=[uuid.uuid4()])).status_code == 404
+@pytest.mark.parametrize("name", ["review-notices", "review-notice-new", "review-reports", "review-refunds"])
+@pytest.mark.parametrize("who", ["at_ritas", "at_adas"])
+def test_reviewers_and_staff_find_the_notices(request: pytest.FixtureRequest, who: str, name: str) -> None:
+    assert request.getfixturevalue(who).get(reverse(name)).status_code == 200
+
+
+def test_nobody_else_lifts_a_notice(at_bobs: Client) -> None:
+    assert at_bobs.post(reverse("review-notice-lift", args=[uuid.uuid4()])).status_code == 404
     assert not Notice.objects.exists()
 
 
