@@ -181,7 +181,7 @@ def head() -> tuple[int, str]:
     return tip or (0, GENESIS)
 
 
-def position_of(table: str, row_id: int) -> AuditEntry | None:
+def place_of(table: str, row_id: int) -> AuditEntry | None:
     """A row's place in the chain, or None while it waits."""
     return AuditEntry.objects.filter(table_name=table, row_id=row_id).first()
 

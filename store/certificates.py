@@ -1,12 +1,13 @@
 """What was cleared for one sale, for which sound, on what evidence: public proof without a word about the buyer.
 
-A certificate is issued in the transaction that settles the order, and the hash of its canonical form rides on the
-line's ledger transfer, which the hash chain seals. `check` recomputes the whole way back.
+A certificate is issued, and signed, in the transaction that settles the order. The hash of its canonical form rides on
+the line's ledger transfer, which the hash chain seals; the certificate itself has its place in the audit chain. `check`
+recomputes the whole way back; `store.signing` checks a certificate without asking us anything.
 """
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,16 +17,17 @@ from django.urls import reverse
 from catalog.credits import artist_line
 from catalog.models import Track
 from licensing.models import Instrument
-from licensing.verdicts import Reliance, Verdict, canonical
+from licensing.verdicts import Obligations, Reliance, Verdict, canonical
 from payments.models import Transfer
+from store import proofs, signing, tagging
 from store.models import Certificate, OrderLine, OrderLineTrack
 
-VERSION = 1
+TYPE, VERSION = "certificate of clearance", 2
 
 
 def sha256_of(document: dict[str, Any]) -> str:
     """The hash that rides on the transfer."""
-    return hashlib.sha256(canonical(document)).hexdigest()
+    return hashlib.sha256(signing.canonical(document)).hexdigest()
 
 
 def address(certificate: Certificate) -> str:
@@ -34,15 +36,26 @@ def address(certificate: Certificate) -> str:
 
 
 def issue(lines: Sequence[OrderLine], *, at: datetime) -> dict[int, Certificate]:
-    """Issue the certificate of each line, inside the caller's transaction. By line; a fixed number of queries."""
+    """Issue and sign the certificate of each line, inside the caller's transaction. By line; a fixed number of
+    queries. Raises signing.BadKey where CERTIFICATE_KEY is no key."""
     made = []
     tracks = tracks_of(lines)
+    key, private = proofs.signing_key(at=at)
     for line in lines:
-        certificate = Certificate(order_line=line, issued_at=at)
+        certificate = Certificate(order_line=line, issued_at=at, key=key)
         certificate.document = document(line, tracks[line.pk], public_id=str(certificate.public_id))
         certificate.sha256 = sha256_of(certificate.document)
+        text = signing.canonical(certificate.document)
+        certificate.text, certificate.signature = text.decode(), signing.sign(text, private)
         made.append(certificate)
     return {certificate.order_line_id: certificate for certificate in Certificate.objects.bulk_create(made)}
+
+
+def file(certificate: Certificate) -> bytes:
+    """The certificate as it is handed out: signed, in one file that needs no other. Version 1 is the bare document."""
+    if certificate.text is None or certificate.key is None:
+        return signing.canonical(certificate.document)
+    return signing.envelope(certificate.text.encode(), {certificate.key.key: str(certificate.signature)})
 
 
 def tracks_of(lines: Iterable[OrderLine]) -> dict[int, list[OrderLineTrack]]:
@@ -59,11 +72,13 @@ def document(line: OrderLine, tracks: Sequence[OrderLineTrack], *, public_id: st
     """What the certificate says, as plain values: text, whole numbers, lists. No name or number of the buyer."""
     order = line.order
     return {
+        "type": TYPE,
         "version": VERSION,
         "certificate": public_id,
         "issuer": settings.SITE_URL,
         "sale": {
             "line": str(line.public_id),
+            "at": proofs.instant(order.placed_at),
             "date": order.placed_at.date().isoformat(),
             "territory": order.country,
             "use": line.decision.use,
@@ -76,6 +91,7 @@ def document(line: OrderLine, tracks: Sequence[OrderLineTrack], *, public_id: st
             "id": str(line.decision.public_id),
             "sha256": line.decision.verdict_sha256,
             "engine": line.decision.engine,
+            "at": proofs.instant(line.decision.at),
         },
         "recordings": [_recording(row, order.country) for row in tracks],
         "price": {
@@ -99,8 +115,19 @@ def _recording(row: OrderLineTrack, country: str) -> dict[str, Any]:
         "isrc": track.recording.isrc or "",
         "sound_sha256": row.sound_sha256,
         "decision": {"id": str(row.decision.public_id), "sha256": row.decision.verdict_sha256},
-        "attribution": verdict.obligations.attribution,
+        "attribution": _attribution(row, verdict.obligations),
         "grants": [_grant(reliance) for reliance in verdict.records if reliance.record in relied],
+    }
+
+
+def _attribution(row: OrderLineTrack, obligations: Obligations) -> dict[str, Any]:
+    """Title, author, source, licence: what a public licence wants said of each copy."""
+    return {
+        "title": row.track.title,
+        "author": artist_line(row.track.recording),
+        "source": tagging.proof_url(row.sound_sha256),
+        "licences": [{"layer": duty.layer, "name": duty.name, "url": duty.url} for duty in obligations.licences],
+        "line": obligations.attribution,
     }
 
 
@@ -114,6 +141,9 @@ def _grant(reliance: Reliance) -> dict[str, Any]:
         "share": f"{reliance.share.numerator}/{reliance.share.denominator}",
         "basis": reliance.basis,
         "licence_url": reliance.licence_url,
+        "territories": reliance.territories,
+        "starts_on": reliance.starts_on,
+        "ends_on": reliance.ends_on,
         "evidence": [{"kind": kind, "sha256": sha256} for kind, sha256 in reliance.evidence],
         "evidence_sha256": reliance.evidence_sha256,
         "reviewed_sound_sha256": reliance.sound_sha256,
@@ -132,19 +162,17 @@ def _split(line: OrderLine) -> list[dict[str, Any]]:
 def check(certificate: Certificate) -> list[str]:
     """Recompute every hash a certificate names; what does not fit, in plain words. Empty: it holds.
 
-    Compares document, ledger transfer, decisions and kept evidence. That the transfer is in the sealed chain is for
-    `manage.py ledger verify` to say.
+    Compares document, signature, ledger transfer, decisions and kept evidence. That the transfer is in the sealed chain
+    is for `manage.py ledger verify` to say, and that the certificate is in the audit chain for `audit verify`.
     """
-    found: list[str] = []
+    found = [*_form_problems(certificate)]
     data = certificate.document
-    if sha256_of(data) != certificate.sha256:
-        found.append("the document does not have the hash of the certificate")
     if not Transfer.objects.filter(document_sha256=certificate.sha256, reverses=None).exists():
         found.append("no ledger transfer carries the certificate's hash")
-    line = OrderLine.objects.select_related("decision", "order").get(pk=certificate.order_line_id)
-    rows = tracks_of([line])[line.pk]
-    if document(line, rows, public_id=str(certificate.public_id))["sale"]["line"] != data["sale"]["line"]:
+    line = OrderLine.objects.select_related("decision").get(pk=certificate.order_line_id)
+    if str(line.public_id) != data["sale"]["line"]:
         found.append("the document is about another line")
+    rows = OrderLineTrack.objects.filter(line=line).select_related("decision")
     said = {data["decision"]["sha256"], *(each["decision"]["sha256"] for each in data["recordings"])}
     for decision in {line.decision, *(row.decision for row in rows)}:
         if hashlib.sha256(canonical(decision.verdict)).hexdigest() != decision.verdict_sha256:
@@ -155,3 +183,15 @@ def check(certificate: Certificate) -> list[str]:
     kept = set(Instrument.objects.filter(sha256__in=hashes).values_list("sha256", flat=True))
     found += [f"evidence {sha256} is not kept" for sha256 in sorted(hashes - kept)]
     return found
+
+
+def _form_problems(certificate: Certificate) -> Iterator[str]:
+    """What anybody can see from the file alone: the hash, the signature, and that what is shown is what was signed."""
+    if sha256_of(certificate.document) != certificate.sha256:
+        yield "the document does not have the hash of the certificate"
+    if certificate.document.get("version") == 1:
+        return  # from before certificates were signed: the ledger vouches for it
+    signed = signing.read(file(certificate))
+    if signed.sha256 != certificate.sha256:
+        yield "what was signed does not have the hash of the certificate"
+    yield from signing.problems(signed, proofs.public_keys())

@@ -20,7 +20,7 @@ import select
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -139,13 +139,13 @@ def write_json(path: Path, value: object) -> None:
     fresh.replace(path)
 
 
-def kept_secret(name: str, *, prefix: str = "") -> str:
+def kept_secret(name: str, *, prefix: str = "", make: Callable[[], str] = lambda: secrets.token_urlsafe(48)) -> str:
     """A secret made on first use and kept in this home, readable by its owner alone."""
     path = home() / "secrets" / name
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{name}-") as fresh:  # mode 0600
-            fresh.write(prefix + secrets.token_urlsafe(48))
+            fresh.write(prefix + make())
             fresh.flush()
             with contextlib.suppress(FileExistsError):  # another process was quicker: its secret counts
                 os.link(fresh.name, path)

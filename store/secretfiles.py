@@ -3,6 +3,7 @@
 What the machine can make up it makes up, once. What only the operator knows is left empty, and named.
 """
 
+import base64
 import secrets
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ MADE_UP: dict[str, Callable[[], str]] = {
     "s3_access_key": lambda: f"GK{secrets.token_hex(12)}",  # the forms that Garage takes
     "s3_secret_key": lambda: secrets.token_hex(32),
     "storage_rpc_secret": lambda: secrets.token_hex(32),
+    "certificate_key": lambda: base64.b64encode(secrets.token_bytes(32)).decode(),  # signs; keep a copy elsewhere
 }
 FROM_OPERATOR = {
     "stripe_secret_key": "Stripe's dashboard, Developers, API keys",

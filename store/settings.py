@@ -268,6 +268,11 @@ COMMISSION_PERCENT = percent("COMMISSION_PERCENT", "15")
 WORK_ROYALTY_PERCENT = percent("WORK_ROYALTY_PERCENT", "10")
 PAYOUT_MINIMUM_MINOR = number("PAYOUT_MINIMUM_MINOR", 100)
 
+# Signs certificates and the heads of the chains: 32 random bytes in base64. Without it one is made and kept in the home.
+CERTIFICATE_KEY = text("CERTIFICATE_KEY", "")
+if CERTIFICATE_KEY and not re.fullmatch(r"[A-Za-z0-9+/]{43}=", CERTIFICATE_KEY):
+    raise ImproperlyConfigured("CERTIFICATE_KEY must be 32 bytes in base64, as `openssl rand -base64 32` makes them.")
+
 # Notices: how long a counter-notice's clock runs, and whether what was taken down returns by itself after it.
 COUNTER_NOTICE_DAYS = number("COUNTER_NOTICE_DAYS", 10)
 if not FEWEST_DAYS <= COUNTER_NOTICE_DAYS <= MOST_DAYS:

@@ -24,6 +24,7 @@ from store import (
     letters,
     notice_desk,
     offers,
+    proofs,
     recalls,
     refunds,
     settlement,
@@ -156,8 +157,16 @@ def sweep() -> None:
     _ring("letter", letters.owed(at=at, limit=AT_ONCE), send_letter, seconds=60)
     if _rings("notices", 0, seconds=NOTICES_EVERY):
         look_after_notices.delay()
+    if proofs.head_due(at=at) and _rings("head", 0, seconds=60):
+        sign_head.delay()
     if _rings("fetch", 0, seconds=FETCH_EVERY):
         fetch_missed_events.delay()
+
+
+@shared_task
+def sign_head() -> None:
+    """Sign how far the chains have come, once a day."""
+    proofs.sign_head(at=timezone.now())
 
 
 def _keys(rows: QuerySet[Any]) -> list[int]:

@@ -1,8 +1,10 @@
 """Proof for anybody: the certificate of a sale, and what stands behind a sound."""
 
+import json
 from typing import Any
 from uuid import UUID
 
+from django.core.cache import cache
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
@@ -10,11 +12,12 @@ from django.views.decorators.http import require_safe
 
 from catalog.credits import artist_line
 from catalog.models import Recording, Track
+from licensing import audit
 from licensing.licences import LicenceError
 from licensing.licences import parse as parse_licence
 from licensing.verdicts import Verdict, canonical
 from payments.models import Transfer
-from store import certificates, clearing
+from store import certificates, clearing, papers, proofs
 from store.models import Certificate
 from store.views.checkout import licence_words
 from store.views.release import GRANT_WORDS, LAYERS, grant_words
@@ -30,9 +33,15 @@ EVIDENCE_WORDS = {
 BASIS_WORDS = {
     "DIRECT": "Direct agreement with the shop",
     "PD": "Public domain",
+    "CMO": "Licence of a collecting society",
+    "STATUTORY": "Statutory licence",
+    "PASS_THROUGH": "Passed through by the label",
+    "DDEX_DEAL": "Deal under an agreement with the label",
     "CC_PLUS": "Direct agreement beside a public licence",
 }
 LAYER_WORDS = dict(LAYERS)
+PDF_KEPT = 24 * 3600  # seconds
+HEADS_SHOWN = 60
 
 
 def _grant(grant: dict[str, Any]) -> dict[str, Any]:
@@ -53,7 +62,7 @@ def _grant(grant: dict[str, Any]) -> dict[str, Any]:
 
 @require_safe
 def certificate(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    found = get_object_or_404(Certificate, public_id=public_id)
+    found = _certificate(public_id)
     document = found.document
     transfer = Transfer.objects.filter(document_sha256=found.sha256, reverses=None).select_related("seal").first()
     context = {
@@ -62,23 +71,77 @@ def certificate(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "buyer_licence": licence_words(document["sale"]["buyer_licence"]["name"]),
         "decision": document["decision"],
         "price": document["price"],
-        "recordings": [
-            {**recording, "grants": [_grant(grant) for grant in recording["grants"]]}
-            for recording in document["recordings"]
-        ],
+        "recordings": [_recording(recording) for recording in document["recordings"]],
         "transfer": transfer,
         "seal": getattr(transfer, "seal", None),
+        "entry": audit.place_of(Certificate._meta.db_table, found.pk),
         "problems": certificates.check(found),
     }
     return render(request, "shop/certificate.html", context)
 
 
+def _certificate(public_id: UUID) -> Certificate:
+    return get_object_or_404(Certificate.objects.select_related("key"), public_id=public_id)
+
+
+def _recording(recording: dict[str, Any]) -> dict[str, Any]:
+    """A recording of the document with its grants in words. Version 1 had the attribution as one line alone."""
+    said = recording["attribution"]
+    attribution = said if isinstance(said, dict) else {"line": said}
+    return {**recording, "attribution": attribution, "grants": [_grant(grant) for grant in recording["grants"]]}
+
+
 @require_safe
 def certificate_json(_request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """The document in its canonical form: the SHA-256 of exactly these bytes is the certificate's hash."""
-    found = get_object_or_404(Certificate, public_id=public_id)
-    response = HttpResponse(canonical(found.document), content_type="application/json")
-    response["ETag"] = f'"{found.sha256}"'
+    """The signed certificate in one file that needs no other."""
+    found = _certificate(public_id)
+    return _for_anybody(certificates.file(found), etag=found.sha256)
+
+
+@require_safe
+def certificate_pdf(_request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """The same on paper, A4; always the same bytes for the same certificate."""
+    found = _certificate(public_id)
+    key = f"certificate-pdf:{papers.EDITION}:{found.sha256}"
+    data = cache.get(key)
+    if data is None:
+        data = papers.certificate(found)
+        cache.set(key, data, timeout=PDF_KEPT)
+    response = HttpResponse(data, content_type="application/pdf")
+    response["Content-Disposition"] = f'inline; filename="certificate-{found.public_id}.pdf"'
+    return response
+
+
+@require_safe
+def heads(request: HttpRequest) -> HttpResponse:
+    """How far the chains had come, day by day, for others to keep."""
+    newest = list(proofs.heads().reverse()[:HEADS_SHOWN])
+    rows = [{"head": row, "document": json.loads(row.text)} for row in newest]
+    return render(request, "shop/proof_heads.html", {"rows": rows, "waiting": audit.waiting()})
+
+
+@require_safe
+def heads_json(_request: HttpRequest) -> HttpResponse:
+    return _for_anybody(proofs.heads_file(proofs.heads()))
+
+
+@require_safe
+def keys(request: HttpRequest) -> HttpResponse:
+    """The public halves of the keys that sign here, those that were replaced included."""
+    return render(request, "shop/proof_keys.html", proofs.keys_document())
+
+
+@require_safe
+def keys_json(_request: HttpRequest) -> HttpResponse:
+    return _for_anybody(canonical(proofs.keys_document()))
+
+
+def _for_anybody(data: bytes, *, etag: str = "") -> HttpResponse:
+    """Proof may be read by a page of any site: whoever verifies need not ask through us."""
+    response = HttpResponse(data, content_type="application/json")
+    response["Access-Control-Allow-Origin"] = "*"
+    if etag:
+        response["ETag"] = f'"{etag}"'
     return response
 
 
