@@ -11,7 +11,7 @@ from math import lcm
 from typing import NamedTuple
 
 from licensing.judgements import Judgement, reason_of
-from licensing.records import MembershipFact, NoticeFact
+from licensing.records import WHOLE, MembershipFact, NoticeFact
 from licensing.terms import Basis, Layer, Licensee, NoticeKind
 from licensing.territories import ALL, day_after, day_start
 from licensing.verdicts import Reason
@@ -29,10 +29,14 @@ class LayerAnswer(NamedTuple):
 
 
 class Mandate:
-    """A society's mandate from one member as it stands at an instant: where it holds, and where it will begin."""
+    """A society's mandate from one member as it stands at an instant: where it holds, and where it will begin.
+
+    A member whose share nobody stated is taken to hold all of it.
+    """
 
     def __init__(self, fact: MembershipFact, at: datetime) -> None:
         self.fact = fact
+        self.share = fact.share or WHOLE
         self.territory = ALL if fact.territories.unknown else fact.territories.mask
         self.begins = day_start(fact.joined_on) if fact.joined_on else None
         self.ends = day_start(day_after(fact.left_on)) if fact.left_on else None
@@ -78,7 +82,7 @@ class RightLayer:
         self._starting = [each for each in judgements if each.record.starts_on and each.next_change]
         self._whole = lcm(
             *[each.record.share.denominator for each in judgements],
-            *[mandate.fact.share.denominator for mandate in mandates],
+            *[mandate.share.denominator for mandate in mandates],
         )
 
     def answer_at(self, bit: int) -> LayerAnswer:
@@ -107,9 +111,9 @@ class RightLayer:
 
     def _with_force(self, bit: int) -> Sequence[Judgement]:
         """The judgements in the country of `bit`, in which public licences of rights that a society holds fail."""
-        binding = [mandate.fact for mandate in self.mandates if mandate.mask & bit]
-        members = {fact.member: fact for fact in binding}
-        given = sum([fact.share.numerator * (self._whole // fact.share.denominator) for fact in members.values()])
+        binding = [mandate for mandate in self.mandates if mandate.mask & bit]
+        members = {mandate.fact.member: mandate.share for mandate in binding}
+        given = sum([share.numerator * (self._whole // share.denominator) for share in members.values()])
         judgements = list(self.judgements)
         while binding:
             held = _by_holder([each for each in judgements if not each.fails & bit]).values()
@@ -179,8 +183,8 @@ class RightLayer:
         return first if first < date.max else None
 
 
-def _bound(judgement: Judgement, binding: Iterable[MembershipFact], bit: int) -> Judgement:
-    societies = ", ".join(sorted({fact.society for fact in binding}))
+def _bound(judgement: Judgement, binding: Iterable[Mandate], bit: int) -> Judgement:
+    societies = ", ".join(sorted({mandate.fact.society for mandate in binding}))
     reason = reason_of(judgement.record, "CMO_STATUS_UNKNOWN", f"held by {societies} for a member")
     return judgement.failing(reason, bit)
 

@@ -15,10 +15,12 @@ from importlib.resources import files
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from catalog.models import Recording, Track
 from licensing import affected, clearance
+from licensing.affected import Affected
 from licensing.errors import RateRefused
 from licensing.models import LicenceGrant, Rate, RateVerification
 from licensing.terms import ALL_USES, RateBase, RateMethod
@@ -100,8 +102,17 @@ def unverified() -> QuerySet[Rate]:
 
 
 def _decide_again(tariff: str, *, at: datetime, actor: str) -> None:
-    for grant in LicenceGrant.objects.filter(tariff=tariff, successor=None).order_by("pk"):
-        clearance.decide_again(affected.by_grant(grant), at=at, actor=actor)
+    """Decide anew about what is paid by the tariff; where that is too much for one request, it is owed by triggers."""
+    paid = LicenceGrant.objects.filter(tariff=tariff, successor=None)
+    narrow = paid.filter(catalogue=None)
+    about = Q(pk__in=narrow.values("recording_id")) | Q(recording_works__work__in=narrow.values("work_id"))
+    recordings = set(Recording.objects.filter(about).values_list("pk", flat=True)[: affected.AT_ONCE + 1])
+    for grant in paid.exclude(catalogue=None):
+        recordings.update(affected.by_grant(grant).recordings)
+    if 0 < len(recordings) <= affected.AT_ONCE:
+        releases = Track.objects.filter(recording__in=recordings).values_list("release_id", flat=True)
+        found = Affected(tuple(sorted(recordings)), tuple(sorted(set(releases))))
+        clearance.decide_again(found, at=at, actor=actor)
 
 
 def _check(fields: dict[str, Any]) -> None:
