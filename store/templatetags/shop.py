@@ -150,6 +150,12 @@ def countries_phrase(codes: Iterable[str]) -> str:
 
 
 @register.filter
+def clipped(span: str) -> str:
+    """The larger part of Django's `timesince` and `timeuntil`: in a column "3 days" says enough."""
+    return span.partition(",")[0]
+
+
+@register.filter
 def last_day(until: dt.datetime) -> dt.date:
     """The last day on which something holds that ends at the instant `until`."""
     return (until - dt.timedelta(microseconds=1)).date()

@@ -1,31 +1,28 @@
-"""The reviewer's desk: what waits, one case with all that bears on it, and the decision. Only reviewers find it."""
+"""The reviewer's desk: what waits, one case with all that bears on it, and what was decided. Only reviewers find it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
-from licensing import reviews
-from licensing.errors import LicensingError
-from licensing.models import Instrument, LicenceGrant, Review
-from store import access, bells, cases, records
-from store.cases import Sound
-from store.errors import NotAllowed
-from store.forms import DecisionForm, RefusalForm
-from store.models import User
+from licensing.models import Instrument, Review
+from store import access, cases, records
+from store.cases import Filters
+from store.errors import NotAllowed, SecondFactorMissing
+from store.models import SavedReason, User
 from store.records import Record
-from store.templatetags.shop import countries_phrase, seconds_clock
+from store.review_forms import DecisionForm, QuestionForm, RefusalForm
+from store.views import review_case
 from store.views.attachments import attachment
 from store.views.media import ranged
 from transcoding import formats, storage
@@ -59,32 +56,78 @@ def page(request: HttpRequest, name: str, *, status: int = 200, **context: Any) 
     return render(request, f"review/{name}.html", {"may_notice": staff, **context}, status=status)
 
 
-def _filters(request: HttpRequest) -> dict[str, str]:
-    return {name: request.GET[name] for name in ("label", "basis", "layer") if request.GET.get(name)}
+def second_factor(request: HttpRequest) -> dict[str, str]:
+    """What this reviewer still lacks before she may decide, said before she has read a case in vain."""
+    try:
+        access.require_second_factor(request)
+    except SecondFactorMissing as error:
+        page_name = str(error.data["page"])
+        return {
+            "second_factor_why": str(error),
+            "second_factor_word": "Set it up" if page_name == "mfa_index" else "Show it now",
+            "second_factor_url": f"{reverse(page_name)}?{urlencode({'next': request.get_full_path()})}",
+        }
+    return {}
 
 
 @require_safe
 @for_reviewer
 def queue(request: HttpRequest, reviewer: User) -> HttpResponse:
-    filters = _filters(request)
-    waiting = cases.queue(**filters)
-    paged = Paginator(waiting, PAGE).get_page(request.GET.get("page"))
+    filters = Filters.read(request.GET)
+    paged = Paginator(cases.queue(filters), PAGE).get_page(request.GET.get("page"))
     total, oldest = cases.waiting_since()
+    options = cases.options()
     return page(
         request, "queue", cases=cases.read_queue(paged.object_list, reviewer=reviewer), page=paged, total=total,
-        oldest=oldest, options=cases.options(), filters=filters, kept=urlencode(filters),
+        oldest=oldest, filters=filters, kept=filters.kept, chips=_chips(filters, options, total),
+        selects=_selects(filters, options), **second_factor(request),
     )  # fmt: skip
+
+
+def _chips(filters: Filters, options: Mapping[str, Any], total: int) -> list[dict[str, object]]:
+    """The states of what waits, each with its number, beside everything."""
+    sent = {name: value for name, value in vars(filters).items() if value and name != "state"}
+    every = [{"code": "", "word": "Everything", "count": total}, *options["states"]]
+    return [
+        {
+            **one,
+            "here": one["code"] == filters.state,
+            "query": urlencode(sent | ({"state": one["code"]} if one["code"] else {})),
+        }
+        for one in every
+    ]
+
+
+def _selects(filters: Filters, options: Mapping[str, Any]) -> list[dict[str, object]]:
+    """The other filters, each with its number."""
+    labels = [{"code": one["slug"], "word": one["name"], "count": one["count"]} for one in options["labels"]]
+    rows = (
+        ("label", "Label", "All labels", labels),
+        ("basis", "Rests on", "Anything", options["bases"]),
+        ("layer", "Layer", "Both", options["layers"]),
+        ("risk", "Look at", "Anything", options["risks"]),
+    )
+    return [
+        {
+            "name": name,
+            "label": label,
+            "any": every,
+            "options": [{**one, "here": one["code"] == getattr(filters, name)} for one in found],
+        }
+        for name, label, every, found in rows
+    ]
 
 
 @require_safe
 @for_reviewer
 def decided(request: HttpRequest, reviewer: User) -> HttpResponse:  # noqa: ARG001 - a view
-    rows = Review.objects.select_related("grant__recording", "grant__work").order_by("-pk")
+    rows = Review.objects.select_related("grant__recording", "grant__work", "grant__catalogue").order_by("-pk")
     paged = Paginator(rows, PAGE).get_page(request.GET.get("page"))
     return page(request, "decided", reviews=cases.read_reviews(paged.object_list), page=paged)
 
 
-def _record(record_id: UUID) -> Record:
+def record_of(record_id: UUID) -> Record:
+    """The newest version of a record, or 404."""
     found = records.read(records.newest().filter(record_id=record_id))
     if not found:
         raise Http404("There is no such record.")
@@ -94,54 +137,67 @@ def _record(record_id: UUID) -> Record:
 @require_safe
 @for_reviewer
 def case(request: HttpRequest, reviewer: User, record_id: UUID) -> HttpResponse:
-    return _case_page(request, reviewer, _record(record_id))
+    return case_page(request, reviewer, record_of(record_id))
 
 
-def _case_page(
+def case_page(
     request: HttpRequest,
     reviewer: User,
     record: Record,
     *,
     refusal_form: RefusalForm | None = None,
+    question_form: QuestionForm | None = None,
     errors: tuple[str, ...] = (),
 ) -> HttpResponse:
-    """Everything on one screen; where a decision was refused, with the reason it was (422)."""
-    filters = _filters(request)
+    """Everything on one screen; where an act was refused, with the reason it was (422)."""
+    filters = Filters.read(request.GET)
     now = timezone.now()
     pieces, heard = records.evidence(record.grant), cases.sounds(record.grant)
-    beside = _beside(record, filters)
     shown = {
         "evidence_sha256": cases.shown_evidence(pieces),
         "sound_sha256": cases.shown_sound(record.grant, heard),
     }
-    why_not = cases.why_not(record, reviewer)
+    rows = cases.read_queue(cases.queue().filter(pk=record.grant.pk), reviewer=reviewer) if record.waits else []
+    waiting = rows[0] if rows else None
     return page(
         request,
         "case",
         record=record,
+        waiting=waiting,
         artist=next((sound.artist for sound in heard), ""),
         claim=cases.claim(record),
-        evidence=pieces,
+        evidence=review_case.papers(pieces),
         findings=cases.findings(record, pieces, heard),
-        sounds=[_sound(sound) for sound in heard],
+        sounds=[review_case.strip(sound) for sound in heard],
+        rivals=cases.rivals(record),
+        changes=cases.changes(record),
+        before_version=record.version - 1,
+        thread=cases.thread(record),
         history=records.history(record),
         layers=cases.layers(record, heard),
-        outcomes=[_outcome(one) for one in cases.outcomes(record, heard, at=now)] if record.waits else (),
-        may_decide=record.waits and not why_not,
+        outcomes=review_case.outcomes(record, heard, at=now),
+        world=review_case.world(record, heard, at=now),
+        may_decide=record.waits and not cases.why_not(record, reviewer),
         can_approve=cases.can_approve(record, pieces, heard),
-        why_not=why_not,
+        cannot=review_case.cannot(record, pieces, heard),
+        why_not=cases.why_not(record, reviewer),
         approve_form=DecisionForm(initial=shown),
         refusal_form=refusal_form or RefusalForm(initial=shown),
+        question_form=question_form or QuestionForm(),
+        refusals=cases.saved_reasons(SavedReason.Kind.REFUSAL),
+        questions=cases.saved_reasons(SavedReason.Kind.QUESTION),
+        together=review_case.together(record, reviewer) if record.waits else (),
         errors=errors,
-        kept=urlencode(filters),
-        **beside,
-        status=422 if errors or refusal_form else 200,
+        kept=filters.kept,
+        **second_factor(request),
+        **_beside(record, filters),
+        status=422 if errors or refusal_form or question_form else 200,
     )
 
 
-def _beside(record: Record, filters: dict[str, str]) -> dict[str, Any]:
+def _beside(record: Record, filters: Filters) -> dict[str, Any]:
     """The queue around this record, and who comes before and after it."""
-    waiting = cases.queue(**filters)
+    waiting = cases.queue(filters)
     total = waiting.count()
     before = waiting.filter(cases.older_than(record.grant)).count()
     start = max(0, before - BESIDE // 2)
@@ -156,93 +212,6 @@ def _beside(record: Record, filters: dict[str, str]) -> dict[str, Any]:
         "previous": keys[here - 1] if here > 0 else None,
         "next": keys[following] if following < len(keys) else None,
     }
-
-
-def _sound(sound: Sound) -> dict[str, Any]:
-    master = sound.master
-    return {
-        "title": sound.recording.full_title,
-        "facts": f"{seconds_clock(master.seconds)}, {master.codec}{'' if master.lossless else ', lossy'}"
-        if master
-        else "",
-        "sha256": master.sound_sha256 if master else "",
-        "master_url": reverse("review-sound", args=[master.public_id]) if master else "",
-        "preview_url": reverse("review-preview", args=[sound.preview.public_id]) if sound.preview else "",
-    }
-
-
-def _outcome(outcome: cases.Outcome) -> dict[str, Any]:
-    words = f"Cleared: {countries_phrase(outcome.countries)}" if outcome.countries else "Not cleared yet"
-    reasons = [
-        {"text": reason.text, "where": f"({countries_phrase(reason.countries)})" if outcome.countries else ""}
-        for reason in outcome.reasons
-    ]
-    return {
-        "title": outcome.title, "countries": outcome.countries, "words": words, "reasons": reasons,
-        "regions": outcome.regions,
-    }  # fmt: skip
-
-
-@require_POST
-@for_reviewer
-def approve(request: HttpRequest, reviewer: User, record_id: UUID) -> HttpResponse:
-    form = DecisionForm(request.POST)
-    record = _record(record_id)
-    if not form.is_valid():
-        return _case_page(request, reviewer, record, errors=("Look at the evidence first: it was not shown to you.",))
-    changed = cases.changed_since(record.grant, **form.cleaned_data)
-    if changed:
-        return _case_page(request, reviewer, record, errors=(changed,))
-    try:
-        reviews.approve(
-            record.grant,
-            reviewer=_as_reviewer(reviewer),
-            sound_sha256=form.cleaned_data["sound_sha256"],
-            evidence_sha256=form.cleaned_data["evidence_sha256"],
-            at=timezone.now(),
-        )
-    except LicensingError as refusal:
-        return _case_page(request, reviewer, record, errors=(str(refusal),))
-    bells.ring("store.tasks.review_offers")
-    messages.success(request, f"“{record.subject_title}” ({record.layer_word.lower()}) is approved.")
-    return _on(request, record.grant)
-
-
-@require_POST
-@for_reviewer
-def refuse(request: HttpRequest, reviewer: User, record_id: UUID) -> HttpResponse:
-    form = RefusalForm(request.POST)
-    record = _record(record_id)
-    if not form.is_valid():
-        return _case_page(request, reviewer, record, refusal_form=form)
-    try:
-        reviews.refuse(
-            record.grant,
-            reviewer=_as_reviewer(reviewer),
-            sound_sha256=form.cleaned_data["sound_sha256"],
-            reason=form.text,
-            at=timezone.now(),
-        )
-    except LicensingError as refusal:
-        return _case_page(request, reviewer, record, errors=(str(refusal),))
-    messages.success(
-        request, f"“{record.subject_title}” ({record.layer_word.lower()}) is refused; the label reads why."
-    )
-    return _on(request, record.grant)
-
-
-def _as_reviewer(user: User) -> reviews.Reviewer:
-    return reviews.Reviewer(actor=user.actor, label_ids=frozenset(access.label_ids(user)))
-
-
-def _on(request: HttpRequest, decided: LicenceGrant) -> HttpResponse:
-    """To the next case of the same queue, or back to the queue when it is done."""
-    filters = _filters(request)
-    waiting = cases.queue(**filters)
-    following = waiting.filter(~cases.older_than(decided)).first() or waiting.first()
-    kept = f"?{urlencode(filters)}" if filters else ""
-    where = reverse("review-case", args=[following.record_id]) if following else reverse("review")
-    return redirect(where + kept)
 
 
 @require_safe
@@ -262,7 +231,7 @@ def sound(request: HttpRequest, reviewer: User, public_id: UUID) -> HttpResponse
             lambda start, end: storage.open_range(master.storage_key, start, end),
             size=master.bytes,
             etag=master.file_sha256,
-            media_type=formats.media_type(formats.get("ORIGINAL"), master),
+            media_type=review_case.master_type(master),
         )
     )
 

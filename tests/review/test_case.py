@@ -2,10 +2,11 @@
 
 import re
 
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
-from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import Party, Recording
 from licensing import reviews
@@ -77,8 +78,9 @@ def test_the_same_sound_elsewhere_is_pointed_out(at_ritas: Client, recording: Re
 
 def test_keys_stand_on_their_buttons(at_ritas: Client, grant: LicenceGrant) -> None:
     page = _page(at_ritas, grant)
-    assert set(re.findall(r'data-key="(\w)"', page)) == {"a", "r", "j", "u"}
-    assert page.count("<kbd>") >= 4
+    keys = {key for keys in re.findall(r'data-key="([^"]+)"', page) for key in keys.split()}
+    assert keys >= {"a", "r", "q", "j", "n", "u", "m", "?"}
+    assert all(f"<kbd>{key}</kbd>" in page for key in keys)
 
 
 def test_evidence_of_strangers_is_text_and_never_markup(at_ritas: Client, label: Party) -> None:
@@ -106,10 +108,14 @@ def test_a_text_has_no_attachment(at_ritas: Client, grant: LicenceGrant) -> None
     assert at_ritas.get(reverse("review-evidence", args=[piece.public_id])).status_code == 404
 
 
-def test_a_case_costs_the_same_beside_a_long_queue(
-    at_ritas: Client, label: Party, grant: LicenceGrant, django_assert_max_num_queries: DjangoAssertNumQueries
-) -> None:
-    for _ in range(20):
-        licensing.make_grant(catalog.make_recording(label=label), submitted_for=label)
-    with django_assert_max_num_queries(60):
+def test_a_case_costs_the_same_beside_a_long_queue(at_ritas: Client, label: Party, grant: LicenceGrant) -> None:
+    counts = []
+    for size in (2, 20):
+        for _ in range(size):
+            licensing.make_grant(catalog.make_recording(label=label), submitted_for=label)
         _page(at_ritas, grant)
+        with CaptureQueriesContext(connection) as seen:
+            _page(at_ritas, grant)
+        counts.append(len(seen))
+    assert counts[0] == counts[1]
+    assert counts[0] <= 110

@@ -1,6 +1,4 @@
-// The studio and the reviewer's desk beyond plain HTML: dropping files, a true upload bar, keys.
-
-const typing = "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]";
+// The studio beyond plain HTML: dropping files, a true upload bar.
 
 function chosen(form) {
   return [...form.querySelectorAll("input[type=file][name=files]")].flatMap((input) => [...input.files]);
@@ -99,26 +97,3 @@ function replace(html) {
   if (page) document.getElementById("page").replaceWith(page);
   page?.querySelector("[aria-invalid], [role=alert], .error")?.scrollIntoView({ block: "center" });
 }
-
-// Keys on the desk: each is written on the button it presses.
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target.matches?.(typing) && event.key !== "Escape") return;
-  if (event.key === " ") return;
-  if (event.key === "Escape") document.querySelector("details.refuse[open]")?.removeAttribute("open");
-  const target = document.querySelector(`[data-key="${CSS.escape(event.key)}"]:not(:disabled)`);
-  if (!target) return;
-  event.preventDefault();
-  target.click();
-  if (target.matches("summary")) target.closest("details").querySelector("select, textarea")?.focus();
-});
-
-// The list beside a case opens where the case stands.
-function place() {
-  const list = document.querySelector(".desk .queue");
-  const here = list?.querySelector("[aria-current]");
-  if (here) list.scrollTop = here.offsetTop - list.clientHeight / 2;
-}
-
-document.addEventListener("htmx:afterSettle", place);
-place();
