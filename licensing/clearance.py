@@ -33,6 +33,7 @@ __all__ = [
     "is_cleared",
     "latest",
     "lock",
+    "open_all",
     "question",
     "why_not_sold",
 ]
@@ -68,7 +69,7 @@ def why_not_sold(
     the transaction that makes the sale; `hashes` were taken before it.
     """
     asked = list(sales)
-    known = _load({sale.recording for sale in asked}, at=at, hashes=hashes)
+    known = open_all({sale.recording for sale in asked}, at=at, hashes=hashes)
     found: dict[int, list[str]] = {}
     for sale in asked:
         evidence = known.evidence.get(sale.recording)
@@ -91,7 +92,7 @@ def clear(recording: Recording, *, use: Use | str, at: datetime, actor: str, sou
     hashes = dossiers.hashes_of([recording.pk])
     with transaction.atomic():
         lock(Affected((recording.pk,), ()))
-        known = _load([recording.pk], at=at, hashes=hashes)
+        known = open_all([recording.pk], at=at, hashes=hashes)
         rows, _answers = batches.decide_recordings({recording.pk: sound_sha256}, known, use=use, at=at, actor=actor)
         return batches.create(rows[0]) if rows else _standing(recording, use)
 
@@ -107,7 +108,7 @@ def clear_release(
     hashes = dossiers.hashes_of(keys)
     with transaction.atomic():
         lock(Affected(tuple(sorted(keys)), ()))
-        known = _load(keys, at=at, hashes=hashes)
+        known = open_all(keys, at=at, hashes=hashes)
         asked = {key: sounds.get(key, "") for key in keys}
         rows, _answers = batches.decide_recordings(asked, known, use=use, at=at, actor=actor)
         batches.write(rows)
@@ -147,11 +148,11 @@ def _decide_again(
     sounds: Mapping[int, str], *, use: Use, at: datetime, actor: str
 ) -> tuple[list[batches.Row], dict[int, batches.Answer]]:
     """As `batches.decide_recordings`; what may come out cleared is decided with its evidence hashed."""
-    rows, answers = batches.decide_recordings(sounds, _load(sounds, at=at, hashes=None), use=use, at=at, actor=actor)
+    rows, answers = batches.decide_recordings(sounds, open_all(sounds, at=at, hashes=None), use=use, at=at, actor=actor)
     hopeful = {key: sounds[key] for key, found in answers.items() if found.verdict.cleared}
     if not hopeful:
         return rows, answers
-    known = _load(hopeful, at=at, hashes=dossiers.hashes_of(hopeful))
+    known = open_all(hopeful, at=at, hashes=dossiers.hashes_of(hopeful))
     hashed, surer = batches.decide_recordings(hopeful, known, use=use, at=at, actor=actor)
     return [*(row for row in rows if row.recording_id not in hopeful), *hashed], {**answers, **surer}
 
@@ -199,7 +200,7 @@ def explain(verdict: Verdict | Mapping[str, Any], country: str) -> list[str]:
     return [sentence(each.code, layer=each.layer, detail=each.detail) for each in reasons]
 
 
-def _load(recordings: Collection[int], *, at: datetime, hashes: Mapping[int, str] | None) -> dossiers.Dossiers:
+def open_all(recordings: Collection[int], *, at: datetime, hashes: Mapping[int, str] | None) -> dossiers.Dossiers:
     """The evidence under the lock; what was captured since the hashes were taken is hashed now."""
     if hashes is not None:
         late = [each for each in dossiers.evidence_of(recordings) if each.pk not in hashes]

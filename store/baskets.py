@@ -67,7 +67,7 @@ def contents(basket: Basket, *, country: str = "") -> Contents:
     """What is in the basket, parted by whether it can be bought, in `country` where one is given. Bounded queries."""
     lines = basket.lines.select_related("offer__decision", "offer__release", "offer__track__recording")
     chosen = [line.offer for line in lines.order_by("added_at", "pk")]
-    on_sale = tuple(offer for offer in chosen if offers.is_open_in(offer, country))
+    on_sale = tuple(offers.open_now(chosen, country=country))
     gone = tuple(offer for offer in chosen if offer not in on_sale)
     return Contents(on_sale, gone, basket.currency, sum(offer.amount_minor for offer in on_sale))
 

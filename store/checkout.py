@@ -14,11 +14,12 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 
 from catalog.credits import artist_line
-from licensing import territories
+from catalog.models import Track
+from licensing import dossiers, territories
 from licensing.verdicts import Verdict
 from payments import charges
 from payments.money import Money
-from store import clearing, pricing
+from store import clearing, offers, pricing
 from store.errors import (
     BasketEmpty,
     BasketMixed,
@@ -51,7 +52,7 @@ def place_order(
 
     The same request key with the same basket, buyer and country gives the first order again; with anything else it is
     refused. Refused, with nothing kept, where an offer is not open, not cleared in the country, or its rights changed
-    while the buyer looked. The basket itself stays until the order is paid.
+    while the buyer looked: the engine is asked again inside the transaction. The basket stays until the order is paid.
     """
     if not territories.is_country(country):
         raise CountryUnknown("Choose the country you live in.")
@@ -69,12 +70,18 @@ def place_order(
     if earlier is not None:
         return earlier
     tracks = pricing.tracks_of(chosen)
-    clearing.refresh((row.recording_id for rows in tracks.values() for row in rows), at=at, actor="task:checkout")
+    recordings = {row.recording_id for rows in tracks.values() for row in rows}
+    clearing.refresh(recordings, at=at, actor="task:checkout")
+    hashes = dossiers.hashes_of(recordings)
     try:
         with transaction.atomic(durable=True):
+            _ask_again(chosen, tracks, country=country, at=at, hashes=hashes)
             return _place(
                 chosen, buyer=buyer, country=country, evidence=evidence, request_key=request_key, asked=asked, at=at
             )
+    except NoLongerCleared as error:
+        offers.mark_due(error.recordings, cause="refused at the till")
+        raise NotOnSale("Something in the basket is not for sale in your country.", offer=error.offer) from error
     except IntegrityError as error:
         again = _earlier(request_key, asked)  # the same request, come in twice at the same moment
         if again is None:
@@ -125,6 +132,36 @@ def _earlier(request_key: str, asked: str) -> Order | None:
     if order is not None and order.request_sha256 != asked:
         raise RequestConflict("The basket changed since this page was opened. Please look at it again.")
     return order
+
+
+class NoLongerCleared(Exception):
+    """The engine says no to what the decisions on record still allow: their offers must be looked at."""
+
+    def __init__(self, recordings: Iterable[int], offer: str) -> None:
+        super().__init__(f"recordings {sorted(recordings)}")
+        self.recordings = tuple(recordings)
+        self.offer = offer
+
+
+def _ask_again(
+    chosen: Sequence[Offer],
+    tracks: Mapping[int, Sequence[Track]],
+    *,
+    country: str,
+    at: datetime,
+    hashes: Mapping[int, str],
+) -> None:
+    """Nothing is sold on an old answer: the engine is asked again inside the transaction, at the prices asked."""
+    refused = clearing.refuse_unless_cleared_now(
+        pricing.asked_for(chosen, tracks),
+        [offer.release_id for offer in chosen if offer.release_id],
+        country=country,
+        at=at,
+        hashes=hashes,
+    )
+    for offer in chosen:
+        if refused.keys() & {track.recording_id for track in tracks[offer.pk]}:
+            raise NoLongerCleared(refused, str(offer.public_id))
 
 
 def _place(

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import F, Q
@@ -864,11 +865,34 @@ class RecordImport(models.Model):
     class Meta:
         ordering = ["-pk"]
         constraints = [
-            models.CheckConstraint(
-                name="record_import_state", condition=Q(state__in=["STAGED", "APPLIED", "DROPPED"])
-            ),
+            models.CheckConstraint(name="record_import_state", condition=Q(state__in=["STAGED", "APPLIED", "DROPPED"])),
         ]
         indexes = [models.Index(name="record_import_label", fields=["label", "-id"])]
 
     def __str__(self) -> str:
         return f"{self.file_name} ({self.state})"
+
+
+class Shelf(models.Model):
+    """A release of which something is on sale in one currency, and where: what lists by country ask for.
+
+    A trigger derives it from the open offers and their decisions (migration 0003), so that no route forgets it. After
+    `until` only the countries of `lasting` count, and none after `lasting_until`; it `hangs_on` the catalogues on which
+    all of its offers hang.
+    """
+
+    release = models.ForeignKey("catalog.Release", models.CASCADE, related_name="+")
+    currency = models.CharField(max_length=3)
+    countries = ArrayField(models.CharField(max_length=2))
+    until = models.DateTimeField(null=True, blank=True)
+    lasting = ArrayField(models.CharField(max_length=2))
+    lasting_until = models.DateTimeField(null=True, blank=True)
+    hangs_on = ArrayField(models.BigIntegerField())
+
+    class Meta:
+        verbose_name_plural = "shelf"
+        constraints = [models.UniqueConstraint(name="shelf_once", fields=["release", "currency"])]
+        indexes = [GinIndex(name="shelf_countries", fields=["countries"], fastupdate=False)]
+
+    def __str__(self) -> str:
+        return f"release {self.release_id} in {len(self.countries)} countries"

@@ -17,9 +17,10 @@ from django.utils import timezone
 
 from catalog.models import Recording, Release, Track
 from licensing.models import ClearanceDecision
+from licensing.reclearing import Held
 from licensing.verdicts import Verdict
 from store import clearing, tagging
-from store.models import Offer, Price, ReviewDue
+from store.models import Offer, Price, ReviewDue, Shelf
 from transcoding import formats, renditions
 from transcoding.models import Master, Rendition
 
@@ -37,9 +38,12 @@ class Reviewed:
     planned: list[int] = field(default_factory=list)  # masters with new files to make
 
 
-def is_open_in(offer: Offer, country: str = "", *, at: datetime | None = None) -> bool:
-    """Whether the offer can be bought: open, and cleared now in `country` (or anywhere, where none is given)."""
-    return offer.is_open and clearing.holds(offer.decision, at=at or timezone.now(), country=country)
+def open_now(offers: Iterable[Offer], *, country: str, at: datetime | None = None) -> list[Offer]:
+    """Those of the offers that can be bought: open, and cleared now in `country`. One query."""
+    offers = list(offers)
+    rows = Offer.objects.filter(clearing.standing(at=at or timezone.now(), country=country), closed_at=None)
+    standing = set(rows.filter(pk__in=[offer.pk for offer in offers]).values_list("pk", flat=True))
+    return [offer for offer in offers if offer.pk in standing]
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,14 @@ def on_sale(releases: Iterable[Release], *, currency: str, country: str = "") ->
     """What is on sale of each release, in `country` where one is given. One query."""
     keys = [release.pk for release in releases]
     rows = Offer.objects.filter(
-        Q(release_id__in=keys) | Q(track__release_id__in=keys), closed_at=None, currency=currency
+        Q(release_id__in=keys) | Q(track__release_id__in=keys),
+        clearing.standing(at=timezone.now(), country=country),
+        closed_at=None,
+        currency=currency,
     ).select_related("decision", "track")
     wholes: dict[int, Offer] = {}
     tracks: dict[int, dict[int, Offer]] = defaultdict(dict)
     for offer in rows:
-        if not is_open_in(offer, country):
-            continue
         if offer.track is None:
             wholes[offer.release_id or 0] = offer
         else:
@@ -69,16 +74,19 @@ def on_sale(releases: Iterable[Release], *, currency: str, country: str = "") ->
 
 
 def selling(releases: QuerySet[Release], *, currency: str, country: str = "") -> QuerySet[Release]:
-    """Only those releases of which something is on sale now (in `country`, where one is given)."""
+    """Only those releases of which something is on sale now (in `country`, where one is given).
+
+    One condition on the shelf, whose index knows the countries: a page costs the same however many tracks there are.
+    """
     now = timezone.now()
-    standing = Offer.objects.filter(
-        Q(decision__good_until=None) | Q(decision__good_until__gt=now), closed_at=None, currency=currency
-    )
+    current = Q(until=None) | Q(until__gt=now)
+    lasts = Q(lasting_until=None) | Q(lasting_until__gt=now)
+    shelf = Shelf.objects.filter(~Q(hangs_on__overlap=Held()), release=OuterRef("pk"), currency=currency)
     if country:
-        standing = standing.filter(decision__cleared_countries__contains=[country])
-    whole = standing.filter(release_id=OuterRef("pk"))
-    single = standing.filter(track__release_id=OuterRef("pk"))
-    return releases.filter(Exists(whole) | Exists(single))
+        shelf = shelf.filter(current | (lasts & Q(lasting__contains=[country])), countries__contains=[country])
+    else:
+        shelf = shelf.filter(current | (lasts & Q(lasting__len__gt=0)))
+    return releases.filter(Exists(shelf))
 
 
 def previews(recordings: Iterable[int], *, country: str = "") -> dict[int, Rendition]:
@@ -151,9 +159,9 @@ def review_offers(recordings: Iterable[int] | None, *, at: datetime, actor: str)
     """Clear again, plan files, open and close offers for these recordings (all where None) and their releases."""
     asked = Recording.objects.all() if recordings is None else Recording.objects.filter(pk__in=set(recordings))
     result = Reviewed()
-    for recording in asked.order_by("pk"):
-        clearing.clear_recording(recording, use=clearing.PREVIEW, at=at, actor=actor)  # the release asks the rest
-        result.recordings.append(recording.pk)
+    keys = list(asked.order_by("pk").values_list("pk", flat=True))
+    clearing.decide(keys, at=at, actor=actor)
+    result.recordings += keys
     releases = Release.objects.filter(tracks__recording__in=asked).distinct().order_by("pk")
     for release in releases:
         _review_release(release, at=at, actor=actor, result=result)
@@ -161,7 +169,8 @@ def review_offers(recordings: Iterable[int] | None, *, at: datetime, actor: str)
 
 
 def _review_release(release: Release, *, at: datetime, actor: str, result: Reviewed) -> None:
-    decision = clearing.clear_release(release, use=clearing.DOWNLOAD, at=at, actor=actor)
+    clearing.decide(release.tracks.values_list("recording_id", flat=True), at=at, actor=actor)
+    decision = clearing.latest_of_releases([release.pk])[release.pk]
     tracks = tagging.tracks_for_tags(release.tracks.values_list("pk", flat=True))
     recordings = [track.recording_id for track in tracks]
     masters = clearing.masters_of(recordings)
@@ -169,6 +178,11 @@ def _review_release(release: Release, *, at: datetime, actor: str, result: Revie
     previewed = clearing.latest_of_recordings(recordings, use=clearing.PREVIEW)
     places = tagging.places_of([release.pk])
     prices = _prices(release, recordings)
+    wait = [key for key, found in decisions.items() if found.held]
+    if wait or decision.held:  # a catalogue is being taken back: what its new decision comes to is not known yet
+        _mark_later(wait or recordings, at=at)
+        return
+    too_low = clearing.below_minimum({key: prices[key] for key in recordings}, at=at)
     with transaction.atomic():
         Release.objects.select_for_update(no_key=True).get(pk=release.pk)  # one review of a release at a time
         stopped: dict[int, str] = {}
@@ -180,9 +194,17 @@ def _review_release(release: Release, *, at: datetime, actor: str, result: Revie
             stopped[track.pk] = _stops(allowed, master, at=at) or _files(
                 track, master, allowed, place=places[release.pk, track.disc], at=at, result=result
             )
-            _align({"track": track}, allowed, prices[key], stopped[track.pk], at=at, result=result)
+            wanted = {code: minor for code, minor in prices[key].items() if (key, code) not in too_low}
+            _align({"track": track}, allowed, wanted, stopped[track.pk], at=at, result=result, low=prices[key].keys())
         halt = _stops(decision, None, at=at, whole=True) or next((why for why in stopped.values() if why), "")
         _align({"release": release}, decision, prices[None], halt, at=at, result=result)
+
+
+def _mark_later(recordings: Iterable[int], *, at: datetime) -> None:
+    ReviewDue.objects.bulk_create(
+        ReviewDue(recording_id=key, cause="waits for its catalogue", claimed_until=at + CLAIM_FOR)
+        for key in sorted(set(recordings))
+    )
 
 
 def _stops(decision: ClearanceDecision | None, master: Master | None, *, at: datetime, whole: bool = False) -> str:
@@ -241,15 +263,20 @@ def _align(
     *,
     at: datetime,
     result: Reviewed,
+    low: Iterable[str] = (),
 ) -> None:
-    """Bring the offers of one subject in line: close what may not stand, open what may, follow the decision."""
+    """Bring the offers of one subject in line: close what may not stand, open what may, follow the decision.
+
+    `low` are currencies with a price that, missing from `prices`, is under a licence's minimum.
+    """
     standing = {offer.currency: offer for offer in Offer.objects.filter(**subject, closed_at=None)}
     wanted = {} if halt else {code: minor for code, minor in prices.items() if minor > 0}
     if decision is None:
         wanted = {}
     for currency, offer in standing.items():
         if wanted.get(currency) != offer.amount_minor:
-            reason = halt or ("PRICE_CHANGED" if currency in wanted else "NO_PRICE")
+            missing = "PRICE_BELOW_MINIMUM" if currency in low else "NO_PRICE"
+            reason = halt or ("PRICE_CHANGED" if currency in wanted else missing)
             Offer.objects.filter(pk=offer.pk).update(closed_at=at, closed_reason=reason)
             result.closed += 1
         elif decision is not None and offer.decision_id != decision.pk:

@@ -80,10 +80,10 @@ def _load(offers: Sequence[Offer], *, country: str, at: datetime) -> _Facts:
     holdings: dict[int, Sequence[Share]] = {}
     for offer in offers:
         for track in tracks[offer.pk]:
-            verdict = verdicts.get(track.recording_id)
-            if verdict is None or not verdict.is_cleared(country, at=at):
+            decision = decisions.get(track.recording_id)
+            if decision is None or not clearing.holds(decision, at=at, country=country):
                 raise NotOnSale(f"“{track.title}” is not for sale in this country.", offer=str(offer.public_id))
-            holdings[track.recording_id] = verdict.shares_in(country)
+            holdings[track.recording_id] = verdicts[track.recording_id].shares_in(country)
     holders = _holder_keys(share.holder for shares in holdings.values() for share in shares)
     letters = directions.in_force(holders.values(), on=at.date())
     rate = tax.rate(country, at=at)
@@ -156,6 +156,28 @@ def _piece(track: Track, weight: int, facts: _Facts) -> Piece:
         for layer in ("RECORDING", "WORK")
     }
     return Piece(track.recording_id, track.title, weight, layers["RECORDING"], layers["WORK"])
+
+
+def asked_for(
+    offers: Iterable[Offer], tracks: Mapping[int, Sequence[Track]]
+) -> dict[int, list[tuple[tuple[str, int], ...]]]:
+    """What is asked for each recording, once for every offer it comes with: minor units by currency.
+
+    Of a release each track's part counts, in proportion to the tracks' own prices. The other currencies are those of
+    the recording's prices, because a minimum may be agreed in any of them.
+    """
+    weights = _weights({track.recording_id for each in tracks.values() for track in each})
+    found: dict[int, list[tuple[tuple[str, int], ...]]] = defaultdict(list)
+    for offer in offers:
+        parts = [weights.get((track.recording_id, offer.currency), 0) for track in tracks[offer.pk]]
+        if not all(parts):
+            parts = [1] * len(parts)
+        for track, part in zip(tracks[offer.pk], parts, strict=True):
+            key = track.recording_id
+            prices = {currency: minor for (recording, currency), minor in weights.items() if recording == key}
+            prices[offer.currency] = offer.amount_minor * part // sum(parts)
+            found[key].append(tuple(sorted(prices.items())))
+    return found
 
 
 def _holder_keys(public_ids: Iterable[str]) -> dict[str, int]:

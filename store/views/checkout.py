@@ -103,7 +103,7 @@ def _bill(basket: Basket | None, country: str, at: datetime) -> Bill:
     listed = _listed(chosen)
     lines: list[Goods] = []
     gone: list[Goods] = []
-    open_now = [offer for offer in chosen if offers.is_open_in(offer, country, at=at)]
+    open_now = offers.open_now(chosen, country=country, at=at)
     try:
         priced = pricing.price_all(open_now, country=country, at=at)
     except StoreError:  # one of them went off sale between the two looks: price them one by one

@@ -31,10 +31,10 @@ ROW_LABELS = 4
 def home(request: HttpRequest) -> HttpResponse:
     """New releases, then the newest of the labels that have the most to show; their rows come in one query."""
     country = country_of(request)
-    newest = list(shown().with_credits()[:ROW])  # type: ignore[attr-defined]
-    labels = Party.objects.filter(pk__in=_busiest_labels())
+    newest = list(shown(country).with_credits()[:ROW])  # type: ignore[attr-defined]
+    labels = Party.objects.filter(pk__in=_busiest_labels(country))
     ranked = (
-        shown()
+        shown(country)
         .filter(label__in=labels)
         .annotate(place=Window(RowNumber(), partition_by=F("label"), order_by=[F("created_at").desc(), F("pk").desc()]))
         .filter(place__lte=6)
@@ -48,18 +48,22 @@ def home(request: HttpRequest) -> HttpResponse:
         row = rows.setdefault(release.label_id, {"label": release.label, "sleeves": []})
         row["sleeves"].append(sleeve)  # type: ignore[attr-defined]
     return render(
-        request, "shop/home.html", {"newest": drawn[: len(newest)], "rows": list(rows.values()), "genres": _genres()}
+        request,
+        "shop/home.html",
+        {"newest": drawn[: len(newest)], "rows": list(rows.values()), "genres": _genres(country)},
     )
 
 
-def _busiest_labels() -> list[int]:
-    counted = shown().order_by().values("label").annotate(count=Count("pk")).filter(count__gte=2).order_by("-count")
+def _busiest_labels(country: str) -> list[int]:
+    counted = (
+        shown(country).order_by().values("label").annotate(count=Count("pk")).filter(count__gte=2).order_by("-count")
+    )
     return [row["label"] for row in counted[:ROW_LABELS]]
 
 
-def _genres() -> list[dict[str, object]]:
-    """The shop's genres with how many releases stand under each, largest first."""
-    counted = shown().exclude(genre="").order_by().values("genre").annotate(count=Count("pk"))
+def _genres(country: str) -> list[dict[str, object]]:
+    """The shop's genres with how many releases stand under each in this country, largest first."""
+    counted = shown(country).exclude(genre="").order_by().values("genre").annotate(count=Count("pk"))
     return [{"genre": row["genre"], "count": row["count"]} for row in counted.order_by("-count", "genre")[:FACETS]]
 
 
@@ -81,9 +85,10 @@ def _after(releases: QuerySet[Release], cursor: str) -> QuerySet[Release]:
 
 @require_safe
 def browse(request: HttpRequest) -> HttpResponse:
-    """All that is on sale, newest first, by genre and label where asked."""
+    """All that is on sale in the visitor's country, newest first, by genre and label where asked."""
     genre, label_slug, cursor = (request.GET.get(name, "") for name in ("genre", "label", "after"))
-    found = shown()
+    country = country_of(request)
+    found = shown(country)
     label = None
     if genre:
         found = found.filter(genre=genre)
@@ -98,11 +103,11 @@ def browse(request: HttpRequest) -> HttpResponse:
     page = page[:PAGE]
     chosen = {name: value for name, value in (("genre", genre), ("label", label_slug)) if value}
     context = {
-        "sleeves": sleeves(page, country=country_of(request)),
+        "sleeves": sleeves(page, country=country),
         "total": total,
         "genre": genre,
         "label": label,
-        "genres": _genres(),
+        "genres": _genres(country),
         "cursor": cursor,
         "first_page": f"?{urlencode(chosen)}",
         "next_page": f"?{urlencode({**chosen, 'after': _cursor(page[-1])})}" if more else "",
@@ -116,11 +121,12 @@ def browse(request: HttpRequest) -> HttpResponse:
 def search(request: HttpRequest) -> HttpResponse:
     """Found things by group; the same page answers while one types, of which the browser takes the results alone."""
     query = request.GET.get("q", "").strip()
-    found = catalogue_search.search(query, limit=ROW, among=shown())
+    country = country_of(request)
+    found = catalogue_search.search(query, limit=ROW, among=shown(country))
     context = {
         "query": found.query,
         "found": found,
-        "sleeves": sleeves(found.releases, country=country_of(request)),
+        "sleeves": sleeves(found.releases, country=country),
         "tracks": [
             {
                 "title": track.title,

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
 from catalog.credits import artist_line
 from catalog.models import Artwork, Release
-from store import offers
+from store import clearing, offers
 from store.models import Offer
 
 TONES = 5  # of blank sleeves
@@ -36,15 +36,15 @@ def open_offers() -> QuerySet[Offer]:
 
 def open_in(country: str, *, at: datetime | None = None) -> QuerySet[Offer]:
     """Open offers whose decision says yes for `country` at this moment."""
-    now = at or timezone.now()
-    return open_offers().filter(
-        Q(decision__good_until=None) | Q(decision__good_until__gt=now), decision__cleared_countries__contains=[country]
-    )
+    return open_offers().filter(clearing.standing(at=at or timezone.now(), country=country))
 
 
-def shown() -> QuerySet[Release]:
-    """Releases of which at least something is on sale somewhere; the others have no public page."""
-    return offers.selling(Release.objects.all(), currency=settings.STORE_CURRENCY)
+def shown(country: str = "") -> QuerySet[Release]:
+    """Releases of which at least something is on sale, in `country` where one is given.
+
+    Those of which nothing is on sale anywhere have no public page.
+    """
+    return offers.selling(Release.objects.all(), currency=settings.STORE_CURRENCY, country=country)
 
 
 def covers(releases: Iterable[int]) -> dict[int, str]:

@@ -9,7 +9,6 @@ import itertools
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,15 @@ from PIL import Image
 
 from catalog import artwork
 from catalog.models import Party, Recording, Release
-from licensing.models import ClearanceDecision, Instrument, RightsHolder
+from licensing import dossiers, rules
+from licensing.models import ClearanceDecision, GrantEvidence, Instrument, LicenceGrant, Review, RightsHolder
 from licensing.records import Question, evidence_hash
 from licensing.terms import Use
-from licensing.territories import ALL, mask_of
-from licensing.verdicts import ClearedGroup, LicenceDuty, Obligations, Reason, RefusedGroup, Reliance, Verdict
+from licensing.territories import ALL
+from licensing.verdicts import Obligations, Reason, RefusedGroup, Verdict
 from payments.models import Charge, Payee
 from store import baskets, checkout, settlement
-from store.models import LetterOfDirection, Offer, Order, Price, User
+from store.models import LetterOfDirection, Offer, Order, Price, ReviewDue, User
 from tests.factories import catalog
 from transcoding import formats, storage
 from transcoding.models import Master, Rendition, Upload
@@ -98,9 +98,9 @@ def make_rendition(master: Master, code: str, data: bytes = b"", **over: Any) ->
     return Rendition.objects.create(**(fields | over))
 
 
-def make_instrument(text: str) -> Instrument:
+def make_instrument(text: str, kind: str = "TAG_STATEMENT") -> Instrument:
     return Instrument.objects.create(
-        kind="TAG_STATEMENT",
+        kind=kind,
         text=text,
         sha256=sha(text),
         bytes=len(text.encode()),
@@ -110,48 +110,50 @@ def make_instrument(text: str) -> Instrument:
     )
 
 
+def make_records(
+    recording: Recording, master: Master, *, holder: RightsHolder, countries: Sequence[str] = (), licence: str = BY_SA
+) -> list[LicenceGrant]:
+    """An approved record for the recording and for its work, on a public licence or else an agreement."""
+    made = []
+    for layer, subject in (("RECORDING", recording), ("WORK", recording.works.first())):
+        if subject is None:
+            continue
+        evidence = make_instrument(f"{layer} of {recording.pk}: {licence}", "TAG_STATEMENT" if licence else "AGREEMENT")
+        grant = LicenceGrant.objects.create(
+            layer=layer,
+            **{layer.lower(): subject},
+            basis="PUBLIC_LICENCE" if licence else "DIRECT",
+            licensor=holder,
+            licensee="PUBLIC" if licence else "STORE",
+            licence_url=licence,
+            uses=[use.value for use in Use],
+            territory_mode="ONLY" if countries else "WORLD_EXCEPT",
+            territories=sorted(countries),
+            cmo_status="NOT_BOUND",
+            submitted_by="test",
+            submitted_for=recording.label,
+            created_at=NOW,
+        )
+        GrantEvidence.objects.create(grant=grant, instrument=evidence)
+        Review.objects.create(
+            grant=grant,
+            outcome="APPROVED",
+            reviewer="user:rita",
+            evidence_sha256=evidence_hash([evidence.sha256]),
+            sound_sha256=master.sound_sha256 if layer == "RECORDING" else "",
+            at=NOW,
+        )
+        made.append(grant)
+    return made
+
+
 def make_verdict(
     recording: Recording, master: Master, *, holder: RightsHolder, countries: Sequence[str] = (), licence: str = BY_SA
 ) -> Verdict:
     """Cleared in `countries`, or everywhere where none is given, on one public licence for each layer."""
-    mask = mask_of(countries) if countries else ALL
-    work = recording.works.first()
-    evidence = make_instrument(f"LICENSE={licence} in the file of {recording.pk}")
-    records = tuple(
-        Reliance(
-            record=f"{layer.lower()}-{recording.pk}",
-            version=1,
-            layer=layer,
-            subject=str(subject.public_id),
-            holder=str(holder.public_id),
-            holder_name=holder.party.name,
-            share=Fraction(1),
-            basis="PUBLIC_LICENCE" if licence else "DIRECT",
-            licensee="PUBLIC" if licence else "STORE",
-            licence_url=licence,
-            territories=", ".join(countries) or "worldwide",
-            starts_on="",
-            ends_on="",
-            evidence=((evidence.kind, evidence.sha256),),
-            evidence_sha256=evidence_hash([evidence.sha256]),
-            sound_sha256=master.sound_sha256,
-            reviewer_independent=True,
-        )
-        for layer, subject in (("RECORDING", recording), ("WORK", work))
-        if subject is not None
-    )
-    duty = LicenceDuty("RECORDING", "CC BY-SA 4.0", licence, True, True, True, False, True)
-    reason = Reason.of("TERRITORY_EXCLUDED", layer="WORK", record=f"work-{recording.pk}")
-    return Verdict(
-        subject=str(recording.public_id),
-        question=Question(Use.PERMANENT_DOWNLOAD, NOW, sound_sha256=master.sound_sha256),
-        engine="test",
-        cleared=(ClearedGroup(mask, None, tuple(record.record for record in records)),) if mask else (),
-        refused=(RefusedGroup(ALL & ~mask, (reason,)),) if mask != ALL else (),
-        records=records,
-        obligations=Obligations("", (duty,) if licence else ()),
-        good_until=None,
-    )
+    make_records(recording, master, holder=holder, countries=countries, licence=licence)
+    question = Question(Use.PERMANENT_DOWNLOAD, NOW, sound_sha256=master.sound_sha256)
+    return rules.decide(question, dossiers.load([recording.pk], at=NOW)[recording.pk])
 
 
 def keep(
@@ -237,6 +239,7 @@ def shelve(
     if whole and not refused:
         decision = keep(verdict, release=release)
         make_offer(release=release, decision=decision, amount_minor=price_minor * tracks * 4 // 5)
+    ReviewDue.objects.filter(recording__in=release.recordings.all()).delete()  # as a worker leaves it
     return release
 
 

@@ -191,7 +191,7 @@ def test_a_whole_line_is_one_zip_with_licence_and_credits(line, alice, now):
 
 def test_the_licence_text_names_each_files_licence_and_adds_no_term(line):
     text = archives.licence_text(line, library.contents(line, "FLAC"))
-    assert text.count(shelf.BY_SA) == 2
+    assert text.count(shelf.BY_SA) == 4  # beside each file, and in the attribution of each
     assert "No further terms" in text
 
 

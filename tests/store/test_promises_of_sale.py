@@ -97,10 +97,28 @@ def test_an_offer_moves_to_a_newer_decision_that_says_yes():
     assert offer.decision == newer
 
 
-def test_an_offer_can_be_closed_after_its_decision_was_superseded():
+def test_an_offer_closes_in_the_statement_that_writes_a_no():
     offer = make_offer()
     make_decision(offer.track.recording, countries=())
-    assert Offer.objects.update(closed_at=NOW, closed_reason="TAKEN_DOWN") == 1
+    offer.refresh_from_db()
+    assert offer.closed_at is not None
+
+
+def test_an_offer_moves_to_a_newer_yes_in_the_statement_that_writes_it():
+    offer = make_offer()
+    newer = make_decision(offer.track.recording, countries=["FR"])
+    offer.refresh_from_db()
+    assert (offer.decision, offer.closed_at) == (newer, None)
+
+
+def test_without_the_trigger_an_offer_would_stand_on_an_old_yes():
+    offer = make_offer()
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE licensing_clearancedecision DISABLE TRIGGER store_offers_follow")
+    make_decision(offer.track.recording, countries=())
+    offer.refresh_from_db()
+    assert offer.closed_at is None
 
 
 def test_a_closed_offer_stays_closed():
