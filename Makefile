@@ -1,14 +1,14 @@
 # Every target does its own set-up; `make` alone lists them.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint lock secrets clean
+.PHONY: help setup demo test test-long bench lint lock secrets clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
 LINTED := manage.py store catalog licensing payments transcoding tests $(wildcard benchmarks)
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-8s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.ready ## make the virtual environment with everything the store runs on
 
@@ -45,6 +45,9 @@ demo: setup ## run the main job before your eyes, then serve the shop (FOLDER= S
 # TESTS=path    run only these
 test: $(VENV)/.ready-dev chromium ## run the whole suite, browser tests included (TESTS=path for some)
 	@exec $(PY) -m pytest -n 2 $(TESTS)
+
+test-long: $(VENV)/.ready-dev ## try the engine's laws on more than 200,000 cases (some minutes)
+	@exec $(PY) -m pytest -n 2 -p tests.long tests/licensing/test_properties.py
 
 # Browser tests drive Debian's Chromium. Where it lacks and may not be installed, they skip and say so.
 .PHONY: chromium

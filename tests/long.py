@@ -6,7 +6,7 @@ import hypothesis
 import pytest
 
 LEAST = 200_000
-EACH = 12_000
+EACH = 11_000
 _counted: list[int] = []
 
 

@@ -122,6 +122,7 @@ def test_a_country_stays_cleared_until_the_day_it_says(question: Question, evide
 
 @law(questions, dossiers)
 def test_cleared_shares_of_each_right_are_exactly_the_whole(question: Question, evidence: Evidence) -> None:
+    evidence = newest(evidence)
     verdict = decide(question, evidence)
     material = {record.id for record in evidence.records if record.material}
     for group in verdict.cleared:
