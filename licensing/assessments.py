@@ -4,13 +4,15 @@ What only the shop knows of a record (the same sound elsewhere, its value) comes
 told stands.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from fractions import Fraction
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from catalog.models import Party, Recording, RecordingWork, Track
@@ -20,6 +22,19 @@ from licensing.risk import Facts, Policy, Risk
 from licensing.terms import Basis, EndKind, ReviewOutcome
 from licensing.territories import TerritorySet
 
+# A case that closed meanwhile stays closed; rows are taken in the order in which decisions take them.
+_KEEP = """
+    WITH held AS (
+        SELECT grant_id FROM licensing_reviewcase WHERE grant_id = ANY(%s) ORDER BY grant_id FOR UPDATE)
+    UPDATE licensing_reviewcase AS waiting
+    SET points = found.points, reasons = found.reasons, second_needed = found.second_needed,
+        same_sound = found.same_sound, same_code = found.same_code, value_minor = found.value_minor,
+        assessed_at = COALESCE(%s, waiting.assessed_at)
+    FROM jsonb_to_recordset(%s::jsonb) AS found (
+        grant_id bigint, points integer, reasons varchar[], second_needed boolean,
+        same_sound boolean, same_code boolean, value_minor bigint)
+    JOIN held ON held.grant_id = found.grant_id
+    WHERE waiting.grant_id = held.grant_id"""
 _SOCIETY = frozenset({Basis.CMO, Basis.STATUTORY, Basis.PASS_THROUGH})
 
 
@@ -41,22 +56,23 @@ def assess(
 ) -> dict[int, Risk]:
     """The risk of each grant by primary key, kept where a case waits. `outside` is by primary key too."""
     keys = [grant.pk for grant in grants]
-    cases = {case.grant_id: case for case in ReviewCase.objects.filter(grant__in=keys)}
-    told = outside if outside is not None else {key: _told(case) for key, case in cases.items()}
+    waiting = ReviewCase.objects.filter(grant__in=keys).values_list("grant", "same_sound", "same_code", "value_minor")
+    before = {key: Outside(sound, code, value) for key, sound, code, value in waiting}
+    told = outside if outside is not None else before
     facts = _facts(grants, told, at=at)
     found = {key: risk.assess(facts[key], policy()) for key in keys}
-    for key, case in cases.items():
-        known = told.get(key, Outside())
-        case.points, case.second_needed = found[key].points, found[key].second_needed
-        case.reasons = [reason.value for reason in found[key].reasons]
-        case.same_sound, case.same_code, case.value_minor = known.same_sound, known.same_code, known.value_minor
-        if outside is not None:
-            case.assessed_at = at
-    ReviewCase.objects.bulk_update(
-        cases.values(),
-        ["points", "reasons", "second_needed", "same_sound", "same_code", "value_minor", "assessed_at"],
-        batch_size=500,
-    )
+    rows = [
+        {
+            "grant_id": key,
+            "points": found[key].points,
+            "reasons": [reason.value for reason in found[key].reasons],
+            "second_needed": found[key].second_needed,
+            **asdict(told.get(key, Outside())),
+        }
+        for key in before
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_KEEP, [list(before), at if outside is not None else None, json.dumps(rows)])
     return found
 
 
@@ -126,10 +142,6 @@ def _days_meet(one: LicenceGrant, other: LicenceGrant) -> bool:
 
 def _mask(grant: LicenceGrant) -> int:
     return TerritorySet(grant.territory_mode, frozenset(grant.territories)).mask
-
-
-def _told(case: ReviewCase) -> Outside:
-    return Outside(case.same_sound, case.same_code, case.value_minor)
 
 
 def _facts(grants: Sequence[LicenceGrant], outside: Mapping[int, Outside], *, at: datetime) -> dict[int, Facts]:

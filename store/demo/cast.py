@@ -51,7 +51,8 @@ def code_of(user: User) -> str:
     held = Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).first()
     if held is None:
         return ""
-    return format_hotp_value(hotp_value(decrypt(held.data["secret"]), int(time.time()) // PERIOD_SECONDS))
+    value = hotp_value(decrypt(held.data["secret"]), int(time.time()) // PERIOD_SECONDS)
+    return str(format_hotp_value(value))
 
 
 def give_label(person: Person, label: Party) -> None:
