@@ -21,6 +21,7 @@ from licensing.models import Reclearance
 from licensing.terms import Use
 
 BATCH = 1000  # recordings a transaction: long enough to share its statements, short enough to wait for
+SHARED_ABOVE = 5 * BATCH
 CLAIM_FOR = timedelta(minutes=2)
 ACTOR = "task:reclear"
 DECIDED = (Use.PERMANENT_DOWNLOAD, Use.PREVIEW)
@@ -39,7 +40,7 @@ class Held(Func):
 class Done:
     """What a batch came to."""
 
-    decided: int = 0
+    recordings: tuple[int, ...] = ()
     changed: int = 0
     finished: bool = False
 
@@ -64,8 +65,32 @@ def claim(*, at: datetime, among: QuerySet[Reclearance] | None = None) -> Reclea
         if job is None:
             return None
         Reclearance.objects.filter(pk=job.pk).update(claimed_until=at + CLAIM_FOR, fence=F("fence") + 1)
+        _share(job)
         job.refresh_from_db()
     return job
+
+
+def let_go(job: Reclearance) -> None:
+    """Give a claimed job back, so that the next worker need not wait until the claim runs out."""
+    Reclearance.objects.filter(pk=job.pk, fence=job.fence, done_at=None).update(claimed_until=None)
+
+
+def _share(job: Reclearance) -> None:
+    """Part a large job that nobody has begun, so that two workers can do it side by side."""
+    if job.parts > 1 or job.cursor or job.everything:
+        return
+    if len(recordings_of(job).values_list("pk", flat=True)[: SHARED_ABOVE + 1]) <= SHARED_ABOVE:
+        return
+    Reclearance.objects.filter(pk=job.pk).update(parts=2)
+    Reclearance.objects.create(
+        grant_id=job.grant_id,
+        label_id=job.label_id,
+        writer_id=job.writer_id,
+        cause=job.cause,
+        closes=job.closes,
+        part=1,
+        parts=2,
+    )
 
 
 def recordings_of(job: Reclearance) -> QuerySet[Recording]:
@@ -98,7 +123,7 @@ def work(job: Reclearance, *, at: datetime, sounds: Sounds | None = None, size: 
         counted = Reclearance.objects.filter(pk=job.pk)
         counted.update(decided=F("decided") + len(keys), changed=F("changed") + changed)
     job.cursor = keys[-1]
-    return Done(len(keys), changed)
+    return Done(tuple(keys), changed)
 
 
 def decide(

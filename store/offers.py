@@ -16,6 +16,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from catalog.models import Recording, Release, Track
+from licensing import reclearing
 from licensing.models import ClearanceDecision
 from licensing.reclearing import Held
 from licensing.verdicts import Verdict
@@ -24,6 +25,7 @@ from store.models import Offer, Price, ReviewDue, Shelf
 from transcoding import formats, renditions
 from transcoding.models import Master, Rendition
 
+DATES_BACK = timedelta(days=7)  # what turned earlier and is not on sale was asked about since, or nobody waits for it
 CLAIM_FOR = timedelta(minutes=1)  # a slice takes seconds; a killed worker's is taken up again soon
 READY = Rendition.State.READY
 
@@ -144,14 +146,23 @@ def mark_due(recordings: Iterable[int], *, cause: str) -> None:
     ReviewDue.objects.bulk_create([ReviewDue(recording_id=key, cause=cause) for key in set(recordings)])
 
 
-def mark_ended(*, at: datetime) -> int:
-    """Mark the recordings of open offers whose decision has run out by date; returns how many."""
+def follow_dates(*, at: datetime, limit: int = 5000, actor: str = "task:dates") -> int:
+    """Decide again what a date has changed: licences that ended or began somewhere, releases whose day has come.
+
+    Countries that lose the right are off sale at that second by themselves, the others go on meanwhile; this brings
+    the decisions after them, and with them the offers. Returns how many recordings were asked about.
+    """
+    turned = ClearanceDecision.objects.filter(good_until__lte=at, good_until__gt=at - DATES_BACK)
+    newer = ClearanceDecision.objects.filter(use=OuterRef("use"), pk__gt=OuterRef("pk"))
+    alone = turned.filter(~Exists(newer.filter(recording=OuterRef("recording_id"))), use__in=reclearing.DECIDED)
+    whole = turned.filter(~Exists(newer.filter(release=OuterRef("release_id"))), use=clearing.DOWNLOAD)
     ended = Offer.objects.filter(closed_at=None, decision__good_until__lte=at)
-    keys = set(ended.filter(track__isnull=False).values_list("track__recording_id", flat=True))
-    releases = ended.filter(release__isnull=False).values("release_id")
+    keys = set(alone.filter(recording__isnull=False).order_by("pk").values_list("recording_id", flat=True)[:limit])
+    keys |= set(ended.filter(track__isnull=False).values_list("track__recording_id", flat=True)[:limit])
+    releases = set(whole.filter(release__isnull=False).order_by("pk").values_list("release_id", flat=True)[:limit])
+    releases |= set(ended.filter(release__isnull=False).values_list("release_id", flat=True)[:limit])
     keys |= set(Track.objects.filter(release_id__in=releases).values_list("recording_id", flat=True))
-    keys -= set(ReviewDue.objects.filter(recording_id__in=keys).values_list("recording_id", flat=True))
-    mark_due(keys, cause="ended by date")
+    clearing.decide(keys, at=at, actor=actor)
     return len(keys)
 
 

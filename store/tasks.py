@@ -13,9 +13,11 @@ from django.core.cache import cache
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from licensing import reclearing
 from payments import inbox
 from payments.errors import PaymentsError
 from store import (
+    clearing,
     demands,
     disputes,
     emails,
@@ -42,6 +44,9 @@ FETCH_BACK = timedelta(days=2)
 NOTICES_EVERY = 60  # seconds between two looks at clocks, disputes and ends
 REVIEW_SLICE, REVIEW_SLICES = 20, 25
 CASES_EVERY = 10  # seconds
+DATES_EVERY = 4  # seconds
+RECLEAR_WORKERS = 2
+RECLEAR_FOR = timedelta(seconds=40)  # a worker's turn at changed catalogues, so that other work gets one too
 REVIEW_EVERY = 4  # seconds between two bells for reviews: each works off all marks that it finds
 
 
@@ -71,6 +76,31 @@ def review_offers() -> None:
             make_renditions.delay(master)
         if not reviewed.recordings:
             return
+
+
+@shared_task
+def follow_dates() -> None:
+    """Ask again where a licence began or ended, or a release's day has come."""
+    while offers.follow_dates(at=timezone.now()):
+        pass
+
+
+@shared_task
+def reclear() -> None:
+    """Decide changed catalogues anew, the oldest first, for a while; the sweep rings for the rest."""
+    until = timezone.now() + RECLEAR_FOR
+    job = reclearing.claim(at=timezone.now())
+    while job is not None:
+        done = reclearing.work(job, at=timezone.now(), sounds=clearing.sounds_of)
+        if job.label_id is not None:
+            refunds.refund_recalled(done.recordings, at=timezone.now())
+        late = timezone.now() >= until
+        if late and not done.finished:
+            reclearing.let_go(job)
+        if late:
+            return
+        if done.finished:
+            job = reclearing.claim(at=timezone.now())
 
 
 @shared_task
@@ -141,7 +171,11 @@ def assess_cases() -> None:
 def sweep() -> None:
     """Ring for everything that is owed. A row is rung for again only after it had time to be done."""
     at = timezone.now()
-    offers.mark_ended(at=at)
+    if _rings("dates", 0, seconds=DATES_EVERY):
+        follow_dates.delay()
+    for worker in range(reclearing.waiting(at=at)[:RECLEAR_WORKERS].count()):
+        if _rings("reclear", worker, seconds=RECLEAR_FOR.seconds):
+            reclear.delay()
     _ring("event", inbox.sweepable(at=at, limit=AT_ONCE), handle_stripe_event, seconds=30)
     _ring("order", _keys(Order.objects.filter(next_check_at__lte=at)), check_order, seconds=60)
     _ring("refund", _keys(OrderLine.objects.filter(state=OrderLine.State.REFUND_DUE)), push_refund, seconds=120)

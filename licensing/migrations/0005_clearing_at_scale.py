@@ -33,8 +33,8 @@ BEGIN
     INSERT INTO licensing_reclearance (grant_id, everything, cause, closes, part, parts, cursor, decided, changed, fence)
         VALUES (NEW.id, false, 'grant', NEW.supersedes_id IS NOT NULL, 0, 1, 0, 0, 0, 0);
     INSERT INTO licensing_reclearance (grant_id, everything, cause, closes, part, parts, cursor, decided, changed, fence)
-        SELECT old.id, false, 'grant', true, 0, 1, 0, 0, 0, 0 FROM licensing_licencegrant old
-        WHERE old.id = NEW.supersedes_id AND ROW(old.catalogue_id, old.layer) IS DISTINCT FROM ROW(NEW.catalogue_id, NEW.layer);
+        SELECT earlier.id, false, 'grant', true, 0, 1, 0, 0, 0, 0 FROM licensing_licencegrant earlier
+        WHERE earlier.id = NEW.supersedes_id AND ROW(earlier.catalogue_id, earlier.layer) IS DISTINCT FROM ROW(NEW.catalogue_id, NEW.layer);
     RETURN NULL;
 END $$;
 CREATE TRIGGER licensing_reclear_grant AFTER INSERT ON licensing_licencegrant
@@ -124,6 +124,10 @@ DROP FUNCTION licensing_reclear_grant();
 # The same sound under another label's identifier is looked for whenever a recording is decided.
 SOUND = "CREATE INDEX licensing_review_sound ON licensing_review (sound_sha256) WHERE sound_sha256 <> '';"
 NO_SOUND = "DROP INDEX licensing_review_sound;"
+
+# What a date has turned is looked for every few seconds.
+TURNED = "CREATE INDEX licensing_decision_turned ON licensing_clearancedecision (good_until) WHERE good_until IS NOT NULL;"
+NO_TURNED = "DROP INDEX licensing_decision_turned;"
 
 TARIFF = "CREATE INDEX licensing_grant_tariff ON licensing_licencegrant (tariff) WHERE tariff <> '';"
 NO_TARIFF = "DROP INDEX licensing_grant_tariff;"
@@ -238,5 +242,6 @@ class Migration(migrations.Migration):
         migrations.RunSQL(HELD, NOT_HELD),
         migrations.RunSQL(OWED, NOT_OWED),
         migrations.RunSQL(SOUND, NO_SOUND),
+        migrations.RunSQL(TURNED, NO_TURNED),
         migrations.RunSQL(TARIFF, NO_TARIFF),
     ]
