@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
@@ -14,6 +14,8 @@ from licensing.models import (
     LicenceGrant,
     Notice,
     NoticeEnd,
+    Rate,
+    RateVerification,
     Review,
     RightsHolder,
 )
@@ -56,6 +58,30 @@ class NoticeEndInline(ReadOnly, TabularInline):
     extra = 0
 
 
+class RateVerificationInline(ReadOnly, TabularInline):
+    model = RateVerification
+    fields = ("verified_on", "verified_by", "note", "at")
+    extra = 0
+
+
+@admin.register(Rate)
+class RateAdmin(ReadOnly, ModelAdmin):
+    """To look at; `manage.py rates` records and verifies."""
+
+    list_display = ("tariff", "territory", "use", "valid_from", "valid_to", "method", "currency", "is_verified")
+    list_filter = ("tariff", "territory", "use")
+    search_fields = ("tariff", "source")
+    inlines = (RateVerificationInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Rate]:
+        rows: QuerySet[Rate] = super().get_queryset(request)
+        return rows.prefetch_related("verifications")
+
+    @admin.display(description="verified", boolean=True)
+    def is_verified(self, rate: Rate) -> bool:
+        return bool(rate.verifications.all())
+
+
 @admin.register(RightsHolder)
 class RightsHolderAdmin(ReadOnly, ModelAdmin):
     list_display = ("party", "public_id", "created_at")
@@ -76,12 +102,12 @@ class LicenceGrantAdmin(ReadOnly, ModelAdmin):
     list_display = ("created_at", "layer", "subject", "basis", "licensor", "licence_url", "version", "submitted_by")
     list_filter = ("layer", "basis", "licensee", "exclusive")
     search_fields = ("record_id", "recording__title", "recording__isrc", "work__title", "licensor__party__name")
-    list_select_related = ("recording", "work", "licensor__party")
+    list_select_related = ("recording", "work", "catalogue", "licensor__party")
     inlines = (EvidenceInline, ReviewInline, GrantEndInline)
 
     @admin.display(description="subject")
     def subject(self, grant: LicenceGrant) -> Model | None:
-        return grant.recording or grant.work
+        return grant.recording or grant.work or grant.catalogue
 
 
 @admin.register(Notice)

@@ -59,6 +59,13 @@ DUTY_WORDS: dict[str, str] = {
 }
 
 
+def in_words(duties: Iterable[str]) -> list[str]:
+    """What duties ask, a sentence each, in the order of the list; one that is not known here is said as it stands."""
+    asked = list(duties)
+    known = [DUTY_WORDS[duty] for duty in Duty if duty in asked]
+    return known + [duty for duty in asked if duty not in DUTY_WORDS]
+
+
 @dataclass(frozen=True, slots=True)
 class Licence:
     """One public licence in one version and, where it was ported, one jurisdiction.
@@ -214,6 +221,14 @@ def parse(text: str) -> Licence:
     if named is None or named.text != wanted:
         raise LicenceError(LICENCE_UNKNOWN, f"{text!r} is not on the list of licences. Give the licence's address.")
     return named.resolve()
+
+
+def asked_at(address: str) -> list[str]:
+    """What the licence at that address asks, in sentences; nothing where it is not on the list."""
+    try:
+        return in_words(parse(address).duties)
+    except LicenceError:
+        return []
 
 
 def _plain(text: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from django.conf import settings
 from django.core.files.storage import storages
 
+from licensing.licences import in_words
 from licensing.verdicts import Verdict
 from store import library, tagging
 from store.models import OrderLine, OrderLineTrack
@@ -52,6 +53,7 @@ def licence_text(line: OrderLine, files: Files) -> str:
         for duty in duties:
             layer = "recording" if duty.layer == "RECORDING" else "composition"
             parts.append(f"    {layer}: {duty.name}, {duty.url}")
+        parts += [f"    - {words}" for words in in_words(verdict.obligations.duties)]
         parts.append("")
     parts += [
         "Music under a public licence comes as it is, without warranties, as that licence says in full at its address.",

@@ -11,6 +11,7 @@ from django.core.mail import send_mail
 from django.template.loader import render_to_string
 from django.urls import reverse
 
+from licensing.licences import asked_at
 from payments.money import Money
 from store import certificates
 from store.models import Order, OrderLine
@@ -27,7 +28,10 @@ def send_receipt(order: Order, *, at: datetime) -> bool:
     context = {
         "order": order,
         "site_name": settings.SITE_NAME,
-        "lines": [(line, money(line.amount_minor, order.currency), _proof(line)) for line in lines],
+        "lines": [
+            (line, money(line.amount_minor, order.currency), _proof(line), asked_at(line.buyer_licence_url))
+            for line in lines
+        ],
         "total": money(order.total_minor, order.currency),
         "tax": money(order.tax_minor, order.currency),
         "library": f"{settings.SITE_URL}{reverse('library')}",

@@ -9,6 +9,7 @@ from django.db.models import Count, Max, Prefetch
 
 from catalog.credits import artist_line, names, writers
 from catalog.models import Artwork, Credit, CreditRole, Recording, Release, Track, Work
+from licensing.licences import Duty
 from licensing.verdicts import Verdict
 from transcoding.models import Master
 from transcoding.tags import Cover, TagSet
@@ -91,7 +92,13 @@ def preview_tagset(track: Track, *, verdict: Verdict, master: Master) -> TagSet:
         artists=tuple(names(recording, CreditRole.MAIN_ARTIST, CreditRole.FEATURED_ARTIST)),
         licence_url=licence_url,
         licence_name=licence_name,
-        copyright=copyright_line(recording, None, licence_url=licence_url, sound_sha256=master.sound_sha256),
+        copyright=copyright_line(
+            recording,
+            None,
+            licence_url=licence_url,
+            sound_sha256=master.sound_sha256,
+            changed=verdict.obligations.changed and Duty.MARK_CHANGES in verdict.obligations.duties,
+        ),
         proof_url=proof_url(master.sound_sha256),
         attribution=verdict.obligations.attribution,
     )
@@ -102,13 +109,20 @@ def proof_url(sound_sha256: str) -> str:
     return f"{settings.SITE_URL}/proof/{sound_sha256}"
 
 
-def copyright_line(recording: Recording, release: Release | None, *, licence_url: str, sound_sha256: str) -> str:
-    """ "2024 Owner. Licensed to the public under … verify at …": year and blank first, as ID3's TCOP demands."""
+def copyright_line(
+    recording: Recording, release: Release | None, *, licence_url: str, sound_sha256: str, changed: bool = False
+) -> str:
+    """ "2024 Owner. Licensed to the public under … verify at …": year and blank first, as ID3's TCOP demands.
+
+    `changed` says that this is not the recording as delivered, which licences want said in the notice.
+    """
     notice = recording.p_line or (release.p_line or release.c_line if release else "") or recording.label.name
     said = _LEADING_YEAR.match(notice)
     year = said[1] if said else str(recording.year or _year_of(release) or recording.created_at.year)
     owner = notice[said.end() :] if said else notice.lstrip("\u2117\u00a9 ")
     line = f"{year} {owner.strip() or recording.label.name}".rstrip(".")
+    if changed:
+        line = f"{line}. Changed: an excerpt"
     if not licence_url:
         return f"{line}."
     return f"{line}. Licensed to the public under {licence_url} verify at {proof_url(sound_sha256)}"

@@ -103,6 +103,7 @@ def release(request: HttpRequest, slug: str) -> HttpResponse:
         "why_not": [] if whole else _why_not(tracks, under, country, singles=bool(singles)),
         "discs": _discs(tracks, lines),
         "layers": _layers(tracks, under, country),
+        "asks": _asks(tracks, under),
         "proofs": [
             {"title": track.title, "sound": under.masters[track.recording_id].sound_sha256}
             for track in tracks
@@ -282,6 +283,13 @@ def _layers(tracks: Sequence[Track], under: Ground, country: str) -> list[dict[s
         ]
         drawn.append({"name": name, "grants": rows})
     return drawn
+
+
+def _asks(tracks: Sequence[Track], under: Ground) -> list[str]:
+    """What the public licences of these tracks ask of whoever passes a copy on, in sentences."""
+    verdicts = [under.verdicts.get(track.recording_id) for track in tracks]
+    duties = {duty: None for verdict in verdicts if verdict for duty in verdict.obligations.duties}
+    return licences.in_words(duties)
 
 
 GRANT_WORDS = ("licence", "url", "holder", "where", "until")

@@ -5,12 +5,12 @@ from django.contrib import admin
 from django.urls import reverse
 
 from licensing import clearance, notices
-from licensing.models import ClearanceDecision, Instrument, LicenceGrant, Notice, RightsHolder
+from licensing.models import ClearanceDecision, Instrument, LicenceGrant, Notice, Rate, RightsHolder
 from licensing.terms import Use
 from tests.factories.licensing import NOW, SOUND, make_cleared
 
 pytestmark = pytest.mark.django_db
-MODELS = [RightsHolder, Instrument, LicenceGrant, Notice, ClearanceDecision]
+MODELS = [RightsHolder, Instrument, LicenceGrant, Notice, ClearanceDecision, Rate]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)

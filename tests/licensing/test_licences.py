@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from licensing.licences import CLOSED_LIST, LicenceError, find_statement, parse
+from licensing.licences import CLOSED_LIST, DUTY_WORDS, Duty, LicenceError, asked_at, find_statement, in_words, parse
 
 
 @pytest.mark.parametrize("licence", CLOSED_LIST, ids=lambda licence: licence.name)
@@ -68,6 +68,68 @@ def test_a_licence_without_its_version_says_so(text):
 def test_flags_follow_the_elements():
     nc = parse("CC BY-NC-SA 2.5")
     assert (nc.by, nc.nc, nc.nd, nc.sa, nc.no_drm) == (True, True, False, True, True)
+
+
+def asked(name):
+    return set(parse(name).duties)
+
+
+ALWAYS = {Duty.LINK_LICENCE, Duty.NO_FURTHER_TERMS, Duty.KEEP_NOTICES, Duty.REMOVE_NAME_ON_REQUEST}
+
+
+@pytest.mark.parametrize(
+    ("name", "duties"),
+    [
+        ("CC BY 1.0", {Duty.NAME_AUTHOR, Duty.NAME_TITLE, Duty.MARK_CHANGES}),
+        ("CC BY 2.0", {Duty.NAME_AUTHOR, Duty.NAME_TITLE, Duty.NAME_SOURCE, Duty.MARK_CHANGES}),
+        ("CC BY 4.0", {Duty.NAME_AUTHOR, Duty.NAME_SOURCE, Duty.MARK_CHANGES}),
+        ("CC BY-ND 4.0", {Duty.NAME_AUTHOR, Duty.NAME_SOURCE, Duty.NO_ADAPTATIONS}),
+        (
+            "CC BY-NC-SA 3.0",
+            {
+                Duty.NAME_AUTHOR,
+                Duty.NAME_TITLE,
+                Duty.NAME_SOURCE,
+                Duty.MARK_CHANGES,
+                Duty.SHARE_ALIKE,
+                Duty.NOT_COMMERCIAL,
+            },
+        ),
+        ("https://creativecommons.org/licenses/sa/1.0/", {Duty.SHARE_ALIKE}),
+    ],
+)
+def test_each_version_asks_what_its_text_says(name, duties):
+    assert asked(name) == duties | ALWAYS
+
+
+def test_ports_ask_what_their_version_asks():
+    assert all(
+        licence.duties == parse(f"CC {licence.code.upper()} {licence.version}").duties
+        for licence in CLOSED_LIST
+        if licence.jurisdiction and licence.version in {"2.0", "2.5", "3.0"} and licence.code.startswith("by")
+        and licence.code != "by-nd-nc"
+    )  # fmt: skip
+
+
+def test_the_free_art_licence_wants_the_originals_found_and_the_gpl_the_form_for_editing():
+    assert {Duty.NAME_AUTHOR, Duty.SAY_WHERE_ORIGINALS_ARE, Duty.SHARE_ALIKE} < asked("LAL 1.3")
+    gpl = parse("https://www.gnu.org/licenses/gpl-3.0.html")
+    assert {Duty.OFFER_EDITABLE_FORM, Duty.SHARE_ALIKE, Duty.MARK_CHANGES, Duty.KEEP_NOTICES} < set(gpl.duties)
+
+
+def test_what_is_free_of_rights_asks_nothing():
+    assert asked("CC0 1.0") == asked("https://creativecommons.org/publicdomain/mark/1.0/") == set()
+
+
+def test_every_duty_has_its_words_in_the_order_of_the_list():
+    assert set(DUTY_WORDS) == set(Duty)
+    assert in_words(reversed(list(Duty))) == [DUTY_WORDS[duty] for duty in Duty]
+    assert asked_at("https://creativecommons.org/licenses/by/4.0/")[0] == "Name the author, as credited here."
+    assert asked_at("https://example.org/") == []
+
+
+def test_every_licence_of_the_list_that_may_be_sold_asks_something_or_is_free():
+    assert all(licence.duties or licence.code in {"zero", "mark"} for licence in CLOSED_LIST)
 
 
 def test_licences_for_samples_or_software_are_held():

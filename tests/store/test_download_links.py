@@ -195,6 +195,17 @@ def test_the_licence_text_names_each_files_licence_and_adds_no_term(line):
     assert "No further terms" in text
 
 
+def test_the_licence_text_says_what_each_licence_asks(line):
+    row = line.tracks.first()
+    data = row.decision.verdict
+    for duty in data["obligations"]["licences"]:
+        duty["duties"] = ["NAME_AUTHOR", "SHARE_ALIKE"]
+    files = [(row, rendition) for _, rendition in library.contents(line, "FLAC")][:1]
+    text = archives.licence_text(line, files)
+    assert text.count("    - Name the author") == 1
+    assert text.count("    - License what you make of it under the same licence.") == 1
+
+
 def test_a_new_master_does_not_change_what_was_bought(line, alice, now):
     bought = line.tracks.first()
     shelf.make_master(bought.track.recording, accepted_at=now)
