@@ -139,6 +139,18 @@ class PriceRefused(StoreError):
     code = "PRICE_REFUSED"
 
 
+class RecordRefused(StoreError):
+    """The label may not change this record so, or there is nothing to change."""
+
+    code = "RECORD_REFUSED"
+
+
+class ImportRefused(StoreError):
+    """A table of records cannot be read or applied as it is."""
+
+    code = "IMPORT_REFUSED"
+
+
 class OrderStateError(StoreError):
     """The order or line is not in a state in which this can be done."""
 

@@ -5,3 +5,5 @@ from django.urls import path
 from store.views import attachments
 
 urlpatterns = [path("evidence/<str:token>", attachments.evidence_file, name="evidence-file")]
+handler400 = handler403 = handler404 = attachments.nothing_there
+handler500 = attachments.failed_there

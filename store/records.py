@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Case, Exists, OuterRef, Prefetch, Q, QuerySet, Subquery, Value, When
 from django.utils import timezone
 
 from catalog.credits import artist_line
 from catalog.models import Party, Recording, RecordingWork
 from licensing import instruments, licences, questions, reviews
-from licensing.models import GrantEnd, Instrument, LicenceGrant, Review
-from licensing.terms import Basis, EndKind, EvidenceKind, RecordState, ReviewOutcome, TerritoryMode
+from licensing.models import GrantEnd, Instrument, LicenceGrant, Review, ReviewCase
+from licensing.terms import Basis, EndKind, EvidenceKind, RecordState, RedownloadRule, ReviewOutcome, TerritoryMode
 from store.models import User
-from store.templatetags.shop import countries_phrase
+from store.templatetags.shop import countries_phrase, money
 
 Kind = Literal["cleared", "waiting", "refused", ""]
 
@@ -62,6 +62,11 @@ EVIDENCE: dict[str, str] = {
     EvidenceKind.LICENCE_PAGE: "The licence's page",
     EvidenceKind.PUBLIC_DOMAIN_PROOF: "Proof of the public domain",
     EvidenceKind.LETTER: "Letter",
+}
+REDOWNLOADS: dict[str, str] = {
+    RedownloadRule.ALWAYS: "past buyers may always download again",
+    RedownloadRule.NOTICE_PERIOD: "past buyers have a notice period to download again",
+    RedownloadRule.NEVER: "past buyers may not download again",
 }
 TASKS = {"deliver": "the delivery command", "demo": "the demonstration"}
 
@@ -112,6 +117,8 @@ class Record:
     def subject_title(self) -> str:
         if self.grant.recording is not None:
             return self.grant.recording.full_title
+        if self.grant.catalogue is not None:
+            return f"All {'recordings' if self.layer == 'RECORDING' else 'works'} of {self.grant.catalogue}"
         return str(self.grant.work)
 
     @property
@@ -152,6 +159,30 @@ class Record:
         if self.grant.territory_mode == TerritoryMode.ONLY:
             return countries_phrase(self.grant.territories)
         return f"everywhere but {countries_phrase(self.grant.territories)}" if self.grant.territories else "worldwide"
+
+    @property
+    def more_terms(self) -> list[tuple[str, str]]:
+        """What else the record says, where it says more than the usual."""
+        grant, said = self.grant, []
+        if grant.agreement:
+            said.append(("Agreement", grant.agreement))
+        if grant.exclusive:
+            said.append(("Exclusive", "nobody else may license this here in this time"))
+        if grant.price_minimum_minor is not None:
+            said.append(("Lowest price", money(grant.price_minimum_minor, grant.price_currency)))
+        if grant.redownload_rule != RedownloadRule.ALWAYS:
+            said.append(("Once over", REDOWNLOADS.get(grant.redownload_rule, grant.redownload_rule)))
+        if grant.cmo_name or grant.cmo_licence_number:
+            said.append(("Society", " ".join(part for part in (grant.cmo_name, grant.cmo_licence_number) if part)))
+        if grant.tariff:
+            said.append(("Tariff", grant.tariff))
+        if grant.material:
+            said.append(("About", f"other people's music in it: {grant.material.lower()}"))
+        if grant.territories_as_given:
+            said.append(("Countries as given", grant.territories_as_given))
+        if grant.licence_statement and grant.licence_statement != grant.licence_url:
+            said.append(("Licence as given", grant.licence_statement))
+        return said
 
     @property
     def starts_on(self) -> date | None:
@@ -218,14 +249,33 @@ class Piece:
 def newest() -> QuerySet[LicenceGrant]:
     """The newest version of every record, with all that `read` needs: nine statements whatever the number."""
     return LicenceGrant.objects.filter(successor=None).select_related(
-        "licensor__party", "submitted_for", "recording", "work", "case"
+        "licensor__party", "submitted_for", "recording", "work", "catalogue", "case"
     )
 
 
 def of_label(label: Party) -> QuerySet[LicenceGrant]:
-    """The records that concern a label: handed in for it, or about its recordings or the works in them."""
+    """The records that concern a label: handed in for it, or about its recordings, the works in them, or all of it."""
     works = RecordingWork.objects.filter(work=OuterRef("work"), recording__label=label)
-    return newest().filter(Q(submitted_for=label) | Q(recording__label=label) | Q(Exists(works)))
+    return newest().filter(Q(submitted_for=label) | Q(recording__label=label) | Q(catalogue=label) | Q(Exists(works)))
+
+
+def grouped(grants: QuerySet[LicenceGrant], *, at: datetime) -> QuerySet[LicenceGrant]:
+    """Each record with the `group` of its state, as `read` would find it: waiting, approved, refused or over."""
+    ends = GrantEnd.objects.filter(grant__record_id=OuterRef("record_id"), at__lte=at)
+    final = Case(When(kind=EndKind.REVOKED, then=0), default=1)
+    said = Review.objects.filter(grant=OuterRef("pk")).order_by("-pk").values("outcome")[:1]
+    waits = ReviewCase.objects.filter(grant=OuterRef("pk"))
+    return grants.annotate(
+        ended=Subquery(ends.order_by(final, "-at", "-pk").values("kind")[:1]), said=Subquery(said), waits=Exists(waits)
+    ).annotate(
+        group=Case(
+            When(ended__in=[EndKind.REVOKED.value, EndKind.SUSPENDED.value], then=Value("over")),
+            When(Q(waits=True) | Q(said=None), then=Value("waiting")),
+            When(said=ReviewOutcome.REFUSED.value, then=Value("refused")),
+            When(ends_on__lt=at.date(), then=Value("over")),
+            default=Value("approved"),
+        )
+    )
 
 
 def rest_on(instrument: Instrument, labels: Iterable[int]) -> bool:

@@ -56,6 +56,15 @@ def evidence_file(request: HttpRequest, token: str) -> HttpResponseBase:  # noqa
     return _file(get_object_or_404(Instrument.objects.exclude(file=""), public_id=public_id))
 
 
+def nothing_there(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - a handler of errors
+    """The evidence host has no pages, so none for errors either."""
+    return HttpResponse("There is nothing at this address.\n", status=404, content_type="text/plain")
+
+
+def failed_there(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - a handler of errors
+    return HttpResponse("This failed. Try again in a minute.\n", status=500, content_type="text/plain")
+
+
 def _file(instrument: Instrument) -> HttpResponseBase:
     """The bytes, saved rather than shown, under a policy in which nothing runs."""
     pdf = instrument.media_type == PDF

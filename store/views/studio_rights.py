@@ -1,9 +1,11 @@
 """The label's licence records: what stands on file, its evidence, a new direct grant, the end of one."""
 
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
@@ -12,39 +14,81 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from catalog.models import Party, Recording
 from licensing import grants
 from licensing.errors import LicensingError
-from licensing.models import Instrument
-from store import declarations, records
+from licensing.models import Instrument, LicenceGrant
+from store import declarations, records, submissions
 from store.forms import DeclareForm, EndGrantForm
 from store.records import Record
 from store.views.attachments import attachment
+from store.views.review_case import papers
 from store.views.studio import actor, declaration, for_label, page, sent
 
 PAGE = 50
 SHOWN = (
-    ("all", "All", {*records.STATES}),
-    ("waiting", "In review", {"SUBMITTED"}),
-    ("approved", "Approved", {"APPROVED"}),
-    ("refused", "Refused", {"REFUSED"}),
-    ("over", "Over", {"REVOKED", "SUSPENDED", "EXPIRED"}),
+    ("all", "All"),
+    ("waiting", "In review"),
+    ("approved", "Approved"),
+    ("refused", "Refused"),
+    ("over", "Over"),
 )
+MOST_LISTED = 200
 
 
 @require_safe
 @for_label
 def rights(request: HttpRequest, label: Party) -> HttpResponse:
-    """All records of the label; a record's state is worked out and not stored, so all are read to count them."""
-    found = records.read(records.of_label(label).order_by("-created_at", "-pk"))
+    """A page of the label's records; states are worked out and not stored, so the database counts them by group."""
+    at = timezone.now()
+    query = request.GET.get("q", "").strip()[:200]
+    found = records.grouped(_found(label, query), at=at)
+    counts = dict(found.order_by().values_list("group").annotate(number=Count("pk")))
     show = request.GET.get("show", "all")
-    wanted = next((states for code, _, states in SHOWN if code == show), SHOWN[0][2])
+    show = show if show in dict(SHOWN) else "all"
+    everything = sum(counts.values())
     chips = [
-        {"code": code, "word": word, "count": sum(record.state in states for record in found)}
-        for code, word, states in SHOWN
+        {"code": code, "word": word, "count": everything if code == "all" else counts.get(code, 0)}
+        for code, word in SHOWN
     ]
-    paged = Paginator([record for record in found if record.state in wanted], PAGE).get_page(request.GET.get("page"))
+    wanted = found if show == "all" else found.filter(group=show)
+    paged = Paginator(
+        _Counted(wanted.order_by("-created_at", "-pk"), everything if show == "all" else counts.get(show, 0)), PAGE
+    ).get_page(request.GET.get("page"))
     return page(
-        request, "rights", label=label, place="rights", counts={"all": len(found)}, chips=chips, show=show,
-        records=paged.object_list, page=paged, query_kept=f"show={show}",
+        request, "rights", label=label, place="rights", counts={"all": everything}, chips=chips, show=show, q=query,
+        records=records.read(paged.object_list, at=at), page=paged,
+        query_kept=urlencode({"show": show, "q": query} if query else {"show": show}),
     )  # fmt: skip
+
+
+def _found(label: Party, query: str) -> QuerySet[LicenceGrant]:
+    """The label's records, or those about a title, an ISRC or ISWC, a licensor or an agreement's number."""
+    found = records.of_label(label)
+    if not query:
+        return found
+    bare = query.replace("-", "").replace(".", "").replace(" ", "").upper()
+    return found.filter(
+        Q(recording__title__icontains=query)
+        | Q(work__title__icontains=query)
+        | Q(recording__isrc=bare)
+        | Q(work__iswc=bare)
+        | Q(agreement__iexact=query)
+        | Q(licensor__party__name__icontains=query)
+    )
+
+
+class _Counted:
+    """Rows whose number is known already, so that the pages need not count them again."""
+
+    def __init__(self, rows: QuerySet[LicenceGrant], number: int) -> None:
+        self.rows, self.number = rows, number
+
+    def count(self) -> int:
+        return self.number
+
+    def __len__(self) -> int:
+        return self.number
+
+    def __getitem__(self, wanted: slice) -> QuerySet[LicenceGrant]:
+        return self.rows[wanted]
 
 
 def _record(label: Party, record_id: UUID) -> Record:
@@ -64,7 +108,8 @@ def _record_page(
     request: HttpRequest, label: Party, found: Record, *, end_form: EndGrantForm | None = None
 ) -> HttpResponse:
     return page(
-        request, "record", label=label, place="rights", record=found, evidence=records.evidence(found.grant),
+        request, "record", label=label, place="rights", record=found,
+        own=submissions.is_own(label, found.grant), evidence=papers(records.evidence(found.grant)),
         history=records.history(found), end_form=end_form or EndGrantForm(), status=422 if end_form else 200,
     )  # fmt: skip
 
@@ -73,6 +118,8 @@ def _record_page(
 @for_label
 def end_record(request: HttpRequest, label: Party, record_id: UUID) -> HttpResponse:
     found = _record(label, record_id)
+    if not submissions.is_own(label, found.grant):
+        raise Http404("There is no such record of this label.")
     form = EndGrantForm(request.POST)
     if form.is_valid():
         try:
@@ -98,6 +145,7 @@ def evidence(request: HttpRequest, label: Party, public_id: UUID) -> HttpRespons
 def declare(request: HttpRequest, label: Party) -> HttpResponse:
     """A direct grant for recordings that are here already; a reviewer decides before anything is sold on it."""
     mine = Recording.objects.filter(label=label).order_by("title", "pk")
+    query = request.GET.get("q", "").strip()[:200]
     wanted = request.GET.getlist("recording")
     form = DeclareForm(*sent(request), recordings=mine)
     if request.method == "POST" and form.is_valid():
@@ -119,13 +167,25 @@ def declare(request: HttpRequest, label: Party) -> HttpResponse:
             )
             messages.success(request, said)
             return redirect("studio-rights", label.slug)
-    listed = list(mine)
+    shown = mine.filter(title__icontains=query) if query else mine
+    if wanted:
+        shown = shown | mine.filter(public_id__in=[one for one in wanted if _is_uuid(one)])
+    listed = list(shown[:MOST_LISTED])
     chosen = (
         {int(key) for key in request.POST.getlist("recordings") if key.isdigit()}
         if form.is_bound
         else {recording.pk for recording in listed if str(recording.public_id) in wanted}
     )
     return page(
-        request, "declare", label=label, place="rights", form=form, recordings=listed, chosen=chosen,
+        request, "declare", label=label, place="rights", form=form, recordings=listed, chosen=chosen, q=query,
+        more=len(listed) == MOST_LISTED,
         status=422 if form.is_bound else 200,
     )  # fmt: skip
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

@@ -2,7 +2,16 @@
 
 from django.urls import include, path
 
-from store.views import studio, studio_money, studio_rights, studio_settings, studio_statements
+from store.views import (
+    studio,
+    studio_imports,
+    studio_money,
+    studio_records,
+    studio_rights,
+    studio_settings,
+    studio_statements,
+    studio_works,
+)
 
 urlpatterns = [
     path("", studio.studio, name="studio"),
@@ -18,8 +27,17 @@ urlpatterns = [
     path("<slug:slug>/releases/<uuid:public_id>/title/", studio.title_release, name="studio-release-title"),
     path("<slug:slug>/rights/", studio_rights.rights, name="studio-rights"),
     path("<slug:slug>/rights/declare/", studio_rights.declare, name="studio-declare"),
+    path("<slug:slug>/rights/records.csv", studio_imports.records_csv, name="studio-records-csv"),
+    path("<slug:slug>/rights/template.csv", studio_imports.template_csv, name="studio-records-template"),
+    path("<slug:slug>/rights/import/", studio_imports.imports, name="studio-record-imports"),
+    path("<slug:slug>/rights/import/<uuid:public_id>/", studio_imports.staged, name="studio-record-import"),
+    path("<slug:slug>/rights/new/", studio_records.choose_subject, name="studio-record-subject"),
+    path("<slug:slug>/rights/new/<slug:kind>/<uuid:public_id>/", studio_records.new_record, name="studio-record-new"),
+    path("<slug:slug>/rights/<uuid:record_id>/change/", studio_records.change_record, name="studio-record-change"),
     path("<slug:slug>/rights/<uuid:record_id>/", studio_rights.record, name="studio-record"),
     path("<slug:slug>/rights/<uuid:record_id>/end/", studio_rights.end_record, name="studio-record-end"),
+    path("<slug:slug>/works/<uuid:public_id>/", studio_works.work, name="studio-work"),
+    path("<slug:slug>/works/<uuid:public_id>/society/", studio_works.join_society, name="studio-work-society"),
     path("<slug:slug>/evidence/<uuid:public_id>/", studio_rights.evidence, name="studio-evidence"),
     path("<slug:slug>/notices/", include("store.views.studio_notice_urls")),
     path("<slug:slug>/money/", studio_money.money, name="studio-money"),
