@@ -38,17 +38,21 @@ __all__ = [
     "why_not_sold",
 ]
 
+Prices = tuple[tuple[str, int], ...]
+
 _SLOTS = 1024
 _SHARING = 6  # 64 neighbouring keys share a slot, so that a batch of neighbours takes few locks
 _RECORDING_SLOTS = 0x4C49_0000_0000
 _RELEASE_SLOTS = 0x4C49_0001_0000
 
 
-def ask(recording: Recording, *, use: Use | str, at: datetime, sound_sha256: str) -> Verdict:
+def ask(
+    recording: Recording, *, use: Use | str, at: datetime, sound_sha256: str, prices: Prices | None = None
+) -> Verdict:
     """The engine's answer from what is on record now, for the instant `at`; nothing is kept."""
     hashes = dossiers.hashes_of([recording.pk])
     evidence = dossiers.load([recording.pk], at=at, hashes=hashes)[recording.pk]
-    return rules.decide(question(use, at=at, sound_sha256=sound_sha256), evidence)
+    return rules.decide(replace(question(use, at=at, sound_sha256=sound_sha256), prices=prices), evidence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from licensing import licences
+
 
 class Scope(StrEnum):
     """What a reason is about. The order here is the order in which reasons are listed."""
@@ -289,8 +291,11 @@ def page() -> str:
         "in it are on record, reviewed, in force and whole. `manage.py clearance ISRC --territory DE --use",
         "PERMANENT_DOWNLOAD` asks the engine; the studio and the reviewers' pages show the same answer.",
         "",
-        "Every refusal has a stable code. This page is made from `licensing/reasons.py`: run",
-        "`manage.py clearance --reasons > docs/clearance.md` after a change there.",
+        "`--world` gives the answer for all countries, grouped; `--at` asks for another day, `--price EUR=129` for a",
+        "price; `--json` prints the whole of it.",
+        "",
+        "Every refusal has a stable code. This page is made from `licensing/reasons.py` and `licensing/licences.py`:",
+        "run `manage.py clearance --reasons > docs/clearance.md` after a change there.",
         "",
     ]
     titles = {
@@ -308,4 +313,63 @@ def page() -> str:
             if reason.scope is scope
         ]
         lines.append("")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_AFTERWORD, "", *_duties_table(), ""])
+
+
+def _duties_table() -> list[str]:
+    """What public licences ask, from the code that reads them."""
+    sold = [licence for licence in licences.CLOSED_LIST if not licence.jurisdiction and not licence.held]
+    rows = []
+    for duty in licences.Duty:
+        asking = [licence.name for licence in sold if duty in licence.duties]
+        named = "every one but CC0" if len(asking) == sum(bool(licence.duties) for licence in sold) else ""
+        rows.append(f"| `{duty}` | {licences.DUTY_WORDS[duty]} | {named or _families(asking)} |")
+    return ["| Duty | What it asks | Asked by |", "|---|---|---|", *rows]
+
+
+def _families(names: list[str]) -> str:
+    """Licences as people list them: those of the same versions together."""
+    versions: dict[str, list[str]] = {}
+    for name in names:
+        kind, _, version = name.rpartition(" ")
+        versions.setdefault(kind, []).append(version)
+    kinds: dict[str, list[str]] = {}
+    for kind, of_kind in versions.items():
+        span = of_kind[0] if len(of_kind) == 1 else f"{of_kind[0]} to {of_kind[-1]}"
+        kinds.setdefault(span, []).append(kind.removeprefix("CC "))
+    return "; ".join(f"{', '.join(each)} {span}" for span, each in kinds.items()) or "licences that are held"
+
+
+_AFTERWORD = """\
+## How an answer comes about
+
+1. What concerns the whole track is asked first: notices, an identifier that another owner claims, the price, the
+   release date.
+2. Then every record by itself. It passes in a country, or fails there for reasons of its own.
+3. A layer is clear where the records that pass make up exactly the whole, so that an ended record does no harm beside a
+   current one. Several records of one holder are one claim, for all their countries together.
+4. Disputes, and claims over more than the whole, stop a layer even where records pass.
+5. Where a layer is not clear, the records that came nearest say why.
+
+Days begin in each country when the first of its clocks shows them. A set of countries stays as it was given: “worldwide
+except US” takes in a country that comes into being later. Whatever the engine does not know is a refusal.
+
+## Rates
+
+Where a record is paid by a tariff or a statute, a row of that tariff must say the rate for the country, the use and
+the day, and somebody other than who recorded it must have compared it with its source. `manage.py rates list` shows
+them, `manage.py rates verify 7 --by user:42` notes the comparison, `manage.py rates import file.csv --by user:7` brings
+in new ones. A rate is never changed: the next one has a later first day, and from that day on the old one no longer
+counts. The rates that come with the store are unverified; some are incomplete, and say so.
+
+## Societies
+
+A writer or publisher who gave the mechanical right to a society has none left to give. In the countries and at the time
+of that mandate a public licence of the work has force only for the shares of the others, unless online sales are carved
+out. A society's own licence covers its repertoire in its countries, where its mandate is proven.
+
+## What public licences ask
+
+The verdict says it as data; the release's page, the receipt, the LICENSE.txt in each archive and the files' tags use
+it. All names but the Free Art License are of Creative Commons.
+""".splitlines()

@@ -57,6 +57,28 @@ def test_without_a_master_an_approved_recording_is_not_cleared():
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("code", ["276", "DDDE", "de"])
+def test_the_trades_other_codes_name_countries_too(code):
+    answer = json.loads(run(str(make_recording().public_id), "--territory", code, "--json"))
+    assert answer["territory"] == "DE"
+
+
+@pytest.mark.django_db
+def test_a_code_of_several_countries_asks_which():
+    with pytest.raises(CommandError, match="ME, RS"):
+        run(str(make_recording().public_id), "--territory", "CS")
+
+
+@pytest.mark.django_db
+def test_the_price_may_be_part_of_the_question():
+    recording = str(make_recording().public_id)
+    answer = json.loads(run(recording, "--world", "--price", "EUR=129", "--json"))
+    assert answer["question"]["prices"] == [["EUR", 129]]
+    with pytest.raises(CommandError, match="EUR=129"):
+        run(recording, "--world", "--price", "1.29")
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("when", ["2026-03-06", "2026-03-06T00:30:00+13:00"])
 def test_the_instant_may_be_a_day_of_the_country_or_exact(when):
     answer = json.loads(run(str(make_recording().public_id), "--territory", "NZ", "--at", when, "--json"))

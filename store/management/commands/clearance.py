@@ -13,11 +13,13 @@ from django.utils.dateparse import parse_datetime
 
 from catalog.models import Recording, Track
 from licensing import clearance, reasons
+from licensing.errors import TerritoryError
 from licensing.terms import Use
-from licensing.territories import ALL, COUNTRY_NAMES, codes_of, day_begins, is_country
+from licensing.territories import ALL, COUNTRY_NAMES, at_the_edge, codes_of, day_begins, is_country
 from licensing.verdicts import Reason, Verdict
 from store import clearing
 
+_PRICE = re.compile(r"([A-Z]{3})=(\d{1,12})")
 _PLACE = re.compile(r"(?P<slug>[\w-]+)[:/](?:(?P<disc>\d+)\.)?(?P<number>\d+)")
 
 
@@ -28,10 +30,13 @@ class Command(BaseCommand):
         parser.add_argument(
             "subject", nargs="?", help="an ISRC, a recording's public id, or a track: release-slug:3, release-slug:2.3"
         )
-        parser.add_argument("--territory", help="the buyer's country, ISO 3166-1 alpha-2, such as DE")
+        parser.add_argument("--territory", help="the buyer's country, such as DE; the trade's other codes, such as 276")
         parser.add_argument("--world", action="store_true", help="all countries, grouped by answer")
         parser.add_argument("--use", default=Use.PERMANENT_DOWNLOAD.value, choices=[use.value for use in Use])
         parser.add_argument("--at", help="a day (as it begins in the territory) or an instant with its zone; else now")
+        parser.add_argument(
+            "--price", action="append", default=[], metavar="EUR=129", help="minor units; may be repeated"
+        )
         parser.add_argument("--json", action="store_true", help="the whole answer as JSON")
         parser.add_argument("--reasons", action="store_true", help="print docs/clearance.md: every reason code")
 
@@ -41,7 +46,7 @@ class Command(BaseCommand):
             return
         if not options["subject"] or not (options["territory"] or options["world"]):
             raise CommandError("Name a recording, and a country with --territory DE or all of them with --world.")
-        country = (options["territory"] or "").upper()
+        country = _country(options["territory"] or "")
         recording = _recording(options["subject"])
         master = clearing.masters_of([recording.pk]).get(recording.pk)
         verdict = clearance.ask(
@@ -49,6 +54,7 @@ class Command(BaseCommand):
             use=options["use"],
             at=_instant(options["at"], country),
             sound_sha256=master.sound_sha256 if master else "",
+            prices=_prices(options["price"]),
         )
         if options["json"]:
             answer = verdict.to_data() if options["world"] else _answer(verdict, country)
@@ -78,6 +84,28 @@ def _recording(text: str) -> Recording:
     if found is None:
         raise CommandError(f"There is no recording {text!r}. Give its ISRC, its public id, or release-slug:number.")
     return found
+
+
+def _country(code: str) -> str:
+    """The country that a code of the trade means; the code itself where it means none, which the engine refuses.
+
+    Raises CommandError where it means several.
+    """
+    try:
+        found = at_the_edge(code)
+    except TerritoryError:
+        return code.strip().upper()
+    if len(found) > 1:
+        raise CommandError(f"{code} stands for {', '.join(found)}. Ask for one of them.")
+    return found[0]
+
+
+def _prices(texts: list[str]) -> tuple[tuple[str, int], ...] | None:
+    """Prices in minor units by currency; None where none was given. Raises CommandError."""
+    found = [_PRICE.fullmatch(text) for text in texts]
+    if not all(found):
+        raise CommandError(f"{', '.join(texts)}: write a price as EUR=129, in minor units.")
+    return tuple(sorted((match[1], int(match[2])) for match in found if match)) or None
 
 
 def _instant(text: str | None, country: str) -> datetime:
