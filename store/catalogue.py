@@ -7,8 +7,10 @@ shop sells by, and the rows of masters and renditions are the work that is owed.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from catalog.credits import artist_line
 from catalog.models import Artwork, Party, Recording, Release, Track
@@ -18,7 +20,7 @@ from licensing.terms import Use
 from licensing.territories import codes_of
 from licensing.verdicts import Reason, Verdict
 from payments.money import Money
-from store import records
+from store import expiry, records
 from store.models import Delivery, DeliveryLine, Offer, Price
 from store.records import Kind, Record
 from store.templatetags.shop import countries_phrase
@@ -98,6 +100,11 @@ class Row:
     def where(self) -> str:
         """Where it may be sold, in words; empty where it may not."""
         return f"Cleared: {countries_phrase(self.countries)}" if self.countries else ""
+
+    @property
+    def ends_soon(self) -> list[tuple[date, tuple[str, ...]]]:
+        """The last days within the next two months on which it may be sold, each with its countries."""
+        return expiry.ends_soon(self.decision, at=timezone.now()) if self.decision else []
 
     @property
     def kind(self) -> Kind:

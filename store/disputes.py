@@ -15,7 +15,6 @@ from fractions import Fraction
 
 from django.db import transaction
 from django.db.models import Q, Sum
-from django.db.models.functions import Coalesce
 
 from catalog.models import Party, Recording, Track
 from licensing.models import Notice, NoticeEnd, RightsHolder
@@ -167,10 +166,12 @@ def held_of(lines: Iterable[int]) -> frozenset[tuple[int, int, str, int]]:
     return frozenset(rows.values_list("line", "recording", "layer", "payee"))
 
 
-def totals() -> dict[str, int]:
-    """Micros that wait, by currency; what the accounts in dispute hold. One query."""
-    rows = HeldShare.objects.filter(released_at=None).values("account__currency")
-    return {row["account__currency"]: row["micros"] for row in rows.annotate(micros=Coalesce(Sum("micros"), 0))}
+def sums_of_label(label: Party) -> dict[str, int]:
+    """Micros of a label's sales that wait because of a dispute, by currency. One query."""
+    rows = HeldShare.objects.filter(released_at=None, line__label=label).values("account__currency")
+    return {
+        row["account__currency"]: row["sum"] for row in rows.annotate(sum=Sum("micros")).order_by("account__currency")
+    }
 
 
 def _release(line: OrderLine, recording: int, layer: str, *, at: datetime) -> int:

@@ -15,7 +15,8 @@ CREATE FUNCTION store_close_on_notice() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     struck bigint[] := store_recordings_of(NEW.recording_id, NEW.work_id, NEW.release_id, NEW.label_id);
 BEGIN
-    UPDATE store_offer SET closed_at = clock_timestamp(), closed_reason = NEW.kind
+    UPDATE store_offer SET closed_at = clock_timestamp(), closed_reason =
+            CASE NEW.kind WHEN 'LEGAL_HOLD' THEN 'LEGAL_HOLD' WHEN 'DISPUTE' THEN 'DISPUTED' ELSE 'TAKEN_DOWN' END
         WHERE closed_at IS NULL AND (
             track_id IN (SELECT id FROM catalog_track WHERE recording_id = ANY (struck))
             OR release_id IN (SELECT release_id FROM catalog_track WHERE recording_id = ANY (struck))

@@ -18,7 +18,7 @@ from catalog.models import Party
 from payments import payees as payee_acts
 from payments.errors import PaymentsError
 from payments.models import Payee
-from store import charts, owed, reports
+from store import charts, disputes, owed, reports
 from store import sales as sold
 from store.errors import LetterRefused
 from store.forms import LetterForm, PeriodForm
@@ -47,6 +47,7 @@ def money(request: HttpRequest, label: Party) -> HttpResponse:
     return page(
         request, "money", label=label, place="money", currency=CURRENCY, minimum=settings.PAYOUT_MINIMUM_MINOR,
         accounts=[{"owed": one, "next": _next(one)} for one in owed.owed(label)], suspended=owed.suspended(label),
+        disputed=disputes.sums_of_label(label),
         letters=owed.letters(label).exists(), payouts=paid_out, **_sales(sold.lines(label)[:LATEST]),
         **_chart(label, since=until - timedelta(days=DAYS - 1), until=until),
     )  # fmt: skip
