@@ -10,13 +10,14 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q
 
 from catalog.models import Recording, Release
 from licensing import clearance, dossiers, reclearing, rules
 from licensing.affected import Affected
 from licensing.clearance import Sale
-from licensing.models import ClearanceDecision
+from licensing.models import ByteCheck, ClearanceDecision
+from licensing.models.scrubbing import Place
 from licensing.reclearing import Held
 from licensing.terms import Use
 from store.models import ReviewDue
@@ -31,8 +32,9 @@ PREVIEW = Use.PREVIEW
 
 
 def masters_of(recordings: Iterable[int]) -> dict[int, Master]:
-    """The current (latest accepted) master of each recording that has one. One query."""
-    rows = Master.objects.filter(recording_id__in=set(recordings), state=Master.State.ACCEPTED)
+    """The current (latest accepted) master of each recording that has one with its bytes still whole. One query."""
+    altered = ByteCheck.objects.filter(place=Place.AUDIO, sha256=OuterRef("file_sha256"), altered_at__isnull=False)
+    rows = Master.objects.filter(~Exists(altered), recording_id__in=set(recordings), state=Master.State.ACCEPTED)
     return {
         row.recording_id: row for row in rows.order_by("recording_id", "-accepted_at", "-pk").distinct("recording_id")
     }

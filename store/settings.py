@@ -309,6 +309,7 @@ CELERY_TASK_ROUTES = {
     "transcoding.tasks.sweep": {"queue": "io"},
     "transcoding.tasks.*": {"queue": "cpu"},
     "store.tasks.draw_evidence": {"queue": "cpu"},
+    "store.tasks.scrub": {"queue": "cpu"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

@@ -29,6 +29,7 @@ from store import (
     proofs,
     recalls,
     refunds,
+    scrubbing,
     settlement,
     stripe_events,
     waiting,
@@ -41,6 +42,7 @@ log = logging.getLogger(__name__)
 AT_ONCE = 200
 FETCH_EVERY = 120  # seconds between two looks for webhooks that never came
 FETCH_BACK = timedelta(days=2)
+SCRUB_EVERY = 60  # seconds between two bells for hashing what was approved
 NOTICES_EVERY = 60  # seconds between two looks at clocks, disputes and ends
 REVIEW_SLICE, REVIEW_SLICES = 20, 25
 CASES_EVERY = 10  # seconds
@@ -168,6 +170,12 @@ def assess_cases() -> None:
 
 
 @shared_task
+def scrub() -> None:
+    """Hash for some seconds what was approved and is due to be looked at again."""
+    scrubbing.scrub(at=timezone.now())
+
+
+@shared_task
 def sweep() -> None:
     """Ring for everything that is owed. A row is rung for again only after it had time to be done."""
     at = timezone.now()
@@ -189,6 +197,8 @@ def sweep() -> None:
     if waiting.stale_cases(at=at).exists() and _rings("cases", 0, seconds=CASES_EVERY):
         assess_cases.delay()
     _ring("letter", letters.owed(at=at, limit=AT_ONCE), send_letter, seconds=60)
+    if _rings("scrub", 0, seconds=SCRUB_EVERY):
+        scrub.delay()
     if _rings("notices", 0, seconds=NOTICES_EVERY):
         look_after_notices.delay()
     if proofs.head_due(at=at) and _rings("head", 0, seconds=60):
