@@ -51,8 +51,11 @@ def code_of(user: User) -> str:
     held = Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).first()
     if held is None:
         return ""
-    value = hotp_value(decrypt(held.data["secret"]), int(time.time()) // PERIOD_SECONDS)
-    return str(format_hotp_value(value))
+    return code_from(decrypt(held.data["secret"]))
+
+
+def code_from(secret: str) -> str:
+    return str(format_hotp_value(hotp_value(secret, int(time.time()) // PERIOD_SECONDS)))
 
 
 def give_label(person: Person, label: Party) -> None:

@@ -31,11 +31,16 @@ def sign_in(user, *, second_factor=True):
     client.force_login(user)
     if user.is_reviewer and second_factor:
         held = Authenticator.objects.filter(user=user).first() or TOTP.activate(user, generate_totp_secret()).instance
-        session = client.session
-        session[f"{AUTHENTICATION_METHODS_SESSION_KEY}_user"] = user_id_to_str(user)
-        session[AUTHENTICATION_METHODS_SESSION_KEY] = [{"method": "mfa", "id": held.pk, "type": held.type}]
-        session.save()
+        show_factor(client, user, held)
     return client
+
+
+def show_factor(client, user, held):
+    """The session as allauth leaves it once the person has shown this factor."""
+    session = client.session
+    session[f"{AUTHENTICATION_METHODS_SESSION_KEY}_user"] = user_id_to_str(user)
+    session[AUTHENTICATION_METHODS_SESSION_KEY] = [{"method": "mfa", "id": held.pk, "type": held.type}]
+    session.save()
 
 
 def make_label(name="Bob's Records", **over):
