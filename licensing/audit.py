@@ -28,17 +28,14 @@ SLICE = 20_000
 WRITER_LOCK = 0x61756469  # the advisory lock that makes the writer one
 ALARM_AFTER = timedelta(minutes=1)
 
-# The hash of a row as it stands, written out here once more: the database's own function might have been replaced.
-# Only what pg_catalog holds is used. `session` makes JSON of dates, numbers and bytes independent of who asks.
-SESSION = (
-    "SET LOCAL TimeZone = 'UTC'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL bytea_output = 'hex'; "
-    "SET LOCAL extra_float_digits = 1; SET LOCAL enable_seqscan = off"  # the last for slices of large tables
-)
-ROW_SHA256 = (
-    "pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to((pg_catalog.to_jsonb(kept) - ARRAY("
-    "SELECT field.key FROM pg_catalog.jsonb_each(pg_catalog.to_jsonb(kept)) AS field "
-    "WHERE field.value = 'null'::jsonb))::text, 'UTF8')), 'hex')"
-)
+# Makes JSON of dates, numbers and bytes independent of who asks, and sees that no function stands in front of
+# PostgreSQL's own. Large tables are read by slices, through their keys.
+SESSION = """
+SELECT set_config('search_path', 'pg_catalog, ' || quote_ident(ours), true)
+FROM unnest(current_schemas(false)) AS ours WHERE ours <> 'pg_catalog' LIMIT 1;
+SET LOCAL TimeZone = 'UTC'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL bytea_output = 'hex';
+SET LOCAL extra_float_digits = 1; SET LOCAL enable_seqscan = off
+"""
 
 
 class Entry(NamedTuple):
@@ -219,16 +216,16 @@ def verify(heads: Mapping[int, str] | None = None) -> Report:
         return Report(last, waiting(), tip, len(heads), problem, tuple(_guard_problems(cursor)))
 
 
-def _present(cursor: CursorWrapper) -> list[str]:
-    """The followed tables, and any other that the chain speaks of."""
+def _present(cursor: CursorWrapper) -> dict[str, str]:
+    """The followed tables, and any other that the chain speaks of, each with the SQL of its rows' hash."""
     cursor.execute("SELECT DISTINCT table_name FROM licensing_auditentry")
     named = {name for (name,) in cursor.fetchall()} | set(followed())
     cursor.execute("SELECT name FROM unnest(%s::text[]) AS name WHERE to_regclass(name) IS NOT NULL", [sorted(named)])
-    return [name for (name,) in cursor.fetchall()]
+    return {name: row_sha256(cursor, name) for (name,) in cursor.fetchall()}
 
 
 def _chain_problems(
-    cursor: CursorWrapper, tables: Sequence[str], last: int, heads: Mapping[int, str]
+    cursor: CursorWrapper, tables: Mapping[str, str], last: int, heads: Mapping[int, str]
 ) -> Iterator[Problem]:
     expected, previous, kept = 1, GENESIS, 0
     for entry in _entries(cursor, tables, last):
@@ -258,7 +255,7 @@ def _link_problems(entry: Entry, previous: str) -> Iterator[Problem]:
         yield Problem("chain", str(entry), "it was changed or moved: its hash is not that of what it says")
 
 
-def _entries(cursor: CursorWrapper, tables: Sequence[str], last: int) -> Iterator[Entry]:
+def _entries(cursor: CursorWrapper, tables: Mapping[str, str], last: int) -> Iterator[Entry]:
     """Every entry in order with the hash its row has now, in slices, so that memory stays small however long it is."""
     for start in range(0, last, SLICE):
         cursor.execute(
@@ -273,17 +270,32 @@ def _entries(cursor: CursorWrapper, tables: Sequence[str], last: int) -> Iterato
 
 
 def _hashes_now(
-    cursor: CursorWrapper, tables: Sequence[str], rows: Sequence[tuple[str, int]]
+    cursor: CursorWrapper, tables: Mapping[str, str], rows: Sequence[tuple[str, int]]
 ) -> dict[tuple[str, int], str]:
     """The hash of each of these rows, computed from the row itself."""
     found: dict[tuple[str, int], str] = {}
     for table, pairs in groupby(sorted(rows), key=itemgetter(0)):
         if table in tables:
-            quoted = connection.ops.quote_name(table)
             ids = [row_id for _, row_id in pairs]
-            cursor.execute(f"SELECT id, {ROW_SHA256} FROM {quoted} AS kept WHERE id = ANY(%s)", [ids])  # noqa: S608
+            cursor.execute(f'SELECT id, {tables[table]} FROM "{table}" AS kept WHERE id = ANY(%s)', [ids])  # noqa: S608
             found |= {(table, row_id): digest for row_id, digest in cursor.fetchall()}
     return found
+
+
+def row_sha256(cursor: CursorWrapper, table: str, called: str = "kept") -> str:
+    """SQL for the hash of a row as it stands: SHA-256 over its columns as JSON, sorted by name, without the null ones.
+
+    Written out here once more, as the verifier's own word: the database's functions might have been replaced.
+    """
+    cursor.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped "
+        'ORDER BY attname COLLATE "C"',
+        [table],
+    )
+    columns = " || ".join(
+        f"coalesce(',\"{name}\":' || to_json({called}.\"{name}\")::text, '')" for (name,) in cursor.fetchall()
+    )
+    return f"encode(sha256(convert_to('{{' || ltrim({columns}, ',') || '}}', 'UTF8')), 'hex')"
 
 
 def _twice_problems(cursor: CursorWrapper) -> Iterator[Problem]:
@@ -296,12 +308,11 @@ def _twice_problems(cursor: CursorWrapper) -> Iterator[Problem]:
         yield Problem("chain", f"entry {position}, row {row_id} of {table}", "the row has a place already")
 
 
-def _outside_problems(cursor: CursorWrapper, tables: Sequence[str]) -> Iterator[Problem]:
+def _outside_problems(cursor: CursorWrapper, tables: Mapping[str, str]) -> Iterator[Problem]:
     """Rows that came in behind the trigger's back, and rows that were changed before they had their place."""
-    for table in tables:
-        quoted = connection.ops.quote_name(table)
+    for table, digest in tables.items():
         cursor.execute(
-            f"SELECT kept.id, waits.row_sha256, {ROW_SHA256} FROM {quoted} AS kept "  # noqa: S608 - a model's table
+            f'SELECT kept.id, waits.row_sha256, {digest} FROM "{table}" AS kept '  # noqa: S608 - a model's table
             "LEFT JOIN licensing_auditpending AS waits ON waits.table_name = %s AND waits.row_id = kept.id "
             "WHERE NOT EXISTS (SELECT FROM licensing_auditentry AS entry "
             "WHERE entry.table_name = %s AND entry.row_id = kept.id) ORDER BY kept.id",
@@ -315,7 +326,7 @@ def _outside_problems(cursor: CursorWrapper, tables: Sequence[str]) -> Iterator[
                 yield Problem("row", name, "the row is not as it was written")
         cursor.execute(
             f"SELECT row_id FROM licensing_auditpending AS waits WHERE table_name = %s "  # noqa: S608
-            f"AND NOT EXISTS (SELECT FROM {quoted} AS kept WHERE kept.id = waits.row_id) ORDER BY id LIMIT 1",
+            f'AND NOT EXISTS (SELECT FROM "{table}" AS kept WHERE kept.id = waits.row_id) ORDER BY id LIMIT 1',
             [table],
         )
         for (row_id,) in cursor.fetchall():
@@ -327,7 +338,20 @@ def _guard_problems(cursor: CursorWrapper) -> Iterator[Problem]:
     wanted |= {("licensing_auditentry", f"licensing_auditentry_{guard}") for guard in ("append_only", "continues")}
     cursor.execute(
         "SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
-        "WHERE c.relnamespace = current_schema()::regnamespace AND t.tgenabled IN ('O', 'A') AND NOT t.tgisinternal"
+        "WHERE pg_table_is_visible(c.oid) AND t.tgenabled IN ('O', 'A') AND NOT t.tgisinternal"
     )
-    for table, name in sorted(wanted - set(cursor.fetchall())):
+    live = set(cursor.fetchall())
+    for table, name in sorted(wanted - live):
         yield Problem("guard", f"trigger {name} on {table}", "it is missing or switched off")
+    for table, name in sorted((wanted & live) - {pair for pair in wanted if pair[0] == "licensing_auditentry"}):
+        cursor.execute("SELECT prosrc FROM pg_proc WHERE proname = %s AND pg_function_is_visible(oid)", [name])
+        if cursor.fetchall() != [(_body(cursor, table),)]:
+            yield Problem("guard", f"function {name}", "it is not as `licensing_audit_follow` writes it: migrate")
+
+
+def _body(cursor: CursorWrapper, table: str) -> str:
+    digest = row_sha256(cursor, table, "added")
+    return (
+        f"BEGIN INSERT INTO licensing_auditpending (table_name, row_id, row_sha256) SELECT '{table}', added.id, "  # noqa: S608
+        f"{digest} FROM added ORDER BY added.id; RETURN NULL; END"
+    )

@@ -19,6 +19,8 @@ __all__ = [
     "AuditEntry",
     "AuditPending",
     "ByteCheck",
+    "AuditEntry",
+    "AuditPending",
     "ClearanceDecision",
     "GrantEnd",
     "GrantEvidence",

@@ -30,6 +30,11 @@ def run(statement: str, *values: str | int) -> int:
         return cursor.rowcount
 
 
+def follow() -> None:
+    """What happens after every migrate."""
+    audit.follow_all(apps.get_app_config("licensing"))
+
+
 @contextmanager
 def guards_off() -> Iterator[Callable[..., int]]:
     """What a superuser with bad intentions can do: no trigger, no foreign key and no rule holds inside the block."""
@@ -86,14 +91,15 @@ def test_an_entrys_hash_can_be_computed_by_anybody_from_its_line(sealed: int) ->
 
 
 def test_a_rows_hash_can_be_computed_by_anybody_from_the_row(sealed: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SET TIME ZONE 'UTC'")
-        cursor.execute("SELECT id, to_jsonb(kept)::text FROM licensing_review AS kept ORDER BY id LIMIT 1")
-        row_id, text = cursor.fetchone()
-    filled = {name: value for name, value in json.loads(text).items() if value is not None}
-    by_length = dict(sorted(filled.items(), key=lambda pair: (len(pair[0]), pair[0])))
-    entry = AuditEntry.objects.get(table_name="licensing_review", row_id=row_id)
-    assert hashlib.sha256(json.dumps(by_length).encode()).hexdigest() == entry.row_sha256
+    entry = AuditEntry.objects.get(table_name="licensing_review", row_id=Review.objects.first().pk)
+    review = Review.objects.first()
+    line = {
+        "at": "2026-03-10T12:00:00+00:00", "evidence_sha256": review.evidence_sha256, "grant_id": review.grant_id,
+        "id": review.pk, "outcome": "APPROVED", "reason": "", "reviewer": "user:rita", "reviewer_labels": [],
+        "second_needed": False, "sound_sha256": SOUND,
+    }  # fmt: skip
+    text = json.dumps(line, separators=(",", ":"), ensure_ascii=False)
+    assert hashlib.sha256(text.encode()).hexdigest() == entry.row_sha256
 
 
 def test_sealing_again_changes_nothing(sealed: int) -> None:
@@ -122,12 +128,17 @@ def test_the_hash_is_the_same_in_whatever_time_zone_a_row_is_written_and_verifie
 def test_a_nullable_column_added_later_changes_no_hash(sealed: int) -> None:
     run("ALTER TABLE licensing_review ADD COLUMN later text")
     try:
+        found = audit.verify()
+        assert found.problem is None
+        assert [guard.row for guard in found.guards] == ["function licensing_review_audited"]
+        follow()
         assert audit.verify().ok
         with guards_off() as do:
             do("UPDATE licensing_review SET later = 'x' WHERE id = (SELECT min(id) FROM licensing_review)")
         assert "licensing_review" in audit.verify().problem.row
     finally:
         run("ALTER TABLE licensing_review DROP COLUMN later")
+        follow()
 
 
 def test_the_sweep_seals_and_calls_out_what_waited_too_long(caplog: pytest.LogCaptureFixture) -> None:
@@ -258,9 +269,16 @@ def _reorder(do: Callable[..., int], entry: AuditEntry) -> str:
 def _edit_the_entry(do: Callable[..., int], entry: AuditEntry) -> str:
     """The row and what its entry says of it, but not the hashes after it."""
     name = _edit(do, entry)
-    do(f"UPDATE licensing_auditentry SET row_sha256 = (SELECT {audit.ROW_SHA256} FROM {entry.table_name} AS kept "  # noqa: S608
-       "WHERE id = row_id) WHERE position = %s", entry.position)  # fmt: skip
+    do("UPDATE licensing_auditentry SET row_sha256 = %s WHERE position = %s", row_now(entry.table_name, entry.row_id),
+       entry.position)  # fmt: skip
     return name
+
+
+def row_now(table: str, row_id: int) -> str:
+    with connection.cursor() as cursor:
+        digest = audit.row_sha256(cursor, table)
+        cursor.execute(f"SELECT {digest} FROM {table} AS kept WHERE id = %s", [row_id])  # noqa: S608
+        return str(cursor.fetchone()[0])
 
 
 TAMPERINGS = [_edit, _delete, _delete_with_its_entry, _insert, _reorder, _edit_the_entry]
@@ -294,9 +312,7 @@ def rewrite(do: Callable[..., int], *, since: int) -> None:
         kept = cursor.fetchall()
     _, previous = audit.head()
     for position, table, row_id, sealed_at in kept:
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {audit.ROW_SHA256} FROM {table} AS kept WHERE id = %s", [row_id])  # noqa: S608
-            (row_sha256,) = cursor.fetchone()
+        row_sha256 = row_now(table, row_id)
         own = audit.entry_sha256(position, previous, (table, row_id, row_sha256), sealed_at)
         AuditEntry.objects.create(
             position=position, table_name=table, row_id=row_id, row_sha256=row_sha256, previous_sha256=previous,
@@ -376,16 +392,32 @@ def test_a_row_with_two_places_is_named(sealed: int) -> None:
     assert problem.what == "the row has a place already"
 
 
-def test_a_function_replaced_in_the_database_deceives_nobody(sealed: int) -> None:
+def test_functions_replaced_in_the_database_deceive_nobody(sealed: int) -> None:
     """The verifier computes hashes with words of its own, from what PostgreSQL itself brings."""
     with undone():
         run("SET CONSTRAINTS ALL IMMEDIATE")
         entry = somewhere(1, sealed)
-        run("CREATE OR REPLACE FUNCTION licensing_audit_sha256(written jsonb) RETURNS text LANGUAGE sql AS "
-            "$$ SELECT row_sha256 FROM licensing_auditentry LIMIT 1 $$")  # fmt: skip
+        run("CREATE OR REPLACE FUNCTION licensing_audit_text(followed text, called text) RETURNS text LANGUAGE sql AS "
+            "$$ SELECT 'x'::text $$")  # fmt: skip
+        run("CREATE FUNCTION public.sha256(bytea) RETURNS bytea LANGUAGE sql AS $$ SELECT '\\x00'::bytea $$")
+        run("SET LOCAL search_path = public, pg_catalog")
         with guards_off() as do:
             name = _edit(do, entry)
         assert audit.verify().problem.row == name
+
+
+def test_a_trigger_that_writes_another_hash_is_named_and_so_is_its_row(sealed: int) -> None:
+    with undone():
+        run("CREATE OR REPLACE FUNCTION licensing_instrument_audited() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "INSERT INTO licensing_auditpending (table_name, row_id, row_sha256) "
+            "SELECT TG_TABLE_NAME, id, repeat('0', 64) FROM added; RETURN NULL; END $$")  # fmt: skip
+        evidence = make_evidence(text="under another trigger")
+        audit.seal_new(at=NOW)
+        found = audit.verify()
+        assert [guard.row for guard in found.guards] == ["function licensing_instrument_audited"]
+        assert found.problem.row == f"entry {sealed + 1}, row {evidence.pk} of licensing_instrument"
+        follow()
+        assert audit.verify().guards == ()
 
 
 # ---- guards --------------------------------------------------------------------------------------------------------
@@ -413,7 +445,7 @@ def test_following_a_table_again_does_not_launder_what_came_in_meanwhile(sealed:
     with undone():
         run("DROP TRIGGER licensing_instrument_audited ON licensing_instrument")
         evidence = make_evidence(text="meanwhile")
-        audit.follow_all(apps.get_app_config("licensing"))
+        follow()
         found = audit.verify()
     assert not found.guards
     assert found.problem.row == f"row {evidence.pk} of licensing_instrument"
@@ -424,7 +456,7 @@ def test_a_table_that_is_followed_for_the_first_time_brings_its_rows_in() -> Non
         run("DROP TRIGGER licensing_instrument_audited ON licensing_instrument")
         for number in range(3):
             make_evidence(text=f"before {number}")
-        audit.follow_all(apps.get_app_config("licensing"))
+        follow()
         assert audit.seal_new(at=NOW) == 3
         assert audit.verify().ok
 
