@@ -1,6 +1,7 @@
 """Points with named reasons: they order the queue and ask for a second reviewer, and a fact more never lowers them."""
 
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,12 @@ SOME = st.builds(
 def test_every_reason_has_points_and_words() -> None:
     assert set(risk.POINTS) == set(risk.WORDS) == {*RiskReason}
     assert all(points > 0 for points in risk.POINTS.values())
+
+
+def test_the_reviewers_page_lists_them_as_they_are() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "reviewers.md").read_text(encoding="utf-8")
+    listed = [f"| {risk.WORDS[reason]} | {points} |" for reason, points in risk.POINTS.items()]
+    assert "\n".join(listed) in page
 
 
 @pytest.mark.parametrize("flag", FLAGS)
