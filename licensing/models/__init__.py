@@ -19,8 +19,6 @@ __all__ = [
     "AuditEntry",
     "AuditPending",
     "ByteCheck",
-    "AuditEntry",
-    "AuditPending",
     "ClearanceDecision",
     "GrantEnd",
     "GrantEvidence",
