@@ -194,6 +194,12 @@ def _works_of(label: Party) -> QuerySet[RecordingWork, dict[str, Any]]:
     return RecordingWork.objects.filter(recording__label=label).values("work")
 
 
+def is_paper(instrument: Instrument) -> bool:
+    """Whether somebody handed this in for a case or a report."""
+    rows = (Notice.objects, NoticeStep.objects, NoticeEnd.objects, Demand.objects)
+    return any(each.filter(instrument=instrument).exists() for each in rows)
+
+
 def require_independent(user: User, struck: Iterable[Party]) -> None:
     """Nobody decides on a notice that strikes her own label. Raises NotAllowed."""
     if set(access.label_ids(user)) & {label.pk for label in struck}:

@@ -31,6 +31,7 @@ from store import access, demands, disputes, notice_desk, recalls
 from store.errors import NotAllowed, SecondFactorMissing, StoreError
 from store.models import RefundCase, User
 from store.notice_forms import DeskSayForm, LiftForm, NoticeForm, RefundCaseForm, RefuseDemandForm
+from store.views.attachments import attachment
 from store.views.studio import sent
 
 PAGE = 50
@@ -272,6 +273,16 @@ def settle_refund(request: HttpRequest, user: User, key: int) -> HttpResponse:
     else:
         messages.error(request, "Say whether the whole line is given back, or what was agreed.")
     return redirect("review-refunds")
+
+
+@require_safe
+@for_desk
+def paper(request: HttpRequest, user: User, public_id: UUID) -> HttpResponseBase:  # noqa: ARG001 - a view
+    """A paper of a case or a report, as an attachment; other evidence is the reviewers' alone."""
+    found = get_object_or_404(Instrument, public_id=public_id)
+    if not notice_desk.is_paper(found):
+        raise Http404("This paper belongs to no case.")
+    return attachment(found)
 
 
 # -- What the acts share -----------------------------------------------------------------------------------------------

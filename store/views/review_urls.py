@@ -1,8 +1,8 @@
 """Addresses of the reviewer's desk, under /review/."""
 
-from django.urls import path
+from django.urls import include, path
 
-from store.views import review, review_acts, review_altered, review_notices
+from store.views import review, review_acts, review_altered
 
 urlpatterns = [
     path("", review.queue, name="review"),
@@ -18,13 +18,5 @@ urlpatterns = [
     path("evidence/<uuid:public_id>/", review.evidence, name="review-evidence"),
     path("sound/<uuid:public_id>/", review.sound, name="review-sound"),
     path("preview/<uuid:public_id>/", review.preview, name="review-preview"),
-    path("notices/", review_notices.notices, name="review-notices"),
-    path("notices/new/", review_notices.new, name="review-notice-new"),
-    path("notices/reports/", review_notices.reports, name="review-reports"),
-    path("notices/reports/<uuid:public_id>/", review_notices.report, name="review-report"),
-    path("notices/refunds/", review_notices.refund_cases, name="review-refunds"),
-    path("notices/refunds/<int:key>/", review_notices.settle_refund, name="review-refund-settle"),
-    path("notices/<uuid:public_id>/", review_notices.case, name="review-notice"),
-    path("notices/<uuid:public_id>/say/", review_notices.say, name="review-notice-say"),
-    path("notices/<uuid:public_id>/lift/", review_notices.lift, name="review-notice-lift"),
+    path("notices/", include("store.views.review_notice_urls")),
 ]

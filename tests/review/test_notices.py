@@ -10,7 +10,7 @@ from catalog.models import Party, Recording
 from licensing.models import Notice, NoticeEnd
 from store import demands
 from store.models import Letter, User
-from tests.factories import catalog
+from tests.factories import catalog, licensing
 from tests.factories.store import make_user, sign_in
 
 URL = "/review/notices/new/"
@@ -43,6 +43,16 @@ def test_staff_may_enter_one_as_well(db: None, known: Recording) -> None:
 
 def test_a_letter_is_kept_as_evidence(at_ritas: Client, known: Recording) -> None:
     assert entered(at_ritas, known, letter=paper()).instrument.bytes == 15
+
+
+def test_a_paper_of_a_case_is_the_desks_to_read_and_other_evidence_is_not(
+    at_adas: Client, at_ritas: Client, known: Recording
+) -> None:
+    mine = entered(at_ritas, known, letter=paper()).instrument
+    answer = at_adas.get(reverse("review-notice-paper", args=[mine.public_id]))
+    assert b"".join(answer.streaming_content) == b"%PDF-1.4 letter"  # type: ignore[attr-defined]
+    other = licensing.make_evidence()
+    assert at_adas.get(reverse("review-notice-paper", args=[other.public_id])).status_code == 404
 
 
 def test_an_order_is_entered_with_its_paper_only(at_ritas: Client, known: Recording) -> None:
