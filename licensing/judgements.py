@@ -72,7 +72,8 @@ class Judgement(NamedTuple):
     """One record's outcome. `fails` is the mask of the countries where any test fails.
 
     `next_change` is the next instant at which the record begins or ends somewhere it matters; None for never. `until`
-    is the first local day on which it no longer holds; `stops` are earlier such days in some countries.
+    is the first local day on which it no longer holds; `stops` are earlier such days in some countries. `coming` are
+    days on which it may begin to hold.
     """
 
     record: Record
@@ -83,6 +84,7 @@ class Judgement(NamedTuple):
     next_change: datetime | None
     until: date | None = None
     stops: Stops = ()
+    coming: Stops = ()
 
     def reasons_at(self, bit: int) -> tuple[Reason, ...]:
         return self.constant + tuple(reason for reason, mask in self.partial if mask & bit)
@@ -119,27 +121,30 @@ def judge(record: Record, question: Question) -> Judgement:
     until: date | None = None
     stops: Stops = ()
     next_change: datetime | None = None
+    coming: Stops = ()
     if record.starts_on is not None or last_day is not None or tariffs.needed(record, question):
         reach = ALL
         for _, _, mask in faults:
             reach &= ~mask
         if last_day is not None:
             until = day_after(last_day)
-        days = [(day, ALL) for day in (record.starts_on, until) if day]
+        days = [(record.starts_on, ALL)] if record.starts_on else []
         _test_time(record, question, last_day, faults)
         if tariffs.needed(record, question):
             stops = _test_tariff(record, question, faults)
-            days += tariffs.days_of(record, question)
+            days += tariffs.beginnings(record, question)
         if reach:
-            next_change = _next_change(days, question.at, reach)
+            coming = _coming(days, question.at, reach) if days else ()
+            days += [(until, ALL)] if until else []
+            next_change = _next_change([*days, *stops], question.at, reach)
     if not faults:
-        return Judgement(record, licence, (), (), 0, next_change, until, stops)
+        return Judgement(record, licence, (), (), 0, next_change, until, stops, coming)
     constant = tuple(reason_of(record, code, detail) for code, detail, mask in faults if mask == ALL)
     partial = tuple((reason_of(record, code, detail), mask) for code, detail, mask in faults if 0 < mask < ALL)
     fails = ALL if constant else 0
     for _, mask in partial:
         fails |= mask
-    return Judgement(record, licence, constant, partial, fails, next_change, until, stops)
+    return Judgement(record, licence, constant, partial, fails, next_change, until, stops, coming)
 
 
 def reason_of(record: Record, code: str, detail: str) -> Reason:
@@ -412,6 +417,12 @@ def _minimum_faults(prices: dict[str, int], currency: str, minimum: int, mask: i
         yield "NO_PRICE", f"{currency}, in which the tariff sets a minimum", mask
     elif asked < minimum:
         yield "PRICE_BELOW_MINIMUM", f"{currency} {asked} under the tariff's {minimum}", mask
+
+
+def _coming(days: list[tuple[date, int]], at: datetime, reach: int) -> Stops:
+    """Those days that have not begun, with the countries where they have not."""
+    ahead = [(day, mask & reach & ~day_start(day).begun_at(at)) for day, mask in days]
+    return tuple([(day, mask) for day, mask in ahead if mask])
 
 
 def _next_change(days: list[tuple[date, int]], at: datetime, reach: int) -> datetime | None:

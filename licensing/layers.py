@@ -47,6 +47,12 @@ class Mandate:
         changes = [day.next_after(at, self.territory) for day in (self.begins, self.ends) if day]
         self.next_change = min((change for change in changes if change), default=None)
 
+    def turns_on(self, bit: int) -> date | None:
+        """The next local day in the country of `bit` on which the mandate begins or no longer holds."""
+        if self.coming & bit:
+            return self.fact.joined_on
+        return day_after(self.fact.left_on) if self.mask & bit and self.fact.left_on else None
+
 
 class RightLayer:
     """One right that has to be whole: in the recording, or in one of its works.
@@ -76,10 +82,10 @@ class RightLayer:
         ])  # fmt: skip
         self._seen: dict[tuple[int, ...], LayerAnswer] = {}
         self._masks = [mask for judgement in judgements for _reason, mask in judgement.partial]
-        self._masks += [mask for each in judgements for _day, mask in each.stops]
+        self._masks += [mask for each in judgements for _day, mask in (*each.stops, *each.coming)]
         self._masks += [mask for mandate in mandates for mask in (mandate.mask, mandate.coming)]
-        self._dated = any(each.until or each.stops or each.record.starts_on for each in judgements) or bool(mandates)
-        self._starting = [each for each in judgements if each.record.starts_on and each.next_change]
+        self._dated = any(each.until or each.stops or each.coming for each in judgements) or bool(mandates)
+        self._starting = [each for each in judgements if each.coming]
         self._whole = lcm(
             *[each.record.share.denominator for each in judgements],
             *[mandate.share.denominator for mandate in mandates],
@@ -176,9 +182,13 @@ class RightLayer:
                 if each is not chosen and each.record.licensor == holder and each.record.share == chosen.record.share:
                     ends = max(ends, each.until_at(bit) or date.max)
             days.append(ends)
-        days += [each.record.starts_on for each in self._starting if each.fails & bit and each.record.starts_on]
-        if self.mandates and any(each.record.basis == Basis.PUBLIC_LICENCE for each in held.values()):
-            days += [each.fact.joined_on for each in self.mandates if each.coming & bit and each.fact.joined_on]
+        for each in self._starting:
+            if each.fails & bit:
+                days += [day for day, mask in each.coming if mask & bit]
+        if self.mandates and any(
+            each.record.basis == Basis.PUBLIC_LICENCE and not each.fails & bit for each in self.judgements
+        ):
+            days += [day for mandate in self.mandates if (day := mandate.turns_on(bit))]
         first = min(days, default=date.max)
         return first if first < date.max else None
 

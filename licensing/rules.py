@@ -73,7 +73,7 @@ def decide(question: Question, evidence: Evidence) -> Verdict:
     ]
     everywhere, embargo, embargo_ends = _track_reasons(question, evidence)
     masks = {mask for each in judged for _reason, mask in each.partial}
-    masks.update(mask for each in judged for _day, mask in each.stops)
+    masks.update(mask for each in judged for _day, mask in (*each.stops, *each.coming))
     masks.update(mask for each in mandates.values() for one in each for mask in (one.mask, one.coming))
     masks.add(embargo)
     unnamed = _attribution(evidence, question)

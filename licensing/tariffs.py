@@ -59,24 +59,21 @@ def in_force(record: Record, question: Question) -> InForce:
     return InForce(good & ~bad, tuple(sorted(minima)), tuple(sorted(stops)))
 
 
-def days_of(record: Record, question: Question) -> list[tuple[date, int]]:
-    """Every local day on which the tariff's answer can change, with the country."""
+def beginnings(record: Record, question: Question) -> list[tuple[date, int]]:
+    """Every local day on which a row of the tariff begins or becomes of use, with its country."""
     days = []
     for rate in record.rates:
         bit = BIT.get(rate.territory, 0)
         if rate.use == question.use and bit:
-            ends = day_after(rate.valid_to) if rate.valid_to else None
-            days += [(day, bit) for day in (rate.valid_from, ends, rate.verified_on) if day]
+            days += [(day, bit) for day in (rate.valid_from, rate.verified_on) if day]
     return days
 
 
 def least_minor(currency: str, micros: int) -> int:
     """The least whole number of minor units that is no less than so many millionths of the currency's main unit."""
     if currency in _NO_DECIMALS:
-        step = 1_000_000
-    else:
-        step = 1_000 if currency in _THREE_DECIMALS else 10_000
-    return -(-micros // step)
+        return -(-micros // 1_000_000)
+    return -(-micros // (1_000 if currency in _THREE_DECIMALS else 10_000))
 
 
 def _series(rates: Iterable[RateFact], use: str) -> list[list[RateFact]]:
@@ -101,11 +98,12 @@ def _holds(row: RateFact, at: datetime, bit: int) -> bool:
 
 
 def _ends(rows: list[RateFact], place: int) -> date | None:
-    """The first day without a verified row, as far as is known now."""
+    """The first day without a verified row that says the same of the least price, as far as is known now."""
     for row, after in zip(rows[place:], [*rows[place + 1 :], None], strict=True):
         ends = day_after(row.valid_to) if row.valid_to else None
         if after is None or (ends is not None and ends < after.valid_from):
             return ends
-        if after.verified_on is None or after.verified_on > after.valid_from:
+        verified = after.verified_on is not None and after.verified_on <= after.valid_from
+        if not verified or (after.currency, after.minimum_micros) != (row.currency, row.minimum_micros):
             return after.valid_from
     return None

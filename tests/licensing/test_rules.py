@@ -345,6 +345,25 @@ def test_a_member_cannot_give_away_what_the_society_holds():
     ]
 
 
+def test_a_mandate_that_ends_lets_a_public_licence_overclaim_from_that_day():
+    """A long run found this: what the mandate held back comes into force beside what made the layer whole."""
+    own = work(licensor="w2")
+    public_too = public(Layer.WORK, "CC BY 4.0", licensor="kim")
+    evidence = known(master(), own, public_too, memberships=(bound(left_on=date(2026, 4, 1)),))
+    verdict = decide(ask(), evidence)
+    assert verdict.cleared_countries == ("AT", "DE")
+    assert verdict.cleared_until("DE") == verdict.good_until == datetime(2026, 4, 1, 22, tzinfo=UTC)
+    assert decide(ask(at=verdict.good_until), evidence).codes_in("DE") == ["SHARES_OVER_100"]
+
+
+def test_a_rate_that_is_verified_later_lets_a_society_overclaim_from_that_day():
+    waiting = work(
+        Basis.CMO, licensor="society", tariff="S", rates=(rate(territory="DE", verified_on=date(2026, 4, 1)),)
+    )
+    verdict = decide(ask(), known(master(), work(), waiting))
+    assert verdict.cleared_until("DE") == datetime(2026, 3, 31, 22, tzinfo=UTC)
+
+
 def test_a_mandate_takes_nothing_from_a_private_licence():
     assert codes(ask(), master(), work(), memberships=(bound(),)) == []
 
