@@ -19,10 +19,16 @@ NO_TAGS = FileTags()
 def declare(
     recordings: Iterable[Recording], *, label: Party, declaration: Declaration, actor: str
 ) -> list[LicenceGrant]:
-    """Record the grant for all of `recordings` or for none; gives the records that were new. Raises LicensingError."""
+    """Record the grant for all of `recordings` or for none; gives the records that were new. Raises LicensingError.
+
+    The papers are kept first: they may go to a storage far away, and nothing of that belongs into a transaction.
+    """
     desk = Desk(label, declaration, actor)
+    news = [recording for recording in recordings if desk.is_news(recording)]
+    if news:
+        desk.keep_papers()
     made: list[LicenceGrant] = []
     with transaction.atomic():
-        for recording in recordings:
+        for recording in news:
             made += desk.hand_in(recording, NO_TAGS, file_sha256="", shown="")
     return made

@@ -84,6 +84,24 @@ class Desk:
             EvidenceKind.AGREEMENT, data=self.declaration.paper, media_type="application/pdf", actor=self.actor
         )
 
+    def keep_papers(self) -> None:
+        """Keep what the declaration rests on, before any transaction."""
+        _ = (self.agreed if self.declaration.direct_grant else None, self.word)
+
+    def is_news(self, recording: Recording) -> bool:
+        """Whether the agreement says something about the recording, or a work in it, that is not on file."""
+        return bool(self._missing(recording, **self._agreement))
+
+    @property
+    def _agreement(self) -> dict[str, Any]:
+        """By what a record on this very agreement is known again."""
+        return {"basis": Basis.DIRECT, "evidence__sha256": hashlib.sha256(self.declaration.paper).hexdigest()}
+
+    @property
+    def word(self) -> list[Instrument]:
+        """The label's word that the works are its own, where it gave it."""
+        return [self.declared] if self.declaration.own_works else []
+
     def hand_in(self, recording: Recording, tags: FileTags, *, file_sha256: str, shown: str) -> list[LicenceGrant]:
         """The records that this file and the declaration give rise to, those not yet here. Raises LicensingError."""
         made: list[LicenceGrant] = []
@@ -112,8 +130,7 @@ class Desk:
         return self._record(recording, tagged, known=said, terms=said)
 
     def _from_agreement(self, recording: Recording) -> list[LicenceGrant]:
-        known = {"basis": Basis.DIRECT, "evidence__sha256": hashlib.sha256(self.declaration.paper).hexdigest()}
-        if not self._missing(recording, **known):
+        if not self.is_news(recording):
             return []
         terms = {
             "basis": Basis.DIRECT,
@@ -122,7 +139,7 @@ class Desk:
             "starts_on": self.declaration.starts_on,
             "ends_on": self.declaration.ends_on,
         }
-        return self._record(recording, self.agreed, known=known, terms=terms)
+        return self._record(recording, self.agreed, known=self._agreement, terms=terms)
 
     def _record(
         self, recording: Recording, paper: Instrument, *, known: dict[str, Any], terms: dict[str, Any]
@@ -132,7 +149,7 @@ class Desk:
         The label's row is locked, so that two deliveries of one folder at once make each record once. Papers are kept
         before: they may go to a storage far away.
         """
-        word = [self.declared] if self.declaration.own_works else []
+        word = self.word
         with transaction.atomic():
             Party.objects.select_for_update(no_key=True).get(pk=self.label.pk)
             return [

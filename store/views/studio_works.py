@@ -30,13 +30,13 @@ class ShareLineForm(forms.Form):
     """One writer or publisher; a line without a name says nothing."""
 
     name = forms.CharField(label="Name", max_length=TITLE_LENGTH, required=False)
-    ipi = forms.CharField(label="IPI name number", max_length=20, required=False)
+    ipi = forms.CharField(label="IPI", max_length=20, required=False)
     role = forms.ChoiceField(
         label="Role", choices=[(role.value, role.label.capitalize()) for role in WorkRole], initial=WorkRole.COMPOSER
     )
-    mechanical = ShareField(label="Mechanical share", required=False)
-    performing = ShareField(label="Performing share", required=False)
-    published_by = forms.CharField(label="Published by", max_length=TITLE_LENGTH, required=False)
+    mechanical = ShareField(label="Mechanical", required=False)
+    performing = ShareField(label="Performing", required=False)
+    published_by = forms.CharField(label="Publisher", max_length=TITLE_LENGTH, required=False)
 
     def clean_ipi(self) -> str:
         text: str = self.cleaned_data["ipi"].strip()

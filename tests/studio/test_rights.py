@@ -2,14 +2,15 @@
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import Party, Recording, Release
-from licensing import grants, reviews
-from licensing.models import GrantEnd, LicenceGrant
+from licensing import grants, instruments, reviews
+from licensing.models import GrantEnd, Instrument, LicenceGrant
 from licensing.terms import EvidenceKind
 from store import records
 from tests.factories import catalog, licensing
@@ -98,6 +99,22 @@ def test_the_same_grant_twice_is_recorded_once(at_bobs: Client, recording: Recor
     for _ in range(2):
         at_bobs.post(DECLARE, {"recordings": [recording.pk], "agreement": _pdf()})
     assert LicenceGrant.objects.filter(basis="DIRECT").count() == 1
+
+
+def test_what_was_granted_before_is_not_kept_as_evidence_again(at_bobs: Client, recording: Recording) -> None:
+    for _ in range(2):
+        at_bobs.post(DECLARE, {"recordings": [recording.pk], "agreement": _pdf()})
+    assert Instrument.objects.filter(kind=EvidenceKind.AGREEMENT).count() == 1
+
+
+def test_the_agreement_is_kept_outside_any_transaction(
+    at_bobs: Client, recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may go to a storage far away. The test's own transaction is one level; a second would be ours."""
+    depths = []
+    monkeypatch.setattr(instruments, "_store", lambda *_: depths.append(len(connection.savepoint_ids)) or "aa/nothing")
+    at_bobs.post(DECLARE, {"recordings": [recording.pk], "agreement": _pdf()})
+    assert depths == [0]
 
 
 def test_a_foreign_recording_cannot_be_granted(at_charlies: Client, recording: Recording) -> None:

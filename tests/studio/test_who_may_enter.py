@@ -8,27 +8,36 @@ from django.urls import reverse
 
 from catalog.models import Recording, Release
 from licensing.models import LicenceGrant
-from store.models import Delivery, Membership
+from store.models import Delivery, Membership, RecordImport
 
 PAGES = [
     "studio-label", "studio-deliver", "studio-catalogue", "studio-rights", "studio-declare", "studio-money",
     "studio-sales", "studio-statement", "studio-statement-csv", "studio-payees", "studio-settings",
+    "studio-record-subject", "studio-record-imports", "studio-records-csv", "studio-records-template",
 ]  # fmt: skip
-THINGS = ["studio-delivery", "studio-recording", "studio-release", "studio-record", "studio-evidence"]
+THINGS = [
+    "studio-delivery", "studio-recording", "studio-release", "studio-record", "studio-record-change", "studio-work",
+    "studio-record-import", "studio-evidence",
+]  # fmt: skip
 ACTS = [
     "studio-recording-price", "studio-recording-title", "studio-release-price", "studio-release-title",
-    "studio-record-end", "studio-connect",
+    "studio-record-end", "studio-connect", "studio-work-society",
 ]  # fmt: skip
 
 
 def _keys(release: Release, recording: Recording) -> dict[str, uuid.UUID]:
     grant = LicenceGrant.objects.get(recording=recording)
     delivery = Delivery.objects.create(label=release.label, folder_name="Folder", actor="user:1")
+    table = RecordImport.objects.create(label=release.label, text="about,basis\nx,DIRECT\n", actor="user:1")
     return {
         "studio-delivery": delivery.public_id,
         "studio-recording": recording.public_id,
         "studio-release": release.public_id,
         "studio-record": grant.record_id,
+        "studio-record-change": grant.record_id,
+        "studio-record-import": table.public_id,
+        "studio-work": recording.works.get().public_id,
+        "studio-work-society": recording.works.get().public_id,
         "studio-recording-price": recording.public_id,
         "studio-recording-title": recording.public_id,
         "studio-release-price": release.public_id,
