@@ -1,7 +1,7 @@
 """The golden cases of the trade, one by one: what is on record, what is asked, what must come out."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -147,3 +147,26 @@ def test_every_work_of_a_medley_must_be_whole() -> None:
     verdict = decide(ask(), known(master(), work(), works=(WORK, "work-2")))
     assert verdict.codes_in("DE") == ["NO_WORK_LICENCE"]
     assert verdict.reasons_in("DE")[0].detail == "work-2"
+
+
+@pytest.mark.parametrize(
+    ("country", "last_day", "ends"),
+    [
+        ("DE", date(2026, 3, 28), datetime(2026, 3, 28, 23, tzinfo=UTC)),  # the night that loses an hour, later on
+        ("DE", date(2026, 3, 29), datetime(2026, 3, 29, 22, tzinfo=UTC)),  # the night after it
+        ("DE", date(2026, 10, 24), datetime(2026, 10, 24, 22, tzinfo=UTC)),  # the night that has an hour twice
+        ("DE", date(2026, 10, 25), datetime(2026, 10, 25, 23, tzinfo=UTC)),
+        ("US", date(2026, 3, 7), datetime(2026, 3, 8, 5, tzinfo=UTC)),
+        ("US", date(2026, 3, 8), datetime(2026, 3, 9, 4, tzinfo=UTC)),
+        ("US", date(2026, 11, 1), datetime(2026, 11, 2, 5, tzinfo=UTC)),
+        ("LB", date(2026, 3, 28), datetime(2026, 3, 28, 22, tzinfo=UTC)),  # midnight itself is left out
+        ("CU", date(2026, 10, 31), datetime(2026, 11, 1, 4, tzinfo=UTC)),  # the hour after midnight comes twice
+        ("NZ", date(2026, 4, 4), datetime(2026, 4, 4, 10, 15, tzinfo=UTC)),  # the Chathams, 45 minutes ahead
+    ],
+)
+def test_a_term_ends_to_the_second_in_the_nights_when_clocks_change(country, last_day, ends):
+    evidence = known(master(ends_on=last_day, territories=TerritorySet.only(country)), work())
+    before, after = (decide(ask(at=ends + timedelta(seconds=shift)), evidence) for shift in (-1, 0))
+    assert before.is_cleared(country)
+    assert before.good_until == before.cleared_until(country) == ends
+    assert after.codes_in(country) == ["TERM_EXPIRED"]

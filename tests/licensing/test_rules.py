@@ -11,6 +11,7 @@ from licensing.records import EvidenceItem, MembershipFact, NoticeFact, RateFact
 from licensing.rules import decide
 from licensing.terms import Basis, CmoStatus, EvidenceKind, Layer, RecordState, ReviewOutcome, Use
 from licensing.territories import TerritorySet
+from licensing.verdicts import Verdict
 from tests.licensing.facts import NOW, RECORDING, WORK, approved, ask, both, draft, known, master, part, public, work
 
 
@@ -495,3 +496,21 @@ def test_a_statement_without_a_settled_address_clears_nothing() -> None:
     record = replace(public(Layer.RECORDING, "CC BY 4.0"), licence_url="", licence_statement="CC BY 4.0")
     verdict = decide(ask(), known(record, public(Layer.WORK, "CC BY 4.0")))
     assert verdict.codes_in("DE") == ["LICENCE_UNKNOWN"]
+
+
+def test_a_verdict_of_the_first_engine_still_reads():
+    data = decide(ask(), known(*both("CC BY 4.0"))).to_data()
+    del data["warnings"], data["obligations"]["changed"]
+    for duty in data["obligations"]["licences"]:
+        del duty["duties"]
+    read = Verdict.from_data({**data, "engine": "1"})
+    assert read.is_cleared("DE")
+    assert (read.warnings, read.obligations.changed, read.obligations.duties) == ((), False, ())
+
+
+def test_what_the_licences_ask_comes_with_the_verdict_and_a_cut_says_that_it_is_one():
+    verdict = decide(ask(), known(*both("CC BY-SA 3.0")))
+    assert verdict.obligations.duties[:3] == ("NAME_AUTHOR", "NAME_TITLE", "NAME_SOURCE")
+    assert not verdict.obligations.changed
+    assert decide(ask(Use.PREVIEW, edited=True), known(*both("CC BY 4.0"))).obligations.changed
+    assert decide(ask(), known(master(), work())).obligations.duties == ()
