@@ -7,6 +7,7 @@ from datetime import datetime
 from django.urls import reverse
 
 from licensing import dossiers
+from licensing.territories import COUNTRIES
 from store import access, cases, evidence_pages
 from store.cases import Sound
 from store.evidence_pages import Pages
@@ -90,12 +91,20 @@ def outcomes(record: Record, heard: Sequence[Sound], *, at: datetime) -> list[di
 
 
 def _outcome(outcome: cases.Outcome) -> dict[str, object]:
-    words = f"Cleared: {countries_phrase(outcome.countries)}" if outcome.countries else "Not cleared yet"
+    words = _cleared(outcome.countries)
     reasons = [
         {"text": reason.text, "where": f"({countries_phrase(reason.countries)})" if outcome.countries else ""}
         for reason in outcome.reasons
     ]
     return {"title": outcome.title, "countries": outcome.countries, "words": words, "reasons": reasons}
+
+
+def _cleared(countries: Sequence[str]) -> str:
+    """Where, with the number wherever it is not the whole world: here nothing is rounded up."""
+    if not countries:
+        return "Not cleared yet"
+    few = len(countries) < 5 or len(countries) == len(COUNTRIES)  # noqa: PLR2004 - as many as one reads at a glance
+    return f"Cleared: {countries_phrase(countries) if few else f'{len(countries)} of {len(COUNTRIES)} countries'}"
 
 
 def world(record: Record, heard: Sequence[Sound], *, at: datetime) -> dict[str, object] | None:

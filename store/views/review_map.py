@@ -62,7 +62,7 @@ class Square:
 
     @property
     def text_y(self) -> int:
-        return self.y + 12
+        return self.y + 13
 
 
 def drawn(places: Sequence[Place], *, waits: bool) -> dict[str, object]:

@@ -5,7 +5,6 @@ const field = "input, textarea, select, [contenteditable]";
 const pressable = "button, a, summary, input, [tabindex='0']";
 const settle = 500; // a decision pressed sooner than this after a case came was meant for the one before
 
-let arrived = performance.now();
 const desk = () => document.querySelector("[data-desk]");
 const keysOn = () => localStorage.getItem("clearsong.keys") !== "off";
 
@@ -58,20 +57,21 @@ function press(button, event) {
     say(document.getElementById(button.getAttribute("aria-describedby"))?.textContent || "This cannot be done now.");
     return;
   }
-  if (button.matches("[data-decides]") && (event.repeat || performance.now() - arrived < settle)) {
+  if (button.matches("[data-decides]") && (event.repeat || !("ready" in desk().dataset))) {
     say("Too soon: this is the next case. Look at it, then press again.");
     return;
   }
   button.click();
+  enter(button.closest("details.panel"));
 }
 
-// One panel is open at a time; it takes the focus and gives it back.
-document.addEventListener("toggle", (event) => {
-  const panel = event.target;
-  if (!panel.matches?.("details.panel") || !panel.open) return;
-  for (const other of document.querySelectorAll("details.panel[open]")) if (other !== panel) other.open = false;
+// One panel is open at a time (they share a name); it takes the focus at once, for fast hands, and gives it back.
+function enter(panel) {
+  if (!panel?.open || panel.querySelector(".pop").contains(document.activeElement)) return;
   (panel.querySelector("input:checked:not([type=checkbox])") || panel.querySelector("textarea, input:not([type=hidden])"))?.focus();
-}, true);
+}
+
+document.addEventListener("toggle", (event) => { if (event.target.matches?.("details.panel")) enter(event.target); }, true);
 
 function closePanel() {
   const panel = document.querySelector("details.panel[open]");
@@ -149,7 +149,8 @@ function wire(element) {
 }
 
 function arrive() {
-  arrived = performance.now();
+  const here_ = desk();
+  if (here_) setTimeout(() => { here_.dataset.ready = ""; }, settle);
   for (const element of document.querySelectorAll("[data-strip]")) if (!strips.has(element)) wire(element);
   const switch_ = document.querySelector("[data-keys-on]");
   if (switch_) switch_.checked = keysOn();
