@@ -275,11 +275,11 @@ class _Known:
         standing: dict[tuple[str, int, str], list[LicenceGrant]] = {}
         rows = {subject.row.pk for subject in subjects.values()}
         at = timezone.now()
-        live = records.grouped(mine, at=at).filter(group__in=["waiting", "approved"])
+        live = records.in_groups(mine, "waiting", "approved", at=at)
         for column in ("recording", "work", "catalogue"):
             for grant in live.filter(**{f"{column}__in": rows}):
-                key = (column, getattr(grant, f"{column}_id"), grant.layer)
-                standing.setdefault(key, []).append(grant)
+                about = (column, getattr(grant, f"{column}_id"), grant.layer)
+                standing.setdefault(about, []).append(grant)
         kinds = {grant.pk: {one.kind for one in grant.evidence.all()} for grant in grants.values()}
         return cls(label, papers, subjects, grants, kinds, standing)
 
@@ -490,7 +490,7 @@ def template() -> list[list[str]]:
 def rows(label: Party) -> Iterator[list[str]]:
     """The label's own records that stand, as a table that can be changed and handed in again."""
     yield list(COLUMNS)
-    live = records.grouped(records.of_label(label), at=timezone.now()).filter(group__in=["waiting", "approved"])
+    live = records.in_groups(records.of_label(label), "waiting", "approved", at=timezone.now())
     for grant in live.order_by("pk").iterator(chunk_size=500):
         if submissions.is_own(label, grant):
             cells = cells_of(grant)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
-from django.db.models import Case, Exists, OuterRef, Prefetch, Q, QuerySet, Subquery, Value, When
+from django.db.models import Case, Count, Exists, OuterRef, Prefetch, Q, QuerySet, Subquery, Value, When
 from django.utils import timezone
 
 from catalog.credits import artist_line
@@ -276,6 +276,19 @@ def grouped(grants: QuerySet[LicenceGrant], *, at: datetime) -> QuerySet[Licence
             default=Value("approved"),
         )
     )
+
+
+_GROUP: str = "group"  # an annotation, which the types of queries do not know
+
+
+def in_groups(grants: QuerySet[LicenceGrant], *groups: str, at: datetime) -> QuerySet[LicenceGrant]:
+    """Those in any of these groups of states."""
+    return grouped(grants, at=at).filter(**{f"{_GROUP}__in": groups})
+
+
+def count_groups(grants: QuerySet[LicenceGrant], *, at: datetime) -> dict[str, int]:
+    """How many are in each group of states that any is in. One statement."""
+    return dict(grouped(grants, at=at).order_by().values_list(_GROUP).annotate(number=Count("pk")))
 
 
 def rest_on(instrument: Instrument, labels: Iterable[int]) -> bool:

@@ -8,6 +8,7 @@ has, `P` is a page as rows of RGB pixels, `N` a code of `evidence_pages.NOTES` t
 PDFium comes without its script engine, and nothing here opens a link, a launch action, an attachment or the network.
 """
 
+import math
 import re
 import struct
 import sys
@@ -136,7 +137,7 @@ def _scale(width: float, height: float) -> float:
     """Points to pixels: as wide as `WIDTH`, unless that makes too many pixels."""
     if not (width > 0 and height > 0):
         raise ValueError("A page without a size.")
-    return min(WIDTH / width, MOST_SIDE / height, (MOST_PIXELS / (width * height)) ** 0.5)
+    return min(WIDTH / width, MOST_SIDE / height, math.sqrt(MOST_PIXELS / (width * height)))
 
 
 def _active_parts(data: bytes) -> Iterator[str]:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
@@ -15,9 +15,10 @@ from catalog.models import Party, Recording
 from licensing import grants
 from licensing.errors import LicensingError
 from licensing.models import Instrument, LicenceGrant
-from store import declarations, records, submissions
+from store import cases, declarations, records, submissions
 from store.forms import DeclareForm, EndGrantForm
 from store.records import Record
+from store.review_forms import AnswerForm
 from store.views.attachments import attachment
 from store.views.review_case import papers
 from store.views.studio import actor, declaration, for_label, page, sent
@@ -39,22 +40,17 @@ def rights(request: HttpRequest, label: Party) -> HttpResponse:
     """A page of the label's records; states are worked out and not stored, so the database counts them by group."""
     at = timezone.now()
     query = request.GET.get("q", "").strip()[:200]
-    found = records.grouped(_found(label, query), at=at)
-    counts = dict(found.order_by().values_list("group").annotate(number=Count("pk")))
+    found = _found(label, query)
+    counts = records.count_groups(found, at=at)
     show = request.GET.get("show", "all")
     show = show if show in dict(SHOWN) else "all"
-    everything = sum(counts.values())
-    chips = [
-        {"code": code, "word": word, "count": everything if code == "all" else counts.get(code, 0)}
-        for code, word in SHOWN
-    ]
-    wanted = found if show == "all" else found.filter(group=show)
-    paged = Paginator(
-        _Counted(wanted.order_by("-created_at", "-pk"), everything if show == "all" else counts.get(show, 0)), PAGE
-    ).get_page(request.GET.get("page"))
+    counts["all"] = sum(counts.values())
+    chips = [{"code": code, "word": word, "count": counts.get(code, 0)} for code, word in SHOWN]
+    wanted = found if show == "all" else records.in_groups(found, show, at=at)
+    paged = _Pages(wanted.order_by("-created_at", "-pk"), counts.get(show, 0)).get_page(request.GET.get("page"))
     return page(
-        request, "rights", label=label, place="rights", counts={"all": everything}, chips=chips, show=show, q=query,
-        records=records.read(paged.object_list, at=at), page=paged,
+        request, "rights", label=label, place="rights", counts=counts, chips=chips, show=show, q=query,
+        records=records.read(list(paged.object_list), at=at), page=paged,
         query_kept=urlencode({"show": show, "q": query} if query else {"show": show}),
     )  # fmt: skip
 
@@ -75,23 +71,19 @@ def _found(label: Party, query: str) -> QuerySet[LicenceGrant]:
     )
 
 
-class _Counted:
-    """Rows whose number is known already, so that the pages need not count them again."""
+class _Pages(Paginator):  # type: ignore[type-arg]
+    """Pages of rows whose number is known already, so that it is not counted again."""
 
     def __init__(self, rows: QuerySet[LicenceGrant], number: int) -> None:
-        self.rows, self.number = rows, number
+        super().__init__(rows, PAGE)
+        self.number = number
 
-    def count(self) -> int:
+    @property
+    def count(self) -> int:  # type: ignore[override]
         return self.number
 
-    def __len__(self) -> int:
-        return self.number
 
-    def __getitem__(self, wanted: slice) -> QuerySet[LicenceGrant]:
-        return self.rows[wanted]
-
-
-def _record(label: Party, record_id: UUID) -> Record:
+def record_of(label: Party, record_id: UUID) -> Record:
     found = records.read(records.of_label(label).filter(record_id=record_id))
     if not found:
         raise Http404("There is no such record of this label.")
@@ -101,23 +93,32 @@ def _record(label: Party, record_id: UUID) -> Record:
 @require_safe
 @for_label
 def record(request: HttpRequest, label: Party, record_id: UUID) -> HttpResponse:
-    return _record_page(request, label, _record(label, record_id))
+    return record_page(request, label, record_of(label, record_id))
 
 
-def _record_page(
-    request: HttpRequest, label: Party, found: Record, *, end_form: EndGrantForm | None = None
+def record_page(
+    request: HttpRequest,
+    label: Party,
+    found: Record,
+    *,
+    end_form: EndGrantForm | None = None,
+    answer_form: AnswerForm | None = None,
 ) -> HttpResponse:
+    thread = cases.thread(found, label=label)
     return page(
         request, "record", label=label, place="rights", record=found,
         own=submissions.is_own(label, found.grant), evidence=papers(records.evidence(found.grant)),
-        history=records.history(found), end_form=end_form or EndGrantForm(), status=422 if end_form else 200,
+        history=records.history(found), thread=thread,
+        answering=next((one.question_id for one in thread if one.open), None),
+        end_form=end_form or EndGrantForm(), answer_form=answer_form or AnswerForm(),
+        status=422 if end_form or answer_form else 200,
     )  # fmt: skip
 
 
 @require_POST
 @for_label
 def end_record(request: HttpRequest, label: Party, record_id: UUID) -> HttpResponse:
-    found = _record(label, record_id)
+    found = record_of(label, record_id)
     if not submissions.is_own(label, found.grant):
         raise Http404("There is no such record of this label.")
     form = EndGrantForm(request.POST)
@@ -129,7 +130,7 @@ def end_record(request: HttpRequest, label: Party, record_id: UUID) -> HttpRespo
         else:
             messages.success(request, "The grant has ended. What rested on it goes off sale now.")
             return redirect("studio-record", label.slug, record_id)
-    return _record_page(request, label, found, end_form=form)
+    return record_page(request, label, found, end_form=form)
 
 
 @require_safe
