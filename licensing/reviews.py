@@ -190,7 +190,7 @@ def _write(words: Sequence[_Word], *, reviewer: Reviewer, at: datetime) -> list[
     grants = [word.grant for word in words]
     keys = [grant.pk for grant in grants]
     with transaction.atomic():
-        list(ReviewCase.objects.select_for_update().filter(grant__in=keys).order_by("grant").values_list("pk"))
+        _hold(keys)
         if LicenceGrant.objects.filter(supersedes__in=keys).exists():
             raise GrantOutdated("A newer version of this record has just come in. Decide on that one.")
         approvals = [word for word in words if word.outcome is ReviewOutcome.APPROVED]
@@ -212,6 +212,11 @@ def _write(words: Sequence[_Word], *, reviewer: Reviewer, at: datetime) -> list[
         ]
     clearance.decide_again(_touched(grants), at=at, actor=reviewer.actor)
     return made
+
+
+def _hold(keys: Sequence[int]) -> None:
+    """Lock the cases of these grants until the transaction ends, all in one order."""
+    list(ReviewCase.objects.select_for_update().filter(grant__in=keys).order_by("grant").values_list("pk"))
 
 
 def _second_needed(grants: Sequence[LicenceGrant], *, at: datetime) -> set[int]:
