@@ -25,8 +25,9 @@ class SavedWordsField(forms.ModelChoiceField):
 
 
 class RefusalForm(DecisionForm):
-    """A refusal: a saved reason, words of one's own, or both; the label reads them."""
+    """A refusal: a saved reason, words of one's own, or both; the label reads them. Nothing shown is no hindrance."""
 
+    evidence_sha256 = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput)
     saved = SavedWordsField(SavedReason.Kind.REFUSAL, label="Saved reason")
     reason = forms.CharField(
         label="In your own words", max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 3}),

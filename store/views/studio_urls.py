@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from store.views import (
     studio,
+    studio_answers,
     studio_imports,
     studio_money,
     studio_records,
@@ -36,6 +37,11 @@ urlpatterns = [
     path("<slug:slug>/rights/<uuid:record_id>/change/", studio_records.change_record, name="studio-record-change"),
     path("<slug:slug>/rights/<uuid:record_id>/", studio_rights.record, name="studio-record"),
     path("<slug:slug>/rights/<uuid:record_id>/end/", studio_rights.end_record, name="studio-record-end"),
+    path(
+        "<slug:slug>/rights/<uuid:record_id>/answers/<uuid:question_id>/",
+        studio_answers.answer,
+        name="studio-record-answer",
+    ),
     path("<slug:slug>/works/<uuid:public_id>/", studio_works.work, name="studio-work"),
     path("<slug:slug>/works/<uuid:public_id>/society/", studio_works.join_society, name="studio-work-society"),
     path("<slug:slug>/evidence/<uuid:public_id>/", studio_rights.evidence, name="studio-evidence"),

@@ -157,3 +157,10 @@ def test_a_newer_version_comes_back_to_the_queue(at_ritas: Client, grant: Licenc
     grants.new_version(grant, actor="user:bob", licence_statement="again")
     assert "Version 2 handed in" in _case(at_ritas, grant)
     assert 'data-key="a"' in _case(at_ritas, grant)
+
+
+def test_a_record_without_evidence_can_be_refused(at_ritas: Client, label: Party) -> None:
+    grant = licensing.make_grant(catalog.make_recording(label=label), evidence=[], submitted_for=label)
+    body = _shown(_case(at_ritas, grant)) | {"saved": "not-theirs"}
+    assert at_ritas.post(reverse("review-refuse", args=[grant.record_id]), body).status_code == 302
+    assert Review.objects.get().outcome == "REFUSED"
