@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
@@ -18,11 +19,12 @@ from catalog.credits import artist_line
 from catalog.models import Party, Recording
 from licensing import assessments, dossiers, questions, reviews, rules
 from licensing.models import Instrument, LicenceGrant, Review, ReviewCase
+from licensing.models import Question as Asked
 from licensing.records import Approval, Evidence, Question, evidence_hash
 from licensing.terms import EvidenceKind, RecordState, ReviewOutcome, Use
 from licensing.territories import COUNTRIES, COUNTRY_NAMES, TerritorySet, codes_of
 from licensing.verdicts import Verdict
-from store import access, catalogue, clearing, records
+from store import access, catalogue, clearing, letters, records
 from store import saved_reasons as texts
 from store.catalogue import Missing
 from store.models import SavedReason, User
@@ -368,6 +370,27 @@ def thread(record: Record, *, label: Party | None = None) -> list[Message]:
             url = _attachment_url(paper, label) if paper is not None and paper.file else ""
             found.append(Message("answer", told.text, "label", told.at, url, asked.public_id, open=False))
     return found
+
+
+def ask(grant: LicenceGrant, *, reviewer: reviews.Reviewer, text: str, at: datetime) -> Asked:
+    """Ask the label something, and owe its people a letter about it. Raises what `questions.ask` raises."""
+    with transaction.atomic():
+        asked = questions.ask(grant, reviewer=reviewer, text=text, at=at)
+        label = grant.submitted_for
+        if label is not None:
+            title = Record(grant, RecordState.SUBMITTED, "").subject_title
+            letters.owe(
+                "question",
+                about=asked.public_id,
+                to=[person.email for person in access.members([label.pk]).get(label.pk, []) if person.is_active],
+                subject=f"A question about your record for “{title}”",
+                at=at,
+                template="question",
+                title=title,
+                text=asked.text,
+                path=reverse("studio-record", args=[label.slug, grant.record_id]),
+            )
+    return asked
 
 
 def _attachment_url(paper: Instrument, label: Party | None) -> str:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from licensing import questions, reviews
+from licensing import reviews
 from licensing.errors import LicensingError
 from licensing.models import LicenceGrant
 from store import access, bells, cases, saved_reasons
@@ -103,7 +103,7 @@ def ask(request: HttpRequest, reviewer: User, record_id: UUID) -> HttpResponse:
         return case_page(request, reviewer, record, question_form=form)
     place = _place(record.grant)
     try:
-        questions.ask(record.grant, reviewer=_as_reviewer(reviewer), text=form.cleaned_data["text"], at=timezone.now())
+        cases.ask(record.grant, reviewer=_as_reviewer(reviewer), text=form.cleaned_data["text"], at=timezone.now())
     except LicensingError as refusal:
         return case_page(request, reviewer, record, errors=(str(refusal),))
     if form.cleaned_data["keep"]:

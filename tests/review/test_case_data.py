@@ -13,16 +13,18 @@ from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import Party, Recording
 from licensing import grants, notices, questions, reviews
+from licensing.errors import QuestionRefused
 from licensing.models import LicenceGrant
 from licensing.terms import EvidenceKind
 from licensing.territories import TerritorySet
-from store import cases, records, saved_reasons
+from store import access, cases, records, saved_reasons
 from store.cases import Change, Message, Place
 from store.errors import NotAllowed
-from store.models import SavedReason, User
+from store.models import Letter, SavedReason, User
 from store.records import Record
 from tests.factories import catalog, licensing, transcoding
 from tests.factories.licensing import NOW, RITA
+from tests.factories.store import make_user
 from transcoding.models import Master
 
 HOUR = timedelta(hours=1)
@@ -109,6 +111,24 @@ def test_the_thread_tells_both_sides_in_their_order(label: Party, grant: Licence
     ]
     in_the_studio = cases.thread(record_of(grant), label=label)[1].attachment_url
     assert in_the_studio == reverse("studio-evidence", args=["bobs", paper.public_id])
+
+
+def test_the_label_is_told_of_a_question_by_mail_and_nobody_else_is(label: Party, grant: LicenceGrant) -> None:
+    bob = make_user("Bob")
+    access.join(bob, label)
+    access.join(make_user("Eve"), catalog.make_label("Other"))
+    cases.ask(grant, reviewer=RITA, text="Who signed?", at=NOW)
+    letter = Letter.objects.get()
+    assert (letter.kind, letter.recipient) == ("question", bob.email)
+    assert "Who signed?" in letter.body
+    assert reverse("studio-record", args=["bobs", grant.record_id]) in letter.body
+
+
+def test_a_question_that_is_refused_owes_no_letter(label: Party, grant: LicenceGrant) -> None:
+    access.join(make_user("Bob"), label)
+    with pytest.raises(QuestionRefused):
+        cases.ask(grant, reviewer=RITA, text=" ", at=NOW)
+    assert not Letter.objects.exists()
 
 
 def test_the_history_tells_what_was_asked_and_answered(grant: LicenceGrant) -> None:
