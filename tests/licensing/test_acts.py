@@ -94,6 +94,12 @@ def test_a_grant_left_plain_covers_the_world_for_sale():
     assert grant.licensee == "STORE"
 
 
+def test_a_complement_is_stored_as_it_was_given():
+    grant = make_grant(make_recording(), territories=TerritorySet.world(but=["US", "CA"]))
+    grant.refresh_from_db()
+    assert (grant.territory_mode, grant.territories) == ("WORLD_EXCEPT", ["CA", "US"])
+
+
 def test_a_public_licence_is_for_everybody_and_every_use():
     grant = make_grant(make_recording(), licence_url="http://www.creativecommons.org/licenses/by/4.0/deed.de")
     assert (grant.licensee, len(grant.uses), grant.licence_url) == ("PUBLIC", len(Use), BY)
