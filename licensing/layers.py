@@ -118,7 +118,9 @@ class RightLayer:
     def _with_force(self, bit: int) -> Sequence[Judgement]:
         """The judgements in the country of `bit`, in which public licences of rights that a society holds fail."""
         binding = [mandate for mandate in self.mandates if mandate.mask & bit]
-        members = {mandate.fact.member: mandate.share for mandate in binding}
+        members: dict[str, Fraction] = {}
+        for mandate in binding:
+            members[mandate.fact.member] = max(mandate.share, members.get(mandate.fact.member, mandate.share))
         given = sum([share.numerator * (self._whole // share.denominator) for share in members.values()])
         judgements = list(self.judgements)
         while binding:
