@@ -1,12 +1,24 @@
 """The catalogue for the staff: to look at, and to correct names and facts. Nothing here sells or clears anything."""
 
 from django.contrib import admin
+from django.db import models
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
 from catalog.credits import artist_line
-from catalog.models import Artwork, Credit, Party, Recording, RecordingWork, Release, Track, Work
+from catalog.models import (
+    Artwork,
+    Credit,
+    Party,
+    Recording,
+    RecordingWork,
+    Release,
+    SocietyMembership,
+    Track,
+    Work,
+    WorkShare,
+)
 
 
 class CreditInline(TabularInline):
@@ -40,12 +52,51 @@ class ArtworkInline(TabularInline):
         return False  # pictures come through catalog.artwork, which looks at them
 
 
+class Looked:
+    """Shares and mandates are stated through `catalog.works`, which keeps their sums; here they are looked at."""
+
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:  # noqa: ARG002 - Django's signature
+        return False
+
+
+class ShareInline(Looked, TabularInline):
+    model = WorkShare
+    fields = readonly_fields = ("party", "role", "mechanical", "performing", "published_by")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WorkShare]:
+        rows: QuerySet[WorkShare] = super().get_queryset(request)
+        return rows.select_related("party", "published_by__party", "published_by__work")
+
+
+class MembershipInline(Looked, TabularInline):
+    model = SocietyMembership
+    fk_name = "party"
+    fields = readonly_fields = (
+        "society",
+        "right",
+        "territory_mode",
+        "territories",
+        "joined_on",
+        "left_on",
+        "online_excluded",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SocietyMembership]:
+        rows: QuerySet[SocietyMembership] = super().get_queryset(request)
+        return rows.select_related("society")
+
+
 @admin.register(Party)
 class PartyAdmin(ModelAdmin):
     list_display = ("name", "kind", "isni", "ipi", "slug")
     list_filter = ("kind",)
     search_fields = ("name", "isni", "ipi", "slug")
     readonly_fields = ("public_id", "slug", "created_at")
+    inlines = (MembershipInline,)
+    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
 
 
 @admin.register(Work)
@@ -53,7 +104,7 @@ class WorkAdmin(ModelAdmin):
     list_display = ("title", "iswc", "recording_count")
     search_fields = ("title", "iswc")
     readonly_fields = ("public_id", "created_at")
-    inlines = (CreditInline,)
+    inlines = (CreditInline, ShareInline)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Work]:
         rows: QuerySet[Work] = super().get_queryset(request)

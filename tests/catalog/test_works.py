@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -150,6 +151,18 @@ def test_reading_many_works_costs_one_statement(cast, django_assert_num_queries)
     with django_assert_num_queries(1):
         assert all(share.party.name == "Ana" for each in works.shares_of(keys).values() for share in each)
     assert connection.vendor == "postgresql"
+
+
+def test_staff_see_shares_and_mandates_and_change_them_elsewhere(cast, admin_client):
+    work = make_work()
+    works.state_shares(work, [Line(cast["Ana"], WorkRole.COMPOSER, THIRD, published_by=None)])
+    works.join_society(cast["Ana"], society=make_party("GEMA"))
+    page = admin_client.get(reverse("admin:catalog_work_change", args=[work.pk])).content.decode()
+    assert "1/3" in page
+    assert 'name="shares-0-role"' not in page
+    party = admin_client.get(reverse("admin:catalog_party_change", args=[cast["Ana"].pk])).content.decode()
+    assert "GEMA" in party
+    assert 'name="memberships-0-society"' not in party
 
 
 @given(st.lists(st.integers(1, 97), min_size=1, max_size=12))
