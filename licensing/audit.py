@@ -12,8 +12,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
-from operator import itemgetter
+from functools import lru_cache
 from typing import NamedTuple
 
 from django.apps import AppConfig, apps
@@ -39,7 +38,7 @@ SET LOCAL extra_float_digits = 1; SET LOCAL enable_seqscan = off
 
 
 class Entry(NamedTuple):
-    """An entry as it was read, and the hash that its row has now: None where there is no such row."""
+    """An entry as it was read, its time as its line writes it."""
 
     position: int
     table: str
@@ -47,8 +46,7 @@ class Entry(NamedTuple):
     row_sha256: str
     previous_sha256: str
     sha256: str
-    sealed_at: datetime
-    row_now: str | None = None
+    time: str
 
     def __str__(self) -> str:
         return f"entry {self.position}, row {self.row_id} of {self.table}"
@@ -147,10 +145,10 @@ def _seal_batch(at: datetime) -> int:
 
 def _append(cursor: CursorWrapper, waiting: Sequence[tuple[str, int, str]], at: datetime) -> None:
     position, previous = head()
-    first, links = position + 1, [previous]
+    first, links, time = position + 1, [previous], at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     for row in waiting:
         position += 1
-        links.append(entry_sha256(position, links[-1], row, at))
+        links.append(entry_sha256(position, links[-1], row, time))
     tables, row_ids, row_hashes = (list(column) for column in zip(*waiting, strict=True))
     cursor.execute(
         "INSERT INTO licensing_auditentry "
@@ -162,14 +160,19 @@ def _append(cursor: CursorWrapper, waiting: Sequence[tuple[str, int, str]], at: 
     )
 
 
-def entry_sha256(position: int, previous: str, row: tuple[str, int, str], sealed_at: datetime) -> str:
+def entry_sha256(position: int, previous: str, row: tuple[str, int, str], time: str) -> str:
     """SHA-256 over one line of canonical JSON, so that anybody can compute it again from the published entries.
 
-    `row` is its table, its id and its hash.
+    `row` is its table, its id and its hash; `time` is UTC, `2026-11-21T12:00:00.000000Z`.
     """
-    time = sealed_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    line = json.dumps([position, previous, *row, time], separators=(",", ":"), ensure_ascii=False)
+    table, row_id, row_sha256 = row
+    line = f'[{position},"{previous}",{_json(table)},{row_id},"{row_sha256}","{time}"]'
     return hashlib.sha256(line.encode()).hexdigest()
+
+
+@lru_cache
+def _json(table: str) -> str:
+    return json.dumps(table, ensure_ascii=False)
 
 
 def head() -> tuple[int, str]:
@@ -228,7 +231,7 @@ def _chain_problems(
     cursor: CursorWrapper, tables: Mapping[str, str], last: int, heads: Mapping[int, str]
 ) -> Iterator[Problem]:
     expected, previous, kept = 1, GENESIS, 0
-    for entry in _entries(cursor, tables, last):
+    for entry, row in _entries(cursor, tables, last):
         if entry.position != expected:
             yield Problem("chain", f"entry {expected}", f"it is missing: the next one is {entry.position}")
         yield from _link_problems(entry, previous)
@@ -238,9 +241,8 @@ def _chain_problems(
             yield Problem("chain", since, f"the chain was written anew: another head was published at {expected}")
         if published:
             kept = entry.position
-        if entry.row_now != entry.row_sha256:
-            gone = entry.row_now is None
-            yield Problem("row", str(entry), "the row is gone" if gone else "the row is not as it was written")
+        if row:
+            yield Problem("row", str(entry), row)
         expected, previous = entry.position + 1, entry.sha256
     for position in sorted(heads):
         if position > last:
@@ -251,34 +253,38 @@ def _link_problems(entry: Entry, previous: str) -> Iterator[Problem]:
     if entry.previous_sha256 != previous:
         yield Problem("chain", str(entry), "it does not follow the entry before it")
     row = entry.table, entry.row_id, entry.row_sha256
-    if entry_sha256(entry.position, previous, row, entry.sealed_at) != entry.sha256:
+    if entry_sha256(entry.position, previous, row, entry.time) != entry.sha256:
         yield Problem("chain", str(entry), "it was changed or moved: its hash is not that of what it says")
 
 
-def _entries(cursor: CursorWrapper, tables: Mapping[str, str], last: int) -> Iterator[Entry]:
-    """Every entry in order with the hash its row has now, in slices, so that memory stays small however long it is."""
+def _entries(cursor: CursorWrapper, tables: Mapping[str, str], last: int) -> Iterator[tuple[Entry, str]]:
+    """Every entry in order, with what is wrong with its row; in slices, so that memory stays small."""
     for start in range(0, last, SLICE):
+        wrong = _wrong_rows(cursor, tables, start)
         cursor.execute(
-            "SELECT position, table_name, row_id, row_sha256, previous_sha256, sha256, sealed_at "
+            "SELECT position, table_name, row_id, row_sha256, previous_sha256, sha256, "
+            'to_char(sealed_at, \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\') '
             "FROM licensing_auditentry WHERE position > %s AND position <= %s ORDER BY position",
             [start, start + SLICE],
         )
-        rows = cursor.fetchall()
-        now = _hashes_now(cursor, tables, [(row[1], row[2]) for row in rows])
-        for row in rows:
-            yield Entry._make((*row, now.get((row[1], row[2]))))
+        for entry in map(Entry._make, cursor.fetchall()):
+            yield entry, "the row is gone" if entry.table not in tables else wrong.get(entry.position, "")
 
 
-def _hashes_now(
-    cursor: CursorWrapper, tables: Mapping[str, str], rows: Sequence[tuple[str, int]]
-) -> dict[tuple[str, int], str]:
-    """The hash of each of these rows, computed from the row itself."""
-    found: dict[tuple[str, int], str] = {}
-    for table, pairs in groupby(sorted(rows), key=itemgetter(0)):
-        if table in tables:
-            ids = [row_id for _, row_id in pairs]
-            cursor.execute(f'SELECT id, {tables[table]} FROM "{table}" AS kept WHERE id = ANY(%s)', [ids])  # noqa: S608
-            found |= {(table, row_id): digest for row_id, digest in cursor.fetchall()}
+def _wrong_rows(cursor: CursorWrapper, tables: Mapping[str, str], start: int) -> dict[int, str]:
+    """By position, what is wrong with rows in a slice of the chain; their hashes are computed from the rows as they
+    stand."""
+    found: dict[int, str] = {}
+    for table, digest in tables.items():
+        cursor.execute(
+            f"SELECT entry.position, kept.id IS NULL FROM licensing_auditentry AS entry "  # noqa: S608 - a model's table
+            f'LEFT JOIN LATERAL (SELECT id, {digest} AS sha256 FROM "{table}" AS kept WHERE id = entry.row_id '
+            "OFFSET 0) AS kept ON true WHERE entry.position > %s AND entry.position <= %s AND entry.table_name = %s "
+            "AND kept.sha256 IS DISTINCT FROM entry.row_sha256",
+            [start, start + SLICE, table],
+        )
+        for position, gone in cursor.fetchall():
+            found[position] = "the row is gone" if gone else "the row is not as it was written"
     return found
 
 

@@ -52,7 +52,7 @@ def test_the_browser_checks_hash_signature_and_what_is_shown(open_page: OpenPage
     lines = page.locator(".seal [data-lines] li").all_inner_texts()
     assert re.search(r"says the \d\d facts marked", lines[0])
     assert certificate.key.key in lines[1].replace(" ", "")
-    assert "verified" in page.locator(".seal").get_attribute("class")
+    expect(page.locator(".seal")).to_have_class("seal verified")
 
 
 def test_it_checks_after_a_link_was_followed_too(open_page: OpenPage, certificate: Certificate) -> None:
@@ -81,7 +81,7 @@ def test_what_was_changed_on_the_way_breaks_the_seal(
     page = open_page()
     page.route(file, changed(*change))
     assert said in seal(page, certificate)
-    assert "broken" in page.locator(".seal").get_attribute("class")
+    expect(page.locator(".seal")).to_have_class("seal broken")
 
 
 def test_a_page_that_shows_something_else_than_was_signed_breaks_the_seal(
@@ -104,14 +104,14 @@ def test_a_browser_without_ed25519_says_so_and_stays_grey(open_page: OpenPage, c
         "SubtleCrypto.prototype.importKey = () => Promise.reject(new DOMException('', 'NotSupportedError'))"
     )
     assert seal(page, certificate) == "The hash was verified by your browser, the signature was not"
-    assert page.locator(".seal").get_attribute("class") == "seal"
+    expect(page.locator(".seal")).to_have_class("seal")
 
 
 def test_a_browser_that_may_not_compute_hashes_says_so(open_page: OpenPage, certificate: Certificate) -> None:
     page = open_page()
     page.add_init_script("Object.defineProperty(Crypto.prototype, 'subtle', {get: () => undefined})")
     assert "only on https pages" in seal(page, certificate)
-    assert page.locator(".seal").get_attribute("class") == "seal"
+    expect(page.locator(".seal")).to_have_class("seal")
 
 
 @pytest.mark.parametrize("size", ["phone", "wide"])

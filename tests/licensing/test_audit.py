@@ -6,7 +6,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 from django.apps import apps
@@ -93,7 +93,7 @@ def test_an_entrys_hash_can_be_computed_by_anybody_from_its_line(sealed: int) ->
 def test_a_rows_hash_can_be_computed_by_anybody_from_the_row(sealed: int) -> None:
     entry = AuditEntry.objects.get(table_name="licensing_review", row_id=Review.objects.first().pk)
     review = Review.objects.first()
-    line = {
+    line: dict[str, object] = {
         "at": "2026-03-10T12:00:00+00:00", "evidence_sha256": review.evidence_sha256, "grant_id": review.grant_id,
         "id": review.pk, "outcome": "APPROVED", "reason": "", "reviewer": "user:rita", "reviewer_labels": [],
         "second_needed": False, "sound_sha256": SOUND,
@@ -313,7 +313,8 @@ def rewrite(do: Callable[..., int], *, since: int) -> None:
     _, previous = audit.head()
     for position, table, row_id, sealed_at in kept:
         row_sha256 = row_now(table, row_id)
-        own = audit.entry_sha256(position, previous, (table, row_id, row_sha256), sealed_at)
+        time = sealed_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        own = audit.entry_sha256(position, previous, (table, row_id, row_sha256), time)
         AuditEntry.objects.create(
             position=position, table_name=table, row_id=row_id, row_sha256=row_sha256, previous_sha256=previous,
             sha256=own, sealed_at=sealed_at,
