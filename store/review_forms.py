@@ -16,7 +16,7 @@ class DecisionForm(forms.Form):
     sound_sha256 = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput)
 
 
-class SavedWordsField(forms.ModelChoiceField):
+class SavedWordsField(forms.ModelChoiceField):  # type: ignore[type-arg]
     """One of the texts that reviewers keep, by its code; one that is retired meanwhile still says its words."""
 
     def __init__(self, kind: SavedReason.Kind, **options: Any) -> None:

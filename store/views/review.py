@@ -56,7 +56,7 @@ def page(request: HttpRequest, name: str, *, status: int = 200, **context: Any) 
     return render(request, f"review/{name}.html", {"may_notice": staff, **context}, status=status)
 
 
-def second_factor(request: HttpRequest) -> dict[str, str]:
+def second_factor(request: HttpRequest) -> dict[str, Any]:
     """What this reviewer still lacks before she may decide, said before she has read a case in vain."""
     try:
         access.require_second_factor(request)

@@ -37,7 +37,7 @@ def with_second_factor(view: ReviewerView[P]) -> ReviewerView[P]:
             return redirect(f"{reverse(str(error.data['page']))}?{urlencode({'next': back})}")
         return view(request, reviewer, *args, **kwargs)
 
-    return inner
+    return inner  # type: ignore[return-value]
 
 
 @require_POST
