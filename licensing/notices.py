@@ -5,7 +5,7 @@ changed: whoever reads a case later reads all of it. How each kind runs is data,
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -226,7 +226,8 @@ def restore_due(*, at: datetime, actor: str) -> list[NoticeEnd]:
             _lock(notice)
             if not clocks_over(at=at).filter(pk=notice.pk).exists():
                 continue  # contested or lifted while we came
-            reason = f"The counter-notice of {step.at:%-d %B %Y} was not contested by {step.deadline:%-d %B %Y}."
+            last = (step.deadline or at) - timedelta(microseconds=1)
+            reason = f"The counter-notice of {step.at:%-d %B %Y} was not contested until {last:%-d %B %Y}."
             ended.append(lift(notice, reason=reason, outcome=NoticeOutcome.COUNTERED, actor=actor, at=at))
     return ended
 

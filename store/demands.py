@@ -225,5 +225,5 @@ def _hash_of(address: str) -> str:
 
 def _kept(letter: bytes, media_type: str, demand: Demand, at: datetime) -> Instrument:
     return instruments.capture(
-        EvidenceKind.AGREEMENT, data=letter, media_type=media_type, actor=f"demand:{demand.public_id}", at=at
+        EvidenceKind.LETTER, data=letter, media_type=media_type, actor=f"demand:{demand.public_id}", at=at
     )

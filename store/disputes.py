@@ -242,7 +242,8 @@ def _by_decision(row: HeldShare, country: str, *, at: datetime) -> Parts:
 
 def _by_letters(holder: RightsHolder, layer: str, share: Fraction, currency: str, *, at: datetime) -> Parts:
     """A holder's part, where its letters of direction say; what no letter names waits under its name."""
-    letters = directions.in_force([holder.pk], on=at.date()).get((holder.pk, layer), [])  # type: ignore[call-overload]
+    found = directions.in_force([holder.pk], on=at.date())
+    letters = [letter for (_, named), each in found.items() if named == layer for letter in each]
     payees = Payee.objects.in_bulk([letter.payee for letter in letters])
     parts = [(accounts.payee(payees[letter.payee], currency), share * letter.share) for letter in letters]
     rest = 1 - sum((letter.share for letter in letters), Fraction(0))

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.urls import reverse
 
-from catalog.models import Party, RecordingWork
+from catalog.models import Party, RecordingWork, Work
 from licensing import notices
 from licensing.models import Instrument, Notice, NoticeEnd, NoticeStep, RightsHolder
 from licensing.notice_rules import RULES, NoticeOutcome, Restores, Side, StepKind
@@ -25,6 +25,7 @@ from licensing.terms import Layer, NoticeKind
 from store import access, bells, demands, letters
 from store.errors import DemandRefused, NotAllowed
 from store.models import Demand, Membership, User
+from store.templatetags.shop import last_day
 
 SALT = "store.notice_desk.claimant"
 Kind = Literal["cleared", "waiting", "refused", ""]
@@ -113,7 +114,7 @@ class Case:
             return "refused", "Contested"
         if self.counter is not None:
             over = self.at is not None and self.counter.deadline is not None and self.counter.deadline <= self.at
-            return ("waiting", "Clock run out: decide") if over else ("waiting", "Answered, the clock runs")
+            return ("waiting", "Clock run out: decide") if over else ("waiting", "Answered")
         return "refused", "Holds"
 
     @property
@@ -138,14 +139,14 @@ class Case:
         found = [
             Event(
                 notice.at, self.kind_word, notice.claimant, notice.statement, "refused", notice.instrument,
-                f"To be answered until {notice.deadline:%-d %B %Y}" if notice.deadline else "",
+                f"To be answered until {day(notice.deadline)}" if notice.deadline else "",
             )
         ]  # fmt: skip
         for step in self.steps:
             note = ""
             if step.deadline is not None:
                 then = "returns by itself then" if step.restores_by_itself else "a reviewer decides then"
-                note = f"The clock runs until {step.deadline:%-d %B %Y}; {then}."
+                note = f"The clock runs until {day(step.deadline)}; {then}."
             kind: Kind = "waiting" if step.kind == StepKind.COUNTER else ""
             word, who = STEPS[step.kind], f"{step.name}, {SIDES[step.side]}"
             found.append(Event(step.at, word, who, step.statement, kind, step.instrument, note))
@@ -160,6 +161,11 @@ class Case:
                 Event(self.end.at, "Lifted", "the desk", self.end.reason, "cleared", self.end.instrument, note)
             )
         return found
+
+
+def day(until: datetime) -> str:
+    """The last day of a time that ends at an instant, in words."""
+    return f"{last_day(until):%-d %B %Y}"
 
 
 def read(rows: QuerySet[Notice], *, at: datetime) -> list[Case]:
@@ -190,8 +196,9 @@ def of_label(label: Party) -> QuerySet[Notice]:
     return mine.order_by("-pk")
 
 
-def _works_of(label: Party) -> QuerySet[RecordingWork, dict[str, Any]]:
-    return RecordingWork.objects.filter(recording__label=label).values("work")
+def _works_of(label: Party) -> QuerySet[Work]:
+    heard = RecordingWork.objects.filter(recording__label=label)
+    return Work.objects.filter(pk__in=heard.values("work"))
 
 
 def is_paper(instrument: Instrument) -> bool:
@@ -390,7 +397,7 @@ def _tell(notice: Notice, what: str, *, at: datetime, step: NoticeStep | None = 
         "reply": f"Answer about {told.title}",
         "lifted": f"Lifted: {told.title}",
     }
-    common = {
+    common: dict[str, Any] = {
         "at": at, "case": told, "notice": notice, "step": step, "end": told.end,
         "outcome": OUTCOMES.get(told.end.outcome or "", "") if told.end else "",
         "by_clock": RULES[notice.kind].restores is Restores.CLOCK,

@@ -95,7 +95,7 @@ def reclear() -> None:
     while job is not None:
         done = reclearing.work(job, at=timezone.now(), sounds=clearing.sounds_of)
         if job.label_id is not None:
-            refunds.refund_recalled(done.recordings, at=timezone.now())
+            recalls.refund_void(done.recordings, at=timezone.now())
         late = timezone.now() >= until
         if late and not done.finished:
             reclearing.let_go(job)

@@ -292,7 +292,7 @@ def letter(file: "File[bytes] | None", *, actor: str) -> Instrument | None:
     """A paper as it came, kept with its hash; nothing where there is none."""
     if file is None:
         return None
-    return instruments.capture(EvidenceKind.AGREEMENT, data=file.read(), media_type="application/pdf", actor=actor)
+    return instruments.capture(EvidenceKind.LETTER, data=file.read(), media_type="application/pdf", actor=actor)
 
 
 def _independent(user: User, notice: Notice) -> None:

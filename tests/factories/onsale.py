@@ -44,7 +44,8 @@ def put_on_sale(title: str = "First Light", *, label: Party | None = None, track
         )
         catalog.make_track(release, recording, number=number)
         sound = transcoding.make_master(recording).sound_sha256
-        for subject in (recording, *recording.works.all()):
+        subjects: list[Recording | Work] = [recording, *recording.works.all()]
+        for subject in subjects:
             agree(subject, holder=holder, sound=sound, **terms)
         offers.set_price(recording, currency="EUR", amount_minor=100, actor="user:bob")
     offers.set_price(release, currency="EUR", amount_minor=100 * tracks, actor="user:bob")

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -16,8 +17,13 @@ from tests.factories import catalog, licensing
 pytestmark = pytest.mark.django_db
 
 AT = datetime(2026, 3, 10, 12, tzinfo=UTC)  # a Tuesday
-SAID = {"claimant": "Carla", "statement": "It is mine.", "actor": "user:rita", "at": AT}
-ANSWER = {"name": "Bob", "contact": "bob@example.org", "statement": "I recorded it in 2019.", "actor": "user:bob"}
+SAID: dict[str, Any] = {"claimant": "Carla", "statement": "It is mine.", "actor": "user:rita", "at": AT}
+ANSWER: dict[str, Any] = {
+    "name": "Bob",
+    "contact": "bob@example.org",
+    "statement": "I recorded it in 2019.",
+    "actor": "user:bob",
+}
 
 
 @pytest.fixture

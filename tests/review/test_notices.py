@@ -134,7 +134,7 @@ def test_nobody_lifts_what_strikes_her_own_label(at_ritas: Client, at_charlies: 
 def test_an_act_takes_a_second_factor(rita: User, known: Recording) -> None:
     client = Client()
     client.force_login(rita)
-    assert client.post(URL, BODY | {"subject": known.isrc}).url.startswith("/account/2fa/")
+    assert client.post(URL, BODY | {"subject": known.isrc})["Location"].startswith("/account/2fa/")
     assert not Notice.objects.exists()
 
 

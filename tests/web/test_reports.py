@@ -43,7 +43,7 @@ def send(client, release, **over):
 
 
 def link_in(letter):
-    return re.search(r"http\S+(/(?:report|notices)/\S+)", letter.body)[1]
+    return re.findall(r"http\S+(/(?:report|notices)/\S+)", letter.body)[0]
 
 
 def confirmed(client, release, **over):
