@@ -173,8 +173,8 @@ def edge_codes() -> Mapping[str, tuple[str, ...]]:
     codes of ISO 3166-3 that DDEX uses, and groups of TIS whose members nobody disputes. A state that is gone stands for
     what became of it. Stored sets hold current codes only.
     """
-    with (files("licensing") / "data" / "territory_codes.csv").open(encoding="utf-8", newline="") as file:
-        return {row["code"]: tuple(row["countries"].split()) for row in csv.DictReader(file)}
+    table = (files("licensing") / "data" / "territory_codes.csv").read_text(encoding="utf-8")
+    return {row["code"]: tuple(row["countries"].split()) for row in csv.DictReader(table.splitlines())}
 
 
 def at_the_edge(code: str) -> tuple[str, ...]:
