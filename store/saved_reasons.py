@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.apps import AppConfig
-from django.db import DEFAULT_DB_ALIAS
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.utils.text import slugify
 
 from store.errors import NotAllowed
@@ -62,8 +62,8 @@ def keep(
     using: str = DEFAULT_DB_ALIAS,
     **_signal: Any,
 ) -> None:
-    """The first set, where it is not there yet; a `post_migrate` handler."""
-    if using != DEFAULT_DB_ALIAS:
+    """The first set, where it is not there yet; a `post_migrate` handler, so the table may be still to come."""
+    if using != DEFAULT_DB_ALIAS or SavedReason._meta.db_table not in connections[using].introspection.table_names():
         return
     SavedReason.objects.bulk_create(
         (
