@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from catalog.models import TITLE_LENGTH, Recording
 from licensing.territories import COUNTRIES
 from payments.money import Currency, Money
-from store.models import MOST_MINOR, Membership, SavedReason
+from store.models import MOST_MINOR, Membership
 from store.record_fields import PlacesField
 
 OWN_WORKS = (
@@ -26,14 +26,6 @@ DIRECT_GRANT = (
     "We grant Clearsong the right to sell these recordings as permanent downloads, by the agreement attached."
 )
 AGREEMENT_BYTES = 20 * 1024**2
-SAVED_REASONS = (
-    ("licence", "The evidence does not name a licence we know, with its version."),
-    ("other-sound", "The statement is about another recording than the one delivered."),
-    ("not-theirs", "The evidence does not show that the licensor holds this right."),
-    ("unsigned", "The agreement is not signed by both sides."),
-    ("cover", "The work is somebody else's: the label's word does not cover it."),
-    ("terms", "The agreement does not cover the uses, countries or dates of the record."),
-)
 
 
 class FilesInput(forms.ClearableFileInput):
@@ -259,34 +251,3 @@ class PeriodForm(forms.Form):
         if data.get("since") and data.get("until") and data["until"] < data["since"]:
             self.add_error("until", "The last day lies before the first.")
         return data
-
-
-class DecisionForm(forms.Form):
-    """What the reviewer had before her when she decided: an approval holds for exactly these, or not at all."""
-
-    evidence_sha256 = forms.CharField(max_length=64, widget=forms.HiddenInput)
-    sound_sha256 = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput)
-
-
-class RefusalForm(DecisionForm):
-    """A refusal: a saved reason, words of one's own, or both; the label reads them."""
-
-    saved = forms.ChoiceField(
-        label="Saved reason", choices=[("", "None: in my own words"), *SAVED_REASONS], required=False
-    )
-    reason = forms.CharField(
-        label="In your own words", max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="What is wrong, and what the label can do.",
-    )  # fmt: skip
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or self.cleaned_data
-        if not data.get("saved") and not data.get("reason", "").strip():
-            self.add_error("reason", "A refusal needs its reason: the label reads it and must know what to do.")
-        return data
-
-    @property
-    def text(self) -> str:
-        """The reason as it is kept."""
-        saved = dict(SAVED_REASONS).get(self.cleaned_data["saved"], "")
-        return " ".join(part for part in (saved, self.cleaned_data["reason"].strip()) if part)
