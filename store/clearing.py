@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q
+from django.utils import timezone
 
 from catalog.models import Recording, Release
 from licensing import clearance, dossiers, reclearing, rules
@@ -136,6 +137,7 @@ def refuse_unless_cleared_now(
     locks are held until the transaction ends, so that no act can slip in between the answer and the sale.
     """
     clearance.lock(Affected(tuple(sorted(prices)), tuple(sorted(releases))))
+    at = max(at, timezone.now())  # an end that came in since the request began counts
     sounds = sounds_of(prices)
     sales = [Sale(key, sounds.get(key, ""), each) for key, some in prices.items() for each in some]
     return clearance.why_not_sold(sales, country=country, at=at, hashes=hashes, use=DOWNLOAD)
