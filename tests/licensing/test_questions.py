@@ -8,9 +8,10 @@ from django.db import transaction
 from django.db.utils import Error
 
 from licensing import questions, reviews
-from licensing.errors import QuestionRefused, ReviewNotIndependent
+from licensing.errors import GrantOutdated, QuestionRefused, ReviewNotIndependent
 from licensing.models import Answer, LicenceGrant, Question, ReviewCase
 from licensing.reviews import Reviewer
+from licensing.terms import EvidenceKind
 from tests.factories.catalog import make_label, make_recording
 from tests.factories.licensing import NOW, RITA, SOUND, make_evidence, make_grant
 
@@ -70,7 +71,7 @@ def test_nothing_is_asked_about_what_is_decided(grant: LicenceGrant) -> None:
 
 
 def test_a_paper_makes_a_version_that_rests_on_it_too(grant: LicenceGrant) -> None:
-    paper = make_evidence("AGREEMENT", text="Signed.")
+    paper = make_evidence(EvidenceKind.AGREEMENT, text="Signed.")
     answer(ask(grant), instrument=paper)
     newer = LicenceGrant.objects.get(record_id=grant.record_id, successor=None)
     assert newer.version == 2
@@ -81,8 +82,8 @@ def test_a_paper_makes_a_version_that_rests_on_it_too(grant: LicenceGrant) -> No
 
 
 def test_an_approval_of_the_evidence_before_the_paper_is_refused(grant: LicenceGrant) -> None:
-    answer(ask(grant), instrument=make_evidence("AGREEMENT", text="Signed."))
-    with pytest.raises(reviews.GrantOutdated):
+    answer(ask(grant), instrument=make_evidence(EvidenceKind.AGREEMENT, text="Signed."))
+    with pytest.raises(GrantOutdated):
         reviews.approve(grant, reviewer=RITA, sound_sha256=SOUND, at=LATER)
 
 
@@ -95,7 +96,7 @@ def test_a_paper_for_a_decided_record_is_refused_and_so_is_its_answer(grant: Lic
     asked = ask(grant)
     reviews.refuse(grant, reviewer=RITA, reason="No.", at=NOW)
     with pytest.raises(QuestionRefused):
-        answer(asked, instrument=make_evidence("AGREEMENT", text="Signed."))
+        answer(asked, instrument=make_evidence(EvidenceKind.AGREEMENT, text="Signed."))
     assert not Answer.objects.exists()
     answer(asked)
 

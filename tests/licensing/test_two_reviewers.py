@@ -9,10 +9,11 @@ from django.db.utils import Error
 
 from catalog.models import Recording
 from licensing import clearance, grants, reviews
-from licensing.errors import ReviewIncomplete, ReviewNotIndependent, ReviewTwice
+from licensing.errors import AgreementsDiffer, ReviewIncomplete, ReviewNotIndependent, ReviewTwice
 from licensing.models import LicenceGrant, Review, ReviewCase
+from licensing.records import evidence_hash
 from licensing.reviews import Reviewer
-from licensing.terms import Use
+from licensing.terms import EvidenceKind, Use
 from tests.factories.catalog import make_label, make_recording
 from tests.factories.licensing import NOW, RITA, SOUND, make_approved, make_evidence, make_grant, make_holder
 
@@ -128,7 +129,7 @@ def test_a_new_version_begins_from_the_start() -> None:
 
 def write(grant: LicenceGrant, reviewer: Reviewer, *, second_needed: bool = True) -> Review:
     """A review by raw insert, past every act."""
-    bound = reviews.evidence_hash(piece.sha256 for piece in grant.evidence.all())
+    bound = evidence_hash(piece.sha256 for piece in grant.evidence.all())
     return Review.objects.create(
         grant=grant, outcome="APPROVED", reviewer=reviewer.actor, evidence_sha256=bound, sound_sha256=SOUND,
         second_needed=second_needed, at=NOW,
@@ -172,7 +173,7 @@ def test_without_the_acts_check_the_trigger_refuses(monkeypatch: pytest.MonkeyPa
 def agreed() -> list[LicenceGrant]:
     """Three records of one label on one agreement."""
     label = make_label()
-    paper = make_evidence("AGREEMENT", text="We agree.")
+    paper = make_evidence(EvidenceKind.AGREEMENT, text="We agree.")
     return [
         make_grant(
             make_recording(label=label), holder=make_holder(label), evidence=[paper], basis="DIRECT", licence_url=""
@@ -212,9 +213,9 @@ def test_many_records_are_refused_with_one_reason(agreed: list[LicenceGrant]) ->
 
 
 def test_records_of_different_agreements_are_not_decided_in_one_word(agreed: list[LicenceGrant]) -> None:
-    other = make_grant(make_recording(), evidence=[make_evidence("AGREEMENT", text="Another.")])
+    other = make_grant(make_recording(), evidence=[make_evidence(EvidenceKind.AGREEMENT, text="Another.")])
     listed = [*agreed, other]
-    with pytest.raises(reviews.AgreementsDiffer):
+    with pytest.raises(AgreementsDiffer):
         reviews.decide_all(listed, reviewer=RITA, outcome="APPROVED", at=NOW, sounds=sounds(listed))
 
 

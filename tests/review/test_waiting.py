@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from catalog.models import Party
+from catalog.models import Party, Recording
 from licensing import grants, notices, questions, reviews
 from licensing.models import LicenceGrant, Review, ReviewCase
 from licensing.risk import RiskReason
@@ -108,7 +108,13 @@ def _record(grant: LicenceGrant) -> Record:
 def test_an_open_claim_raises_the_risk_until_it_is_lifted(known: Party) -> None:
     grant = hand_in(known)
     notice = notices.take_down(
-        grant.recording, kind="DISPUTE", layer="RECORDING", claimant="Eve", statement="Mine.", actor="t", at=NOW
+        Recording.objects.get(pk=grant.recording_id),
+        kind="DISPUTE",
+        layer="RECORDING",
+        claimant="Eve",
+        statement="Mine.",
+        actor="t",
+        at=NOW,
     )
     assess()
     assert RiskReason.OPEN_CLAIM in reasons(grant)
