@@ -80,4 +80,4 @@ class _Piece:
         self.key, self.length = key, length
 
     def __iter__(self) -> Iterator[bytes]:
-        return storage.open_range(self.key, 0, self.length)
+        return storage.read_whole(self.key, self.length)

@@ -23,6 +23,7 @@ from tests.factories import catalog, licensing, transcoding
 from tests.factories.store import make_user, sign_in
 from tests.store.conftest import make_ready
 from transcoding import storage
+from transcoding.errors import StorageCorrupt
 from transcoding.models import Master
 
 pytestmark = pytest.mark.django_db
@@ -274,3 +275,19 @@ def test_the_list_asks_as_often_for_many_as_for_one(shelf, desk, django_assert_m
 
 def test_only_reviewers_find_the_list(shelf):
     assert sign_in(make_user("Alice")).get("/review/altered/").status_code == 404
+
+
+# -- On its way to a buyer ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("read", [storage.read_whole, lambda key, length: storage.open_range(key, 0, length)])
+def test_a_whole_file_that_was_swapped_never_arrives_whole(shelf, read):
+    """The control is the plain reading, which would hand over every altered byte."""
+    key = Master.objects.get().storage_key
+    assert b"".join(read(key, len(FLAC))) == FLAC
+    swap(master_file(), FLAC[::-1])
+    if read is not storage.read_whole:
+        assert b"".join(read(key, len(FLAC))) == FLAC[::-1]
+        return
+    with pytest.raises(StorageCorrupt):
+        list(read(key, len(FLAC)))
