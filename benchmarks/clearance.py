@@ -135,7 +135,7 @@ def build(size: Size, say: Progress) -> None:
     """All rows, as the acts would have left them; triggers rest meanwhile, and the statistics are taken afterwards."""
     from django.db import connection
 
-    values = {
+    values: dict[str, str | int | datetime] = {
         "recordings": size.recordings, "large": size.large, "labels": size.labels, "societies": size.societies,
         "on_release": size.on_release, "publishers": size.publishers, "now": NOW,
         "first_label": 2, "last_label": 1 + size.labels, "first_society": 100_000, "first_wide": 10_000_000,
@@ -256,8 +256,9 @@ def listing(size: Size, say: Progress) -> list[Figure]:
         cursor.execute("SET session_replication_role = replica")
         cursor.execute(
             "INSERT INTO store_offer (public_id, use, currency, amount_minor, opened_at, closed_reason, decision_id, "
-            "release_id) SELECT gen_random_uuid(), use, 'EUR', 800, %s, '', id, release_id "
-            "FROM licensing_clearancedecision WHERE release_id IS NOT NULL AND use = 'PERMANENT_DOWNLOAD'",
+            "release_id) SELECT DISTINCT ON (release_id) gen_random_uuid(), use, 'EUR', 800, %s::timestamptz, '', id, "
+            "release_id FROM licensing_clearancedecision "
+            "WHERE release_id IS NOT NULL AND use = 'PERMANENT_DOWNLOAD' ORDER BY release_id, id DESC",
             [NOW],
         )
         cursor.execute(

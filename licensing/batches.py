@@ -148,7 +148,7 @@ def _plain(row: Row) -> Iterable[Any]:
         if name in {"cleared", "lasting"}:
             yield _countries(value)
         elif name == "hangs_on":
-            yield f"{{{','.join(map(str, value))}}}"
+            yield f"{{{','.join(map(str, row.hangs_on))}}}"
         else:
             yield value
 

@@ -219,10 +219,10 @@ class _Placed(NamedTuple):
 def _placed(keys: Collection[int]) -> dict[int, list[_Placed]]:
     placed: dict[int, list[_Placed]] = defaultdict(list)
     rows = Track.objects.filter(recording_id__in=keys).order_by("pk")
-    for recording, *about in rows.values_list(
+    for recording, release, label, released in rows.values_list(
         "recording_id", "release_id", "release__label_id", "release__release_date"
     ):
-        placed[recording].append(_Placed(*about))
+        placed[recording].append(_Placed(release, label, released))
     return placed
 
 
@@ -451,10 +451,12 @@ def _ends(known: Sequence[_Grant], at: datetime) -> dict[UUID, _End]:
     """How each record stands by its last end; a revoked one stays revoked."""
     ends: dict[UUID, _End] = {}
     rows = GrantEnd.objects.filter(grant__record_id__in=[grant.record_id for grant in known], at__lte=at)
-    for record, *end in rows.order_by("pk").values_list("grant__record_id", "kind", "void_title", "at"):
+    for record, kind, void_title, ended in rows.order_by("pk").values_list(
+        "grant__record_id", "kind", "void_title", "at"
+    ):
         before = ends.get(record)
         if before is None or before.kind != EndKind.REVOKED:
-            ends[record] = _End(*end)
+            ends[record] = _End(kind, void_title, ended)
     return ends
 
 
@@ -631,7 +633,8 @@ def _conflicts(rows: Mapping[int, _Recording], grants: _Grants) -> dict[int, str
     sounds: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for pk in rows:
         for grant in grants.by_recording.get(pk, ()):
-            last = (grants.reviews.get(grant.pk) or [None])[-1]
+            reviews = grants.reviews.get(grant.pk)
+            last = reviews[-1] if reviews else None
             if last and last.sound_sha256 and last.outcome == ReviewOutcome.APPROVED and not grant.material:
                 sounds[last.sound_sha256].append((pk, last.pk))
     if not sounds:

@@ -82,7 +82,7 @@ def holds(decision: ClearanceDecision, *, at: datetime, country: str = "") -> bo
 
     A decision of `latest_of_…` that hangs on a catalogue which is being taken back says no.
     """
-    if getattr(decision, "held", False):
+    if is_held(decision):
         return False
     if decision.good_until is None or at < decision.good_until:
         cleared = decision.cleared_countries
@@ -91,6 +91,11 @@ def holds(decision: ClearanceDecision, *, at: datetime, country: str = "") -> bo
     else:
         return False
     return country in cleared if country else bool(cleared)
+
+
+def is_held(decision: ClearanceDecision) -> bool:
+    """Whether a decision of `latest_of_…` hangs on a catalogue that is being taken back."""
+    return bool(getattr(decision, "held", False))
 
 
 def standing(*, at: datetime, country: str = "", decision: str = "decision") -> Q:

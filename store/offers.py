@@ -189,8 +189,10 @@ def _review_release(release: Release, *, at: datetime, actor: str, result: Revie
     previewed = clearing.latest_of_recordings(recordings, use=clearing.PREVIEW)
     places = tagging.places_of([release.pk])
     prices = _prices(release, recordings)
-    wait = [key for key, found in decisions.items() if found.held]
-    if wait or decision.held:  # a catalogue is being taken back: what its new decision comes to is not known yet
+    wait = [key for key, found in decisions.items() if clearing.is_held(found)]
+    if wait or clearing.is_held(
+        decision
+    ):  # a catalogue is being taken back: what its new decision comes to is not known yet
         _mark_later(wait or recordings, at=at)
         return
     too_low = clearing.below_minimum({key: prices[key] for key in recordings}, at=at)
