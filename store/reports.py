@@ -171,9 +171,7 @@ def _statement_line(
     )
 
 
-def _legs_of(
-    line: OrderLine, payee: Payee, held: frozenset[tuple[int, int, str, int]]
-) -> Iterable[dict[str, Any]]:
+def _legs_of(line: OrderLine, payee: Payee, held: frozenset[tuple[int, int, str, int]]) -> Iterable[dict[str, Any]]:
     """The payee's legs of a line, without those that went to no payee at the sale because of a dispute."""
     return (
         leg

@@ -268,7 +268,7 @@ COMMISSION_PERCENT = percent("COMMISSION_PERCENT", "15")
 WORK_ROYALTY_PERCENT = percent("WORK_ROYALTY_PERCENT", "10")
 PAYOUT_MINIMUM_MINOR = number("PAYOUT_MINIMUM_MINOR", 100)
 
-# Signs certificates and the heads of the chains: 32 random bytes in base64. Without it one is made and kept in the home.
+# Signs certificates and the heads of the chains: 32 random bytes in base64. Without it one is made, kept in the home.
 CERTIFICATE_KEY = text("CERTIFICATE_KEY", "")
 if CERTIFICATE_KEY and not re.fullmatch(r"[A-Za-z0-9+/]{43}=", CERTIFICATE_KEY):
     raise ImproperlyConfigured("CERTIFICATE_KEY must be 32 bytes in base64, as `openssl rand -base64 32` makes them.")

@@ -140,9 +140,7 @@ def _stopped(lines: Sequence[OrderLine], country: str) -> set[int]:
     return stopped
 
 
-def _post(
-    line: OrderLine, certificate: Certificate, chart: "_Chart", held: disputes.Layers, *, at: datetime
-) -> None:
+def _post(line: OrderLine, certificate: Certificate, chart: "_Chart", held: disputes.Layers, *, at: datetime) -> None:
     """One balanced transfer for the line, with its certificate's hash. What is in dispute waits under its subject."""
     split = Split.from_json(line.split)
     disputes.keep(line, split.legs, held, currency=chart.currency, at=at)

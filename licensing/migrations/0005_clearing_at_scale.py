@@ -126,7 +126,9 @@ SOUND = "CREATE INDEX licensing_review_sound ON licensing_review (sound_sha256) 
 NO_SOUND = "DROP INDEX licensing_review_sound;"
 
 # What a date has turned is looked for every few seconds.
-TURNED = "CREATE INDEX licensing_decision_turned ON licensing_clearancedecision (good_until) WHERE good_until IS NOT NULL;"
+TURNED = (
+    "CREATE INDEX licensing_decision_turned ON licensing_clearancedecision (good_until) WHERE good_until IS NOT NULL;"
+)
 NO_TURNED = "DROP INDEX licensing_decision_turned;"
 
 TARIFF = "CREATE INDEX licensing_grant_tariff ON licensing_licencegrant (tariff) WHERE tariff <> '';"

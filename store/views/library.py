@@ -321,15 +321,16 @@ def download(request: HttpRequest, token: str) -> HttpResponseBase:
             return _zip(request, Archive(archives.listing(found.line, found.format)), name)
     except StoreError as refusal:
         return _refusal(request, refusal)
-    key = found.rendition.storage_key
+    made = found.rendition
+    key = made.storage_key
     elsewhere = storage.presigned(key, filename=name, seconds=PRESIGNED_SECONDS, media_type=found.media_type)
     if elsewhere is not None:
         return redirect(elsewhere)
     return ranged(
         request,
-        lambda start, end: _bytes(key, start, end, of=found.rendition.bytes),
-        size=found.rendition.bytes,
-        etag=found.rendition.sha256,
+        lambda start, end: _bytes(key, start, end, of=made.bytes),
+        size=made.bytes,
+        etag=made.sha256,
         media_type=found.media_type,
         filename=name,
     )

@@ -79,7 +79,7 @@ class _Pages(Paginator):  # type: ignore[type-arg]
         self.number = number
 
     @property
-    def count(self) -> int:  # type: ignore[override]
+    def count(self) -> int:
         return self.number
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from catalog import works
 from catalog.errors import CodeError, MembershipRefused, ShareRefused
-from catalog.models import SocietyRight, WorkRole, WorkShare
+from catalog.models import Party, SocietyRight, WorkRole, WorkShare
 from catalog.works import Line
 from tests.factories.catalog import make_party, make_recording, make_work
 
@@ -42,13 +42,17 @@ def test_stating_shares_again_replaces_what_was_stated(cast):
     assert stated(work) == [("Ben", "C", Fraction(1))]
 
 
+def line_of(party: Party, role: WorkRole, right: str, share: Fraction) -> Line:
+    return Line(party, role, mechanical=share) if right == "mechanical" else Line(party, role, performing=share)
+
+
 @pytest.mark.parametrize("right", ["mechanical", "performing"])
 def test_more_than_the_whole_is_refused_and_nothing_changes(cast, right):
     work = make_work()
     works.state_shares(work, [Line(cast["Ana"], WorkRole.COMPOSER, Fraction(1))])
     too_much = [
-        Line(cast["Ana"], WorkRole.COMPOSER, **{right: HALF}),
-        Line(cast["Ben"], WorkRole.AUTHOR, **{right: HALF + Fraction(1, 10**9)}),
+        line_of(cast["Ana"], WorkRole.COMPOSER, right, HALF),
+        line_of(cast["Ben"], WorkRole.AUTHOR, right, HALF + Fraction(1, 10**9)),
     ]
     with pytest.raises(ShareRefused, match=right):
         works.state_shares(work, too_much)

@@ -42,9 +42,7 @@ class Desk:
 
     def titled(self, title: str, layer: str = "RECORDING") -> LicenceGrant:
         return next(
-            grant
-            for grant in self.grants
-            if grant.layer == layer and (grant.recording or grant.work).title == title  # type: ignore[union-attr]
+            grant for grant in self.grants if grant.layer == layer and (grant.recording or grant.work).title == title
         )
 
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,7 +12,7 @@ from django.utils import timezone
 
 from licensing import affected, clearance, grants, reclearing, reviews
 from licensing.models import GrantEnd, LicenceGrant
-from licensing.terms import EndKind, Use
+from licensing.terms import EndKind, EvidenceKind, Use
 from licensing.territories import TerritorySet, day_begins
 from licensing.verdicts import Verdict
 from store import checkout, clearing, library, offers
@@ -195,16 +196,22 @@ def order_at(shop, release, at, country):
     )
 
 
+def begins_in_two_days(country):
+    over = day_begins(timezone.now().date() + timedelta(days=2), country)
+    assert over is not None
+    return over
+
+
 @pytest.mark.parametrize("country", ["DE", "KI", "US"])
 def test_a_sale_is_made_up_to_the_last_second_and_not_after(shop, ends_tomorrow, country):
-    over = day_begins(timezone.now().date() + timedelta(days=2), country)
+    over = begins_in_two_days(country)
     with pytest.raises(NotOnSale):
         order_at(shop, ends_tomorrow, over, country)
     assert order_at(shop, ends_tomorrow, over - timedelta(seconds=1), country)
 
 
 def test_where_it_has_not_ended_the_shelf_goes_on(ends_tomorrow):
-    over = day_begins(timezone.now().date() + timedelta(days=2), "KI")
+    over = begins_in_two_days("KI")
     offer = Offer.objects.get(release=ends_tomorrow, closed_at=None)
     standing = {
         country: Offer.objects.filter(clearing.standing(at=over, country=country), pk=offer.pk).exists()
@@ -225,14 +232,16 @@ def test_where_it_has_not_ended_the_shelf_goes_on(ends_tomorrow):
 )
 def test_both_nights_when_clocks_change_end_at_the_countrys_own_midnight(last, over):
     recording = licensing.make_cleared(ends_on=datetime.fromisoformat(last).date())
-    ask = {"use": Use.PERMANENT_DOWNLOAD, "sound_sha256": licensing.SOUND}
+    ask: dict[str, Any] = {"use": Use.PERMANENT_DOWNLOAD, "sound_sha256": licensing.SOUND}
     early = over.astimezone(UTC) - timedelta(seconds=1)
     assert clearance.ask(recording, at=early, **ask).is_cleared("DE")
     assert not clearance.ask(recording, at=over.astimezone(UTC), **ask).is_cleared("DE")
 
 
 def test_what_a_date_turned_is_decided_by_itself(ends_tomorrow):
-    asked = offers.follow_dates(at=clearing.latest_of_releases([ends_tomorrow.pk])[ends_tomorrow.pk].good_until)
+    turns = clearing.latest_of_releases([ends_tomorrow.pk])[ends_tomorrow.pk].good_until
+    assert turns is not None
+    asked = offers.follow_dates(at=turns)
     assert asked == 1
     assert "KI" not in clearing.latest_of_releases([ends_tomorrow.pk])[ends_tomorrow.pk].cleared_countries
 
@@ -281,7 +290,7 @@ def catalogue(monkeypatch):
     label = catalog.make_label("Large")
     release = onsale.put_on_sale(label=label)
     own = record_of(release)
-    evidence = [licensing.make_evidence("AGREEMENT", text="All we have.")]
+    evidence = [licensing.make_evidence(EvidenceKind.AGREEMENT, text="All we have.")]
     wide = grants.record_grant(
         licensing.make_holder(label), layer="RECORDING", catalogue=label, basis="DIRECT", evidence=evidence,
         actor="user:bob", at=timezone.now(),

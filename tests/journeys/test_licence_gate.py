@@ -5,6 +5,7 @@ Single decisions that do not fit are in tests/store/test_promises_of_sale.py; he
 
 import csv
 import io
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -267,7 +268,7 @@ def add_in_the_admin(track, _tmp_path):
 
 def deliver(track, tmp_path):
     folder = tmp_path / "Folder"
-    told = {"title": "Song", "artist": "Ana", "album": "First", "tracknumber": 1, "license": BY}
+    told: dict[str, Any] = {"title": "Song", "artist": "Ana", "album": "First", "tracknumber": 1, "license": BY}
     Tones(tmp_path).put(folder / "a.flac", **told)
     label = track.recording.label
     deliveries.deliver(

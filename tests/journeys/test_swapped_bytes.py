@@ -10,12 +10,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from catalog.models import Track
-from licensing import grants, scrubbing
+from licensing import dossiers, grants, scrubbing
 from licensing.models import ByteCheck, ClearanceDecision, Instrument, LicenceGrant, Reclearance, evidence_storage
 from licensing.models.scrubbing import Place
 from licensing.terms import Basis, EvidenceKind, Layer
 from licensing.verdicts import Verdict
-from store import checkout, offers
+from store import offers
 from store import scrubbing as all_bytes
 from store.errors import NotOnSale
 from store.models import Letter, Offer, ReviewDue
@@ -77,7 +77,7 @@ def swap(path, data):
 
 
 def agreement():
-    return Path(evidence_storage().path(Instrument.objects.exclude(file="").get().file.name))
+    return Path(evidence_storage().path(str(Instrument.objects.exclude(file="").get().file)))
 
 
 def master_file():
@@ -158,7 +158,7 @@ def test_a_swapped_agreement_for_a_whole_catalogue_owes_the_catalogue_and_holds_
         evidence=[wide], actor="user:bob", at=licensing.NOW,
     )  # fmt: skip
     Reclearance.objects.update(done_at=timezone.now())
-    swap(Path(evidence_storage().path(wide.file.name)), FORGED)
+    swap(Path(evidence_storage().path(str(wide.file))), FORGED)
     scrub_again()
 
     owed = Reclearance.objects.get(done_at=None)
@@ -234,7 +234,7 @@ def test_the_till_refuses_swapped_evidence_before_any_scrub(shop, shelf):
 def test_the_till_sells_it_where_nobody_hashes_again(shop, shelf, monkeypatch):
     """The control: with the hashes on record instead of the present ones, the swap would be sold."""
     on_record = {row.pk: row.sha256 for row in Instrument.objects.all()}
-    monkeypatch.setattr(checkout.dossiers, "hashes_of", lambda _recordings: on_record)
+    monkeypatch.setattr(dossiers, "hashes_of", lambda _recordings: on_record)
     swap(agreement(), FORGED)
     assert shop.order(shelf, whole=False).lines.count() == 1
 

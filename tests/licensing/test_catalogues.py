@@ -1,6 +1,6 @@
 """Records for whole catalogues: spelled out when asked, held back while they are taken back, decided in batches."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 
 import pytest
@@ -84,6 +84,12 @@ def codes(recording, country="DE"):
 
 def licence_both(label, society, **over):
     return wide(label, **over), wide(society, layer=Layer.WORK, basis=Basis.CMO, cmo_mandate_proven=True, **over)
+
+
+def claimed(*, at: datetime) -> Reclearance:
+    job = reclearing.claim(at=at)
+    assert job is not None
+    return job
 
 
 def work_off(*, size=reclearing.BATCH, sounds=None):
@@ -311,13 +317,13 @@ def refused(recordings):
 def test_a_job_goes_on_where_a_dead_worker_left_it(many, owed):
     grant, made, _ = many
     grants.end_grant(grant, reason="Over.", actor="user:bob", at=NOW)
-    job = reclearing.claim(at=NOW)
+    job = claimed(at=NOW)
     reclearing.work(job, at=NOW, size=3)
     assert refused(made) == [True] * 2 + [False] * 5  # the third is the recording that was there before
     assert reclearing.claim(at=NOW) is None
 
     later = NOW + reclearing.CLAIM_FOR
-    again = reclearing.claim(at=later)
+    again = claimed(at=later)
     assert (again.pk, again.cursor) == (job.pk, made[1].pk)
     while not reclearing.work(again, at=later, size=3).finished:
         pass
@@ -327,7 +333,7 @@ def test_a_job_goes_on_where_a_dead_worker_left_it(many, owed):
 def test_a_worker_that_was_thought_dead_writes_nothing(many, owed):
     grant, made, _ = many
     grants.end_grant(grant, reason="Over.", actor="user:bob", at=NOW)
-    slow = reclearing.claim(at=NOW)
+    slow = claimed(at=NOW)
     reclearing.claim(at=NOW + reclearing.CLAIM_FOR)
     assert reclearing.work(slow, at=NOW, size=3).finished
     assert refused(made) == [False] * 7
@@ -336,7 +342,7 @@ def test_a_worker_that_was_thought_dead_writes_nothing(many, owed):
 def test_without_the_fence_it_would_write_after_the_other(many, owed, monkeypatch):
     grant, made, _ = many
     grants.end_grant(grant, reason="Over.", actor="user:bob", at=NOW)
-    slow = reclearing.claim(at=NOW)
+    slow = claimed(at=NOW)
     reclearing.claim(at=NOW + reclearing.CLAIM_FOR)
     monkeypatch.setattr(reclearing, "_still_ours", lambda *_args, **_over: True)
     reclearing.work(slow, at=NOW, size=3)
@@ -346,7 +352,7 @@ def test_without_the_fence_it_would_write_after_the_other(many, owed, monkeypatc
 def test_a_batch_that_fails_is_done_again_whole(many, owed, monkeypatch):
     grant, made, _ = many
     grants.end_grant(grant, reason="Over.", actor="user:bob", at=NOW)
-    job = reclearing.claim(at=NOW)
+    job = claimed(at=NOW)
     monkeypatch.setattr(batches, "write", lambda _rows: 1 / 0)
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         reclearing.work(job, at=NOW, size=3)
@@ -360,7 +366,7 @@ def test_two_workers_share_a_large_job_and_leave_nothing_out(many, owed, monkeyp
     monkeypatch.setattr(reclearing, "SHARED_ABOVE", 3)
     monkeypatch.setattr(reclearing, "BATCH", 2)
     grants.end_grant(grant, reason="Over.", actor="user:bob", at=NOW)
-    first, second = reclearing.claim(at=NOW), reclearing.claim(at=NOW)
+    first, second = claimed(at=NOW), claimed(at=NOW)
     assert {first.part, second.part} == {0, 1}
     for job in (second, first):
         while not reclearing.work(job, at=NOW, size=2).finished:

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from importlib.resources import files
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -43,7 +44,7 @@ def paid_by_tariff(own_evidence):
     """A recording whose work is under a statutory licence that is paid by TEST."""
     recording = make_recording()
     holder = make_holder(recording.label)
-    direct = {"basis": Basis.DIRECT, "licence_url": "", "holder": holder}
+    direct: dict[str, Any] = {"basis": Basis.DIRECT, "licence_url": "", "holder": holder}
     make_approved(recording, **direct, evidence=[agreement()])
     make_approved(
         recording.works.get(),

@@ -354,7 +354,7 @@ def test_a_mandate_that_ends_lets_a_public_licence_overclaim_from_that_day():
     verdict = decide(ask(), evidence)
     assert verdict.cleared_countries == ("AT", "DE")
     assert verdict.cleared_until("DE") == verdict.good_until == datetime(2026, 4, 1, 22, tzinfo=UTC)
-    assert decide(ask(at=verdict.good_until), evidence).codes_in("DE") == ["SHARES_OVER_100"]
+    assert decide(ask(at=datetime(2026, 4, 1, 22, tzinfo=UTC)), evidence).codes_in("DE") == ["SHARES_OVER_100"]
 
 
 def test_a_rate_that_is_verified_later_lets_a_society_overclaim_from_that_day():

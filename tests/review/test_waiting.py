@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from catalog.models import Party, Recording
+from catalog.models import Party
 from licensing import grants, notices, questions, reviews
 from licensing.models import LicenceGrant, Review, ReviewCase
 from licensing.risk import RiskReason
@@ -107,8 +107,9 @@ def _record(grant: LicenceGrant) -> Record:
 
 def test_an_open_claim_raises_the_risk_until_it_is_lifted(known: Party) -> None:
     grant = hand_in(known)
+    assert grant.recording is not None
     notice = notices.take_down(
-        Recording.objects.get(pk=grant.recording_id),
+        grant.recording,
         kind="DISPUTE",
         layer="RECORDING",
         claimant="Eve",

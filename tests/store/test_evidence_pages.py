@@ -136,7 +136,7 @@ def test_a_hostile_file_is_kept_as_it_came_and_named(make, code, shown):
     data = make()
     row, pages = drawn(data)
     kept = Instrument.objects.get()
-    assert Path(evidence_storage().path(kept.file.name)).read_bytes() == data
+    assert Path(evidence_storage().path(str(kept.file))).read_bytes() == data
     assert kept.sha256 == hashlib.sha256(data).hexdigest()
     assert code in row.codes
     assert evidence_pages.NOTES[code] in pages.note
@@ -267,7 +267,7 @@ def test_without_the_trigger_nothing_would_be_owed():
 
 
 def test_the_sweep_rings_for_what_waits_and_not_for_what_is_drawn(monkeypatch):
-    rung = []
+    rung: list[int] = []
     monkeypatch.setattr(tasks.draw_evidence, "delay", rung.append)
     keep(papers.plain())
     row = EvidencePages.objects.get()
@@ -311,7 +311,7 @@ def test_a_file_that_kills_its_worker_each_time_is_given_up():
 
 def test_altered_evidence_is_not_drawn():
     instrument = keep(papers.plain())
-    Path(evidence_storage().path(instrument.file.name)).write_bytes(b"%PDF-1.4 another")
+    Path(evidence_storage().path(str(instrument.file))).write_bytes(b"%PDF-1.4 another")
     row = EvidencePages.objects.get()
     evidence_pages.draw(row.pk)
     assert evidence_pages.pages_of(instrument).note == evidence_pages.NOTES["ALTERED"]

@@ -8,7 +8,7 @@ from django.urls import reverse
 from catalog.models import Party
 from licensing.models import Instrument
 from licensing.terms import EvidenceKind
-from store import evidence_pages
+from store import evidence_pages, records
 from store.models import EvidencePages
 from store.views import attachments
 from tests.factories import catalog, licensing
@@ -125,7 +125,7 @@ def test_without_the_guard_everybody_would(
     at_charlies: Client, paper: Instrument, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The control of the test above."""
-    monkeypatch.setattr(attachments.records, "rest_on", lambda *_: True)
+    monkeypatch.setattr(records, "rest_on", lambda *_: True)
     assert at_charlies.get(page_of(paper)).status_code == 200
 
 

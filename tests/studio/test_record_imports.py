@@ -12,6 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import Party, Recording
 from licensing import grants
+from licensing.errors import GrantRefused
 from licensing.models import LicenceGrant
 from store import record_imports
 from store.errors import ImportRefused
@@ -233,7 +234,7 @@ def test_a_line_that_fails_while_it_is_applied_takes_all_others_back(
 
     def failing(*args: Any, **options: Any) -> LicenceGrant:
         if made:
-            raise grants.GrantRefused("Not this one.")
+            raise GrantRefused("Not this one.")
         made.append(real(*args, **options))
         return made[0]
 

@@ -111,8 +111,13 @@ def test_the_agreement_is_kept_outside_any_transaction(
     at_bobs: Client, recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may go to a storage far away. The test's own transaction is one level; a second would be ours."""
-    depths = []
-    monkeypatch.setattr(instruments, "_store", lambda *_: depths.append(len(connection.savepoint_ids)) or "aa/nothing")
+    depths: list[int] = []
+
+    def keep(*_: object) -> str:
+        depths.append(len(connection.savepoint_ids))
+        return "aa/nothing"
+
+    monkeypatch.setattr(instruments, "_store", keep)
     at_bobs.post(DECLARE, {"recordings": [recording.pk], "agreement": _pdf()})
     assert depths == [0]
 
