@@ -1,0 +1,114 @@
+"""What is sold is what was decided about: tracks that move and works that change take the old offers with them."""
+
+import pytest
+from django.db import connection
+
+from catalog.models import RecordingWork, Track
+from store import offers
+from store.models import Offer, ReviewDue, Shelf
+from tests.factories import catalog, onsale
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def release():
+    return onsale.put_on_sale(tracks=2)
+
+
+def listed(release):
+    return offers.selling(type(release).objects.filter(pk=release.pk), currency="EUR", country="DE").exists()
+
+
+def standing(release):
+    found = offers.on_sale([release], currency="EUR", country="DE")[release.pk]
+    return {release.tracks.get(pk=key).number for key in found.tracks} | ({"whole"} if found.whole else set())
+
+
+def first(release):
+    return release.tracks.get(number=1)
+
+
+def turn(release):
+    Track.objects.filter(pk=first(release).pk).update(recording=catalog.make_recording("Another"))
+
+
+def move(release):
+    Track.objects.filter(pk=first(release).pk).update(release=catalog.make_release("Elsewhere", label=release.label))
+
+
+def join(release):
+    catalog.make_track(release, catalog.make_recording("Bonus"), number=3)
+
+
+def leave(release):
+    Offer.objects.filter(track=first(release)).delete()  # as where a track was only ever sold with the whole
+    first(release).delete()
+
+
+def add_a_work(release):
+    first(release).recording.works.add(catalog.make_recording().works.get())
+
+
+def change_a_work(release):
+    RecordingWork.objects.filter(recording=first(release).recording).update(work=catalog.make_recording().works.get())
+
+
+def take_a_work(release):
+    RecordingWork.objects.filter(recording=first(release).recording).delete()
+
+
+LEFT = {turn: {2}, move: {2}, join: {1, 2}, leave: {2}, add_a_work: {2}, change_a_work: {2}, take_a_work: {2}}
+TRIGGERS = {
+    turn: ("catalog_track", "store_track_moved"),
+    move: ("catalog_track", "store_track_moved"),
+    join: ("catalog_track", "store_track_joined"),
+    leave: ("catalog_track", "store_track_left"),
+    add_a_work: ("catalog_recordingwork", "store_work_joined"),
+    change_a_work: ("catalog_recordingwork", "store_work_moved"),
+    take_a_work: ("catalog_recordingwork", "store_work_left"),
+}
+
+
+@pytest.mark.parametrize("act", LEFT)
+def test_what_was_offered_before_closes_in_the_same_statement(release, act):
+    assert standing(release) == {1, 2, "whole"}
+    act(release)
+    assert standing(release) == LEFT[act]
+
+
+@pytest.mark.parametrize("act", LEFT)
+def test_it_is_the_trigger_that_closes_it(release, act):
+    table, trigger = TRIGGERS[act]
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
+    act(release)
+    assert "whole" in standing(release)
+
+
+@pytest.mark.parametrize("act", LEFT)
+def test_it_is_looked_at_again(release, act):
+    ReviewDue.objects.all().delete()
+    act(release)
+    assert ReviewDue.objects.filter(recording__tracks__release=release).exists()
+
+
+def test_what_is_left_of_a_release_is_sold_whole_again(release):
+    leave(release)
+    onsale.review()
+    onsale.make_ready()  # its tags count the tracks
+    onsale.review()
+    assert standing(release) == {2, "whole"}
+
+
+def test_the_shelf_forgets_a_release_whose_tracks_are_gone(release):
+    elsewhere = catalog.make_release("Elsewhere", label=release.label)
+    release.tracks.update(release=elsewhere)
+    assert not listed(release)
+    assert not Shelf.objects.filter(release=release).exists()
+
+
+def test_renumbering_closes_nothing(release):
+    Track.objects.filter(pk=first(release).pk).update(number=7)
+    assert standing(release) == {7, 2, "whole"}
