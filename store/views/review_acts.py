@@ -52,13 +52,15 @@ def approve(request: HttpRequest, reviewer: User, record_id: UUID) -> HttpRespon
     if changed:
         return case_page(request, reviewer, record, errors=(changed,))
     place = _place(record.grant)
+    at = timezone.now()
+    cases.assess([record.grant], at=at)  # a price or a claim of this minute may ask for a second reviewer
     try:
         review = reviews.approve(
             record.grant,
             reviewer=_as_reviewer(reviewer),
             sound_sha256=form.cleaned_data["sound_sha256"],
             evidence_sha256=form.cleaned_data["evidence_sha256"],
-            at=timezone.now(),
+            at=at,
         )
     except LicensingError as refusal:
         return case_page(request, reviewer, record, errors=(str(refusal),))
@@ -125,12 +127,14 @@ def together(request: HttpRequest, reviewer: User, record_id: UUID) -> HttpRespo
         return case_page(request, reviewer, record, errors=said)
     chosen = [listed[token] for token in form.cleaned_data["record"]]
     place = _place(record.grant)
+    at = timezone.now()
+    cases.assess([one.record.grant for one in chosen], at=at)
     try:
         made = reviews.decide_all(
             [one.record.grant for one in chosen],
             reviewer=_as_reviewer(reviewer),
             outcome=form.cleaned_data["outcome"],
-            at=timezone.now(),
+            at=at,
             sounds={one.record.grant.pk: one.sound_sha256 for one in chosen},
             evidence={one.record.grant.pk: one.evidence_sha256 for one in chosen},
             reason=form.cleaned_data["reason"].strip(),

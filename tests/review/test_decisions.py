@@ -13,6 +13,7 @@ from licensing import grants
 from licensing.models import LicenceGrant, Review, evidence_storage
 from licensing.records import evidence_hash
 from licensing.terms import EvidenceKind
+from store import cases, offers
 from store.models import User
 from tests.factories import catalog, licensing, transcoding
 
@@ -164,3 +165,39 @@ def test_a_record_without_evidence_can_be_refused(at_ritas: Client, label: Party
     body = _shown(_case(at_ritas, grant)) | {"saved": "not-theirs"}
     assert at_ritas.post(reverse("review-refuse", args=[grant.record_id]), body).status_code == 302
     assert Review.objects.get().outcome == "REFUSED"
+
+
+def _becomes_dear(grant: LicenceGrant) -> None:
+    """After the queue last looked at it, far more is asked for it than one reviewer may let through."""
+    cases.assess([grant], at=timezone.now())
+    offers.set_price(grant.recording or catalog.make_recording(), currency="EUR", amount_minor=60_000, actor="user:bob")
+
+
+def _together(client: Client, grant: LicenceGrant) -> int:
+    page = _case(client, grant)
+    tokens = re.findall(r'name="record"[^>]* value="([^"]+)"', page)
+    sent = {"record": tokens, "outcome": "APPROVED", "reason": ""}
+    return client.post(reverse("review-together", args=[grant.record_id]), sent).status_code
+
+
+def test_what_became_dear_since_the_queue_looked_needs_a_second_reviewer(at_ritas: Client, grant: LicenceGrant) -> None:
+    shown = _shown(_case(at_ritas, grant))
+    _becomes_dear(grant)
+    assert _approve(at_ritas, grant, shown) == 302
+    assert Review.objects.get().second_needed
+
+
+def test_by_what_the_queue_knew_one_would_have_been_enough(
+    at_ritas: Client, grant: LicenceGrant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = _shown(_case(at_ritas, grant))
+    _becomes_dear(grant)
+    monkeypatch.setattr(cases, "assess", lambda *_grants, **_how: {})
+    assert _approve(at_ritas, grant, shown) == 302
+    assert not Review.objects.get().second_needed
+
+
+def test_deciding_together_knows_it_as_well(at_ritas: Client, grant: LicenceGrant) -> None:
+    _becomes_dear(grant)
+    assert _together(at_ritas, grant) == 302
+    assert {review.grant_id for review in Review.objects.filter(second_needed=True)} >= {grant.pk}
