@@ -5,7 +5,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Tags, Warning, register  # noqa: A004 - Django's own name for it
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's own name for it
 
 
 @register(Tags.security, deploy=True)
@@ -25,6 +25,14 @@ def ready_for_buyers(app_configs: Sequence[AppConfig] | None, **_options: Any) -
     if settings.STRIPE_SECRET_KEY and not settings.STRIPE_WEBHOOK_SECRETS:
         found.append(
             Warning("Stripe's webhooks cannot be believed.", hint="Set STRIPE_WEBHOOK_SECRETS.", id="store.W003")
+        )
+    if not settings.REVIEW_SECOND_FACTOR:
+        found.append(
+            Error(
+                "Reviewers decide with a password alone.",
+                hint="Leave REVIEW_SECOND_FACTOR on; only a store of one's own machine may do without.",
+                id="store.E001",
+            )
         )
     if not settings.EMAIL_HOST:
         found.append(Warning("Mail is written to files and not sent.", hint="Set EMAIL_HOST.", id="store.W004"))

@@ -122,6 +122,14 @@ def test_a_public_store_on_stand_ins_is_warned_of(settings) -> None:
     assert {"store.W001", "store.W002", "store.W004"} <= found
 
 
+@pytest.mark.parametrize("asked", [True, False])
+def test_reviewers_without_a_second_factor_stop_a_deployment(settings, asked) -> None:
+    settings.SECURE_SITE, settings.REVIEW_SECOND_FACTOR = True, asked
+    found = {message.id: message for message in checks.run_checks(tags=["security"], include_deployment_checks=True)}
+    assert ("store.E001" in found) == (not asked)
+    assert asked or found["store.E001"].is_serious()
+
+
 def test_sweeps_ring_for_every_app_that_owes_work() -> None:
     tasks = {str(entry["task"]) for entry in live.CELERY_BEAT_SCHEDULE.values()}
     assert {f"{app}.tasks.sweep" for app in ("store", "payments", "transcoding")} <= tasks
