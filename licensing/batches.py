@@ -1,22 +1,25 @@
 """Decisions about many recordings and releases at once: asked together, written together.
 
-Thousands are read in a fixed number of statements, decided one by one by the pure engine, and copied into the table.
-The same rows come out as when each is asked alone (`clearance.clear`), byte for byte: there is one way to make a row.
+Thousands are read in a fixed number of statements, decided by the pure engine, each shape of evidence once (`shapes`),
+and copied into the table. The same rows come out as when each is asked alone (`clearance.clear`), byte for byte: there
+is one way to make a row.
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import uuid4
 
 from django.db import connection
+from django.db.models import Q
 
 from catalog.models import Release, Track
-from licensing import dossiers, rules
+from licensing import dossiers, rules, shapes
+from licensing.dossiers import Among
 from licensing.models import ClearanceDecision
 from licensing.records import NoticeFact, Question
 from licensing.terms import Use
@@ -41,12 +44,13 @@ def question(use: Use | str, *, at: datetime, sound_sha256: str) -> Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A verdict, with what it comes to once its time has run out and nobody has asked again."""
+    """A verdict, with what it comes to once its time has run out and nobody has asked again; `data` are its bytes."""
 
     verdict: Verdict
     lasting: int = 0
     lasting_until: datetime | None = None
     hangs_on: tuple[int, ...] = ()
+    data: bytes = b""
 
     def at(self, instant: datetime) -> tuple[int, datetime | None]:
         """The countries cleared at `instant`, and until when that is known."""
@@ -56,15 +60,6 @@ class Answer:
         if self.lasting_until is None or instant < self.lasting_until:
             return self.lasting, self.lasting_until
         return 0, None
-
-
-def answer(asked: Question, evidence: rules.Evidence, hangs_on: Sequence[int] = ()) -> Answer:
-    """The engine's answer, and by a second question how it goes on after its first change."""
-    verdict = rules.decide(asked, evidence)
-    if verdict.good_until is None or not verdict.cleared:
-        return Answer(verdict, hangs_on=tuple(hangs_on))
-    after = rules.decide(replace(asked, at=verdict.good_until), evidence)
-    return Answer(verdict, verdict.cleared_mask & after.cleared_mask, after.good_until, tuple(hangs_on))
 
 
 class Before(NamedTuple):
@@ -108,7 +103,7 @@ def new_row(
 ) -> Row | None:
     """The row to write; None where the decision in force says the same, until the same instant."""
     verdict = found.verdict
-    data = verdict.to_json()
+    data = found.data or verdict.to_json()
     at = b'"question":{"at":' + json.dumps(verdict.question.at.astimezone(UTC).isoformat()).encode() + b","
     same = sha256(data.replace(at, b'"question":{', 1)).hexdigest()  # `at` is its first key: keys are sorted
     if before is not None and before.answer_sha256 == same:
@@ -139,29 +134,43 @@ def write(rows: Sequence[Row]) -> None:
         return
     statement = f"COPY licensing_clearancedecision ({', '.join(COLUMNS)}) FROM STDIN"
     with connection.cursor() as cursor, cursor.cursor.copy(statement) as copy:
-        for row in rows:
-            copy.write("\t".join([_cell(value) for value in _plain(row)]) + "\n")
+        for first in range(0, len(rows), _WRITTEN_AT_ONCE):
+            copy.write(b"".join([_line(row) for row in rows[first : first + _WRITTEN_AT_ONCE]]))
 
 
-def _plain(row: Row) -> Iterable[Any]:
-    for name, value in zip(Row._fields, row, strict=True):
-        if name in {"cleared", "lasting"}:
-            yield _countries(value)
-        elif name == "hangs_on":
-            yield f"{{{','.join(map(str, row.hangs_on))}}}"
-        else:
-            yield value
+_WRITTEN_AT_ONCE = 100
+_NULL = "\\N"
 
 
-def _cell(value: Any) -> str:
-    """A value in PostgreSQL's text form of COPY."""
-    if value is None:
-        return r"\N"
-    if isinstance(value, bytes):
-        value = value.decode()
-    elif isinstance(value, datetime):
-        return value.isoformat()
-    text = str(value)
+def _line(row: Row) -> bytes:
+    """The row in PostgreSQL's text form of COPY."""
+    cells = (
+        row.public_id,
+        _NULL if row.recording_id is None else str(row.recording_id),
+        _NULL if row.release_id is None else str(row.release_id),
+        _text(row.use),
+        _instant(row.at),
+        _text(row.engine),
+        _countries(row.cleared),
+        _instant(row.good_until),
+        _countries(row.lasting),
+        _instant(row.lasting_until),
+        f"{{{','.join(map(str, row.hangs_on))}}}",
+        _text(row.verdict.decode()),
+        row.verdict_sha256,
+        row.answer_sha256,
+        _text(row.sound_sha256),
+        _text(row.actor),
+    )
+    return ("\t".join(cells) + "\n").encode()
+
+
+@lru_cache(maxsize=4096)
+def _instant(instant: datetime | None) -> str:
+    return _NULL if instant is None else instant.isoformat()
+
+
+def _text(text: str) -> str:
     if "\\" in text or "\n" in text or "\t" in text or "\r" in text:
         text = text.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
     return text
@@ -216,8 +225,10 @@ def decide_recordings(
     standing = before("recording", sounds, use)
     rows, answers = [], {}
     for key in sorted(sounds):
-        found = answer(question(use, at=at, sound_sha256=sounds[key]), known.evidence[key])
-        found = replace(found, hangs_on=known.hangs_on(key, found.verdict.records))
+        asked = question(use, at=at, sound_sha256=sounds[key])
+        told = shapes.decide(asked, known.evidence[key], known.shape(key, sounds[key]))
+        hangs_on = known.hangs_on(key, told.verdict.records)
+        found = Answer(told.verdict, told.lasting, told.lasting_until, hangs_on, told.data)
         answers[key] = found
         row = new_row(found, standing.get(key), actor=actor, recording=key)
         if row is not None:
@@ -239,7 +250,7 @@ class Placed(NamedTuple):
 def tracks_of(releases: Collection[int]) -> dict[int, list[Placed]]:
     """What stands on each release, in playing order. One statement."""
     tracks: dict[int, list[Placed]] = {key: [] for key in releases}
-    rows = Track.objects.filter(release_id__in=releases).order_by("release_id", "disc", "number")
+    rows = Track.objects.filter(Among("release_id", releases)).order_by("release_id", "disc", "number")
     for release, recording, public_id, override, title, version in rows.values_list(
         "release_id", "recording_id", "recording__public_id", "title_override", "recording__title",
         "recording__version_title",
@@ -264,7 +275,7 @@ def decide_releases(
     """
     standing = before("release", keys, use)
     chosen = sorted(standing) if asked_before else sorted(keys)
-    releases = Release.objects.filter(pk__in=chosen).order_by("pk").values_list(
+    releases = Release.objects.filter(Among("pk", chosen)).order_by("pk").values_list(
         "pk", "public_id", "label_id", "release_date"
     )  # fmt: skip
     tracks = tracks_of(chosen)
@@ -303,7 +314,7 @@ def _whole(verdict: Verdict, answers: Sequence[Answer], label: int) -> Answer:
 
 
 def _on_record(recordings: Collection[int], use: Use | str) -> dict[int, Answer]:
-    rows = ClearanceDecision.objects.filter(recording_id__in=recordings, use=str(use))
+    rows = ClearanceDecision.objects.filter(Among("recording_id", recordings), use=str(use))
     return {
         row.recording_id or 0: Answer(
             Verdict.from_data(row.verdict), mask_of(row.lasting_countries), row.lasting_until, tuple(row.hangs_on)
@@ -333,7 +344,7 @@ def _release_notices(
     releases: Collection[int], labels: Collection[int], at: datetime
 ) -> dict[tuple[str, int], tuple[NoticeFact, ...]]:
     holding = dossiers.open_notices(at=at)
-    about = holding.filter(release__in=releases) | holding.filter(label__in=set(labels))
+    about = holding.filter(Q(Among("release_id", releases)) | Q(Among("label_id", set(labels))))
     found: dict[tuple[str, int], tuple[NoticeFact, ...]] = {}
     for notice in about:
         key = ("release", notice.release_id) if notice.release_id else ("label", notice.label_id or 0)

@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, Value
 
 from catalog.codes import ISWC
 from catalog.errors import CodeError
@@ -28,7 +28,7 @@ from catalog.models import (
     Track,
     WorkShare,
 )
-from licensing import instruments
+from licensing import instruments, shapes
 from licensing.models import (
     GrantEnd,
     GrantEvidence,
@@ -50,6 +50,7 @@ from licensing.records import (
     RateFact,
     Record,
 )
+from licensing.shapes import Shape
 from licensing.terms import Basis, EndKind, Layer, Material, RecordState, ReviewOutcome
 from licensing.territories import ALL, TerritorySet, codes_of
 from licensing.verdicts import Reliance
@@ -66,6 +67,14 @@ class Dossiers:
     evidence: dict[int, Evidence]
     wide: Mapping[str, int] = field(default_factory=dict)
     labels: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    _shapes: dict[tuple[int, str], Shape | None] = field(default_factory=dict, compare=False)
+
+    def shape(self, recording: int, sound: str) -> Shape | None:
+        """The shape of the evidence with the sound that would be delivered; the same for every use."""
+        key = (recording, sound)
+        if key not in self._shapes:
+            self._shapes[key] = shapes.shape(self.evidence[recording], sound)
+        return self._shapes[key]
 
     def hangs_on(self, recording: int, records: Iterable[Reliance]) -> tuple[int, ...]:
         """The catalogues whose end ends a yes that relies on `records`: wide grants, and labels as negative numbers."""
@@ -73,6 +82,20 @@ class Dossiers:
             return tuple(sorted(-label for label in self.labels.get(recording, ())))
         grants = {self.wide.get(each.record.partition(":")[0]) for each in records} - {None}
         return tuple(sorted({*(grant for grant in grants if grant), *(-each for each in self.labels[recording])}))
+
+
+class Among(Func):
+    """Whether a column holds one of many keys, which go to the server as one array.
+
+    Django writes each key of `__in` as a parameter of its own, which for thousands takes longer than finding the rows.
+    """
+
+    template = "%(expressions)s)"
+    arg_joiner = " = ANY("
+    conditional = True
+
+    def __init__(self, column: str, keys: Collection[Any]) -> None:
+        super().__init__(F(column), Value(list(keys)), output_field=BooleanField())
 
 
 def load(recordings: Collection[int], *, at: datetime, hashes: Mapping[int, str] | None = None) -> dict[int, Evidence]:
@@ -119,13 +142,13 @@ def open_all(recordings: Collection[int], *, at: datetime, hashes: Mapping[int, 
 
 def evidence_of(recordings: Collection[int]) -> list[Instrument]:
     """Every instrument that a record about these recordings rests on."""
-    works = RecordingWork.objects.filter(recording_id__in=recordings).values("work_id")
-    labels = Recording.objects.filter(pk__in=recordings).values("label_id")
+    works = RecordingWork.objects.filter(Among("recording_id", recordings)).values("work_id")
+    labels = Recording.objects.filter(Among("pk", recordings)).values("label_id")
     parties = WorkShare.objects.filter(work__in=works).values("party_id")
     societies = SocietyMembership.objects.filter(party__in=parties, right=SocietyRight.MECHANICAL).values("society_id")
     newest = LicenceGrant.objects.filter(successor=None).order_by()
     grants = (
-        newest.filter(recording_id__in=recordings)
+        newest.filter(Among("recording_id", recordings))
         .values("pk")
         .union(
             newest.filter(work_id__in=works).values("pk"),
@@ -136,7 +159,8 @@ def evidence_of(recordings: Collection[int]) -> list[Instrument]:
         )
     )
     keys = [row["pk"] for row in grants]
-    return list(Instrument.objects.filter(pk__in=GrantEvidence.objects.filter(grant__in=keys).values("instrument")))
+    links = GrantEvidence.objects.filter(Among("grant_id", keys))
+    return list(Instrument.objects.filter(pk__in=links.values("instrument")))
 
 
 def hashes_of(recordings: Collection[int]) -> dict[int, str]:
@@ -161,7 +185,7 @@ class _Recording(NamedTuple):
 
 
 def _recordings(keys: Collection[int]) -> dict[int, _Recording]:
-    rows = Recording.objects.filter(pk__in=keys).order_by("pk")
+    rows = Recording.objects.filter(Among("pk", keys)).order_by("pk")
     plain = rows.values_list(
         "pk", "public_id", "title", "version_title", "isrc", "label_id",
         "is_cover", "is_remix", "is_arrangement", "contains_samples",
@@ -173,7 +197,7 @@ def _works(keys: Collection[int]) -> tuple[dict[int, list[tuple[int, str]]], dic
     """The works heard in each recording, and what is odd about their identifiers."""
     works: dict[int, list[tuple[int, str]]] = defaultdict(list)
     odd: dict[int, str] = {}
-    pairs = RecordingWork.objects.filter(recording_id__in=keys).order_by("work_id")
+    pairs = RecordingWork.objects.filter(Among("recording_id", keys)).order_by("work_id")
     for recording, work, public_id, iswc in pairs.values_list(
         "recording_id", "work_id", "work__public_id", "work__iswc"
     ):
@@ -194,7 +218,7 @@ def _is_iswc(text: str) -> bool:
 def _creators(keys: Collection[int]) -> dict[int, list[str]]:
     """The main artists as they are credited, in order."""
     found: dict[int, list[str]] = defaultdict(list)
-    rows = Credit.objects.filter(recording_id__in=keys, role=CreditRole.MAIN_ARTIST).order_by("position", "pk")
+    rows = Credit.objects.filter(Among("recording_id", keys), role=CreditRole.MAIN_ARTIST).order_by("position", "pk")
     for recording, credited_as, name in rows.values_list("recording_id", "credited_as", "party__name"):
         found[recording or 0].append(credited_as or name)
     return found
@@ -218,7 +242,7 @@ class _Placed(NamedTuple):
 
 def _placed(keys: Collection[int]) -> dict[int, list[_Placed]]:
     placed: dict[int, list[_Placed]] = defaultdict(list)
-    rows = Track.objects.filter(recording_id__in=keys).order_by("pk")
+    rows = Track.objects.filter(Among("recording_id", keys)).order_by("pk")
     for recording, release, label, released in rows.values_list(
         "recording_id", "release_id", "release__label_id", "release__release_date"
     ):
@@ -253,7 +277,7 @@ class _Shares:
     def of(cls, works: Collection[int]) -> "_Shares":
         by_work: dict[int, list[tuple[int, Fraction]]] = defaultdict(list)
         parties: dict[int, str] = {}
-        rows = WorkShare.objects.filter(work_id__in=works).order_by("work_id", "pk")
+        rows = WorkShare.objects.filter(Among("work_id", works)).order_by("work_id", "pk")
         for work, party, public_id, numerator, denominator in rows.values_list(
             "work_id", "party_id", "party__public_id", "mechanical_numerator", "mechanical_denominator"
         ):
@@ -261,9 +285,10 @@ class _Shares:
             parties[party] = str(public_id)
         memberships: dict[int, list[Any]] = defaultdict(list)
         if parties:
-            holders = RightsHolder.objects.filter(party_id__in=sorted(parties)).values_list("party_id", "public_id")
+            theirs = Among("party_id", sorted(parties))
+            holders = RightsHolder.objects.filter(theirs).values_list("party_id", "public_id")
             parties.update((party, str(public_id)) for party, public_id in holders)
-            members = SocietyMembership.objects.filter(party_id__in=sorted(parties), right=SocietyRight.MECHANICAL)
+            members = SocietyMembership.objects.filter(theirs, right=SocietyRight.MECHANICAL)
             for row in members.order_by("pk").values_list(
                 "party_id", "society_id", "society__name", "territory_mode", "territories", "joined_on", "left_on",
                 "online_excluded", named=True,
@@ -400,12 +425,12 @@ def _grants(
 ) -> _Grants:
     work_keys = sorted({work for each in works.values() for work, _public_id in each})
     newest = LicenceGrant.objects.filter(successor=None)
-    asked = [newest.filter(Q(recording_id__in=list(rows)) | Q(work_id__in=work_keys))]
+    asked = [newest.filter(Among("recording_id", rows)), newest.filter(Among("work_id", work_keys))]
     controllers = shares.controllers(work_keys)
     asked.append(
         newest.filter(
-            Q(layer=Layer.RECORDING, catalogue_id__in={row.label for row in rows.values()})
-            | Q(layer=Layer.WORK, catalogue_id__in=controllers)
+            Q(Among("catalogue_id", {row.label for row in rows.values()}), layer=Layer.RECORDING)
+            | Q(Among("catalogue_id", controllers), layer=Layer.WORK)
         )
     )
     by_recording: dict[int, list[_Grant]] = defaultdict(list)
@@ -423,14 +448,14 @@ def _grants(
             wide[grant.layer, grant.catalogue_id].append(grant)
     keys = [grant.pk for grant in known]
     evidence: dict[int, list[tuple[int, str, str]]] = defaultdict(list)
-    links = GrantEvidence.objects.filter(grant__in=keys).order_by("pk")
+    links = GrantEvidence.objects.filter(Among("grant_id", keys)).order_by("pk")
     for key, instrument, kind, sha256 in links.values_list(
         "grant_id", "instrument_id", "instrument__kind", "instrument__sha256"
     ):
         evidence[key].append((instrument, kind, sha256))
     reviews: dict[int, list[_Review]] = defaultdict(list)
     for row in (
-        Review.objects.filter(grant__in=keys, at__lte=at)
+        Review.objects.filter(Among("grant_id", keys), at__lte=at)
         .order_by("pk")
         .values_list(
             "pk", "grant_id", "outcome", "reason", "reviewer", "reviewer_labels", "evidence_sha256", "sound_sha256",
@@ -450,7 +475,7 @@ class _End(NamedTuple):
 def _ends(known: Sequence[_Grant], at: datetime) -> dict[UUID, _End]:
     """How each record stands by its last end; a revoked one stays revoked."""
     ends: dict[UUID, _End] = {}
-    rows = GrantEnd.objects.filter(grant__record_id__in=[grant.record_id for grant in known], at__lte=at)
+    rows = GrantEnd.objects.filter(Among("grant__record_id", [grant.record_id for grant in known]), at__lte=at)
     for record, kind, void_title, ended in rows.order_by("pk").values_list(
         "grant__record_id", "kind", "void_title", "at"
     ):
@@ -640,7 +665,7 @@ def _conflicts(rows: Mapping[int, _Recording], grants: _Grants) -> dict[int, str
     if not sounds:
         return {}
     others = Review.objects.filter(
-        sound_sha256__in=list(sounds), outcome=ReviewOutcome.APPROVED, grant__recording__isnull=False
+        Among("sound_sha256", sounds), outcome=ReviewOutcome.APPROVED, grant__recording__isnull=False
     ).order_by("pk")
     found: dict[int, str] = {}
     for review, sound, recording, isrc, label, name in others.values_list(
@@ -667,10 +692,10 @@ def _notices(
     """The notices that hold, for each recording: about itself, a work in it, a release it stands on, or a label."""
     holding = list(
         open_notices(at=at).filter(
-            Q(recording__in=list(rows))
-            | Q(work__in={work for each in works.values() for work, _public_id in each})
-            | Q(release__in={each.release for some in placed.values() for each in some})
-            | Q(label__in={label for each in labels.values() for label in each})
+            Q(Among("recording_id", rows))
+            | Q(Among("work_id", {work for each in works.values() for work, _public_id in each}))
+            | Q(Among("release_id", {each.release for some in placed.values() for each in some}))
+            | Q(Among("label_id", {label for each in labels.values() for label in each}))
         )
     )
     if not holding:

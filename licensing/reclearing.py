@@ -17,6 +17,7 @@ from django.db.models import F, Func, Q, QuerySet
 from catalog.models import Recording, Track
 from licensing import affected, batches, clearance, dossiers
 from licensing.affected import Affected
+from licensing.dossiers import Among
 from licensing.models import Reclearance
 from licensing.terms import Use
 
@@ -139,7 +140,8 @@ def decide(
     With `heard`, the sounds that would be delivered, all of them are decided for selling and previewing, else those
     that were decided before for the uses they were decided for.
     """
-    releases = sorted(set(Track.objects.filter(recording_id__in=keys).values_list("release_id", flat=True)))
+    tracks = Track.objects.filter(Among("recording_id", keys))
+    releases = sorted(set(tracks.values_list("release_id", flat=True)))
     clearance.lock(Affected(tuple(keys), tuple(releases)))
     known = dossiers.open_all(keys, at=at, hashes=hashes)  # whoever adds evidence meanwhile decides again after us
     changed = 0
