@@ -260,4 +260,6 @@ def _judge(result: Result, program: str) -> None:
     if "Cannot allocate memory" in result.words:
         raise LimitReached("It wanted more memory than it may have.")
     lines = [line for line in result.words.splitlines() if line.strip()]
+    if number == signal.SIGABRT and not lines:
+        raise LimitReached("It gave up without a word, as libraries do that get no more memory.")
     raise ProcessFailed(f"{program} ended with {code}: {' / '.join(lines[-3:])[:500] or 'no words'}")

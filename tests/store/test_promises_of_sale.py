@@ -7,6 +7,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from store import certificates
 from store.models import Certificate, Offer, Order, OrderLine, OrderLineTrack
 from tests.factories.store import (
     NOW,
@@ -253,8 +254,7 @@ def test_an_order_goes_only_forward(path):
 
 
 def test_a_certificate_is_final():
-    line = make_order().lines.get()
-    Certificate.objects.create(order_line=line, document={"version": 1}, sha256="0" * 64, issued_at=NOW)
+    certificates.issue([make_order().lines.get()], at=NOW)
     with pytest.raises(IntegrityError, match="never"), transaction.atomic():
         Certificate.objects.update(sha256="1" * 64)
     with pytest.raises(IntegrityError, match="never"), transaction.atomic():

@@ -63,7 +63,10 @@ def test_the_page_shows_title_author_source_and_licence(visitor: Client, certifi
     assert said["title"] == "First Light, part 1"
     assert f"{said['title']}, by {said['author']}" in text
     assert said["source"] in text
-    assert [licence["name"] for licence in said["licences"]] == ["CC BY-SA 4.0"]
+    assert [(licence["layer"], licence["name"]) for licence in said["licences"]] == [
+        ("RECORDING", "CC BY-SA 4.0"),
+        ("WORK", "CC BY-SA 4.0"),
+    ]
 
 
 def test_the_page_shows_both_chains(visitor: Client, certificate: Certificate) -> None:
