@@ -3,7 +3,11 @@
 - A track that is turned to another recording or moved to another release, and a recording whose works change, close the
   offers made before in the same transaction, of the tracks and of the releases that are sold whole; a review opens
   again what is still cleared.
+- A notice about a label with a large catalogue holds all of it back at once (`licensing_held`), and leaves the closing
+  of its offers to the reclearance that it owes.
 """
+
+from importlib import import_module
 
 from django.db import migrations
 
@@ -120,8 +124,36 @@ DROP FUNCTION store_track_left(), store_track_moved(), store_track_joined(), sto
     store_close(bigint[], bigint[], text);
 """
 
+# As many recordings as `licensing.affected.AT_ONCE` says are decided, and their offers closed, in the act itself. An
+# offer whose decision does not know that it hangs on the label (its track joined the release later) is closed as well.
+NOTICE = """
+CREATE OR REPLACE FUNCTION store_close_on_notice() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    struck bigint[] := store_recordings_of(NEW.recording_id, NEW.work_id, NEW.release_id, NEW.label_id);
+    held boolean := NEW.label_id IS NOT NULL AND cardinality(struck) > 500;
+BEGIN
+    UPDATE store_offer SET closed_at = clock_timestamp(), closed_reason =
+            CASE NEW.kind WHEN 'LEGAL_HOLD' THEN 'LEGAL_HOLD' WHEN 'DISPUTE' THEN 'DISPUTED' ELSE 'TAKEN_DOWN' END
+        WHERE closed_at IS NULL AND (
+            track_id IN (SELECT id FROM catalog_track WHERE recording_id = ANY (struck))
+            OR release_id IN (SELECT release_id FROM catalog_track WHERE recording_id = ANY (struck))
+            OR release_id = NEW.release_id
+            OR release_id IN (SELECT id FROM catalog_release WHERE label_id = NEW.label_id))
+        AND NOT (held AND EXISTS (
+            SELECT 1 FROM licensing_clearancedecision kept
+            WHERE kept.id = decision_id AND kept.hangs_on @> ARRAY[-NEW.label_id]));
+    RETURN NULL;
+END $$;
+"""
+
+
+def restored() -> str:
+    before = import_module("store.migrations.0006_notices").CLOSE_ON_NOTICE
+    function: str = before.partition("CREATE TRIGGER")[0]
+    return function.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
+
 
 class Migration(migrations.Migration):
     dependencies = [("store", "0007_evidence_pages")]
 
-    operations = [migrations.RunSQL(CLOSE, NO_CLOSE)]
+    operations = [migrations.RunSQL(CLOSE, NO_CLOSE), migrations.RunSQL(NOTICE, restored())]

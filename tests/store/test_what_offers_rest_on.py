@@ -2,9 +2,12 @@
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
-from catalog.models import RecordingWork, Track
-from store import offers
+from catalog.models import Recording, RecordingWork, Track
+from licensing import notices, reclearing
+from licensing.models import ClearanceDecision
+from store import clearing, offers
 from store.models import Offer, ReviewDue, Shelf
 from tests.factories import catalog, onsale
 
@@ -112,3 +115,57 @@ def test_the_shelf_forgets_a_release_whose_tracks_are_gone(release):
 def test_renumbering_closes_nothing(release):
     Track.objects.filter(pk=first(release).pk).update(number=7)
     assert standing(release) == {7, 2, "whole"}
+
+
+# -- A notice about a label with more than one request can decide -----------------------------------------------------
+
+
+@pytest.fixture
+def large(release):
+    """The release's label has 499 recordings more."""
+    names = [f"Piece {number}" for number in range(499)]
+    Recording.objects.bulk_create([Recording(title=name, label=release.label) for name in names])
+    return release
+
+
+def demand(label):
+    return notices.take_down(label, claimant="Carla", statement="Mine.", actor="user:rita", at=timezone.now())
+
+
+def work_off():
+    while (job := reclearing.claim(at=timezone.now())) is not None:
+        while not reclearing.work(job, at=timezone.now(), sounds=clearing.sounds_of).finished:
+            pass
+
+
+def test_a_large_label_is_held_back_in_the_act_and_decided_after_it(large):
+    before = ClearanceDecision.objects.count()
+    demand(large.label)
+    assert (standing(large), listed(large)) == (set(), False)
+    assert ClearanceDecision.objects.count() == before
+    assert Offer.objects.filter(closed_at=None).count() == 3
+    work_off()
+    assert not Offer.objects.filter(closed_at=None).exists()
+
+
+def test_without_the_hold_it_would_be_sold_until_it_is_decided(large):
+    demand(large.label)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE OR REPLACE FUNCTION licensing_held() RETURNS bigint[] LANGUAGE sql AS $$ SELECT '{}'::bigint[] $$"
+        )
+    assert standing(large) == {1, 2, "whole"}
+
+
+def test_a_small_label_is_refused_in_the_act(release):
+    demand(release.label)
+    assert not Offer.objects.filter(closed_at=None).exists()
+
+
+def test_what_does_not_know_that_it_hangs_on_the_label_is_closed_in_the_act(large):
+    other = onsale.put_on_sale("Elsewhere")
+    single = Offer.objects.get(track__release=other, closed_at=None)
+    Track.objects.filter(release=large, number=1).update(recording=single.track.recording)
+    demand(large.label)
+    single.refresh_from_db()
+    assert single.closed_at is not None
