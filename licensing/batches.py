@@ -104,8 +104,7 @@ def new_row(
     """The row to write; None where the decision in force says the same, until the same instant."""
     verdict = found.verdict
     data = found.data or verdict.to_json()
-    at = b'"question":{"at":' + json.dumps(verdict.question.at.astimezone(UTC).isoformat()).encode() + b","
-    same = sha256(data.replace(at, b'"question":{', 1)).hexdigest()  # `at` is its first key: keys are sorted
+    same = sha256(data.replace(_asked_at(verdict.question.at), b'"question":{', 1)).hexdigest()
     if before is not None and before.answer_sha256 == same:
         return None
     return Row(
@@ -126,6 +125,12 @@ def new_row(
         sound_sha256=verdict.question.sound_sha256,
         actor=actor,
     )
+
+
+@lru_cache(maxsize=64)
+def _asked_at(instant: datetime) -> bytes:
+    """How a question's bytes begin: `at` is its first key, because keys are sorted."""
+    return b'"question":{"at":' + json.dumps(instant.astimezone(UTC).isoformat()).encode() + b","
 
 
 def write(rows: Sequence[Row]) -> None:

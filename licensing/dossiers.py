@@ -7,10 +7,11 @@ plain tuples, because a million recordings are read this way too.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -42,6 +43,7 @@ from licensing.models import (
     RightsHolder,
 )
 from licensing.records import (
+    WHOLE,
     Approval,
     Evidence,
     EvidenceItem,
@@ -256,6 +258,9 @@ def _embargo(placed: Sequence[_Placed]) -> date | None:
     return min(known) if known and len(known) == len(placed) else None
 
 
+_WORLD = TerritorySet.world()
+
+
 class _Controlled(NamedTuple):
     """A part of a work's mechanical right that one party, or a society on its behalf, controls: where and when."""
 
@@ -281,7 +286,7 @@ class _Shares:
         for work, party, public_id, numerator, denominator in rows.values_list(
             "work_id", "party_id", "party__public_id", "mechanical_numerator", "mechanical_denominator"
         ):
-            by_work[work].append((party, Fraction(numerator, denominator)))
+            by_work[work].append((party, _fraction(numerator, denominator)))
             parties[party] = str(public_id)
         memberships: dict[int, list[Any]] = defaultdict(list)
         if parties:
@@ -311,7 +316,7 @@ class _Shares:
                 work=public_id,
                 member=self.parties[party],
                 society=row.society__name,
-                territories=TerritorySet(row.territory_mode, frozenset(row.territories)),
+                territories=_territories(row.territory_mode, tuple(row.territories)),
                 joined_on=row.joined_on,
                 left_on=row.left_on,
                 online_excluded=row.online_excluded,
@@ -328,11 +333,9 @@ class _Shares:
             if not share:
                 continue
             if party == catalogue:
-                found.append(_Controlled(share, TerritorySet.world()))
+                found.append(_Controlled(share, _WORLD))
             found += [
-                _Controlled(
-                    share, TerritorySet(row.territory_mode, frozenset(row.territories)), row.joined_on, row.left_on
-                )
+                _Controlled(share, _territories(row.territory_mode, tuple(row.territories)), row.joined_on, row.left_on)
                 for row in self.memberships.get(party, ())
                 if row.society_id == catalogue and not row.online_excluded
             ]
@@ -378,7 +381,8 @@ def _parts(controlled: Sequence[_Controlled], day: date) -> list[_Controlled]:
 
 
 def _whole_at_most(shares: Iterable[Fraction]) -> Fraction:
-    return min(sum(shares, Fraction(0)), Fraction(1))
+    first, *others = shares
+    return min(sum(others, first), WHOLE)
 
 
 # -- The records -------------------------------------------------------------------------------------------------------
@@ -553,12 +557,12 @@ def _record(
     grants = reading.grants
     end = grants.ends.get(grant.record_id)
     reviews = grants.reviews.get(grant.pk)
-    share = Fraction(grant.share_numerator, grant.share_denominator)
-    territories = TerritorySet(grant.territory_mode, frozenset(grant.territories))
+    share = _fraction(grant.share_numerator, grant.share_denominator)
+    territories = _territories(grant.territory_mode, tuple(grant.territories))
     starts_on, ends_on = grant.starts_on, grant.ends_on
     if part is not None:
-        share *= part.share
-        territories &= part.territories
+        share = part.share if share == 1 else share * part.share
+        territories = _both(territories, part.territories)
         starts_on = max((day for day in (starts_on, part.starts_on) if day), default=None)
         ends_on = min((day for day in (ends_on, part.ends_on) if day), default=None)
     return Record(
@@ -570,7 +574,7 @@ def _record(
         licensor_name=grant.licensor__party__name,
         licensee=grant.licensee,
         basis=grant.basis,
-        uses=frozenset(grant.uses),
+        uses=_uses(tuple(grant.uses)),
         territories=territories,
         state=_state(reviews, end),
         evidence=tuple(_items(grants.evidence.get(grant.pk, ()), reading.hashes)),
@@ -602,6 +606,21 @@ def _record(
     )
 
 
+# Terms recur in thousands of records: one value of each makes them quick to compare.
+_fraction = lru_cache(maxsize=4096)(Fraction)
+_uses: Callable[[tuple[str, ...]], frozenset[str]] = lru_cache(maxsize=4096)(frozenset)
+
+
+@lru_cache(maxsize=4096)
+def _territories(mode: str, codes: tuple[str, ...]) -> TerritorySet:
+    return TerritorySet(mode, frozenset(codes))
+
+
+@lru_cache(maxsize=4096)
+def _both(one: TerritorySet, other: TerritorySet) -> TerritorySet:
+    return one & other
+
+
 def _state(reviews: Sequence[_Review] | None, end: _End | None) -> str:
     if end is not None and end.kind == EndKind.REVOKED:
         return RecordState.REVOKED
@@ -615,6 +634,12 @@ def _state(reviews: Sequence[_Review] | None, end: _End | None) -> str:
 def _approval(grant: _Grant, reviews: Sequence[_Review]) -> Approval:
     """The latest word, and whether the second pair of eyes that was asked for has seen the same."""
     last = reviews[-1]
+    if len(reviews) == 1:
+        needed = last.second_needed and last.outcome == ReviewOutcome.APPROVED
+        return Approval(
+            last.outcome, last.reviewer, _independent(grant, last), last.evidence_sha256, last.sound_sha256,
+            last.reason, second_needed=needed, seconded=False,
+        )  # fmt: skip
     approvals: list[_Review] = []
     for review in reviews:
         approvals = [*approvals, review] if review.outcome == ReviewOutcome.APPROVED else []
@@ -645,9 +670,11 @@ def is_independent(grant: LicenceGrant, *, actor: str, label_ids: Iterable[int])
     return actor != grant.submitted_by and grant.submitted_for_id not in set(label_ids)
 
 
-def _items(evidence: Iterable[tuple[int, str, str]], hashes: Mapping[int, str] | None) -> Iterable[EvidenceItem]:
-    for instrument, kind, sha256 in evidence:
-        yield EvidenceItem(kind, sha256, sha256 if hashes is None else hashes.get(instrument, ""))
+def _items(evidence: Iterable[tuple[int, str, str]], hashes: Mapping[int, str] | None) -> list[EvidenceItem]:
+    return [
+        EvidenceItem(kind, sha256, sha256 if hashes is None else hashes.get(instrument, ""))
+        for instrument, kind, sha256 in evidence
+    ]
 
 
 def _conflicts(rows: Mapping[int, _Recording], grants: _Grants) -> dict[int, str]:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from licensing import rules
 from licensing.records import Evidence, Question, Record, evidence_hash
 from licensing.terms import Basis, Layer, ReviewOutcome
-from licensing.verdicts import ClearedGroup, Reason, RefusedGroup, Verdict
+from licensing.verdicts import ClearedGroup, Reason, RefusedGroup, Reliance, Verdict
 
 MOST_KEPT = 4096
 
@@ -197,14 +197,13 @@ class _Form:
                 for group in form.refused
             ]),
             records=tuple([
-                each._replace(
-                    record=table[each.record],
-                    subject=table[each.subject],
-                    holder=table[each.holder],
-                    holder_name=table[each.holder_name],
-                    evidence=tuple([(kind, table[sha256]) for kind, sha256 in each.evidence]),
-                    evidence_sha256=table[each.evidence_sha256],
-                    sound_sha256=table.get(each.sound_sha256, each.sound_sha256),
+                Reliance(
+                    table[each.record], each.version, each.layer, table[each.subject], table[each.holder],
+                    table[each.holder_name], each.share, each.basis, each.licensee, each.licence_url,
+                    each.territories, each.starts_on, each.ends_on,
+                    tuple([(kind, table[sha256]) for kind, sha256 in each.evidence]),
+                    table[each.evidence_sha256], table.get(each.sound_sha256, each.sound_sha256),
+                    each.reviewer_independent,
                 )
                 for each in form.records
             ]),
