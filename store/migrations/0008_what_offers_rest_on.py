@@ -3,6 +3,8 @@
 - A track that is turned to another recording or moved to another release, and a recording whose works change, close the
   offers made before in the same transaction, of the tracks and of the releases that are sold whole; a review opens
   again what is still cleared.
+- An offer stands, and a line is sold, only on a decision whose records are there, about this very music, approved and
+  neither replaced, revoked nor suspended: whoever can write a decision cannot sell on one that nobody gave.
 - A notice about a label with a large catalogue holds all of it back at once (`licensing_held`), and leaves the closing
   of its offers to the reclearance that it owes.
 """
@@ -146,6 +148,76 @@ BEGIN
 END $$;
 """
 
+# Every recording needs a record of its own, and so does every work in it. That shares and terms suffice is the engine's
+# to say; this is what it must have said it of.
+RECORDS = """
+CREATE FUNCTION store_check_records(decision bigint) RETURNS void LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    named text[];
+    standing bigint[];
+    sold bigint[];
+BEGIN
+    SELECT array_agg(DISTINCT relied #>> '{}') INTO named FROM licensing_clearancedecision kept,
+        jsonb_path_query(kept.verdict, '$.cleared[*].relied_on[*]') AS relied WHERE kept.id = decision;
+    SELECT CASE WHEN kept.recording_id IS NOT NULL THEN ARRAY[kept.recording_id]
+            ELSE ARRAY(SELECT recording_id FROM catalog_track WHERE release_id = kept.release_id) END
+        INTO sold FROM licensing_clearancedecision kept WHERE kept.id = decision;
+    SELECT array_agg(about.id) INTO standing
+    FROM licensing_clearancedecision kept, jsonb_array_elements(kept.verdict -> 'records') AS one
+    JOIN licensing_licencegrant about ON about.record_id = substring(one ->> 'record' FROM '^[0-9a-f-]{36}')::uuid
+        AND about.version = (one ->> 'version')::integer AND about.layer = one ->> 'layer'
+    JOIN LATERAL (
+        SELECT outcome, second_needed, reviewer FROM licensing_review WHERE grant_id = about.id ORDER BY id DESC LIMIT 1
+    ) AS word ON word.outcome = 'APPROVED'
+    WHERE kept.id = decision AND one ->> 'record' = ANY (named)
+      AND NOT EXISTS (SELECT 1 FROM licensing_licencegrant newer WHERE newer.supersedes_id = about.id)
+      AND (NOT word.second_needed OR EXISTS (SELECT 1 FROM licensing_review other
+          WHERE other.grant_id = about.id AND other.outcome = 'APPROVED' AND other.reviewer <> word.reviewer))
+      AND coalesce((
+          SELECT ended.kind = 'RESUMED' FROM licensing_grantend ended
+          JOIN licensing_licencegrant every ON every.id = ended.grant_id
+          WHERE every.record_id = about.record_id AND ended.at <= clock_timestamp()
+          ORDER BY ended.kind = 'REVOKED' DESC, ended.id DESC LIMIT 1), true);
+    IF coalesce(cardinality(standing), 0) < coalesce(cardinality(named), 0) THEN
+        RAISE EXCEPTION 'store: decision % relies on a record that does not stand', decision USING ERRCODE = 'check_violation';
+    END IF;
+    IF EXISTS (
+        SELECT 1 FROM catalog_recording recording WHERE recording.id = ANY (sold) AND NOT EXISTS (
+            SELECT 1 FROM licensing_licencegrant about WHERE about.id = ANY (standing) AND about.layer = 'RECORDING'
+                AND (about.recording_id = recording.id OR about.catalogue_id = recording.label_id))
+    ) OR EXISTS (
+        SELECT 1 FROM catalog_recordingwork heard WHERE heard.recording_id = ANY (sold) AND NOT EXISTS (
+            SELECT 1 FROM licensing_licencegrant about WHERE about.id = ANY (standing) AND about.layer = 'WORK'
+                AND (about.work_id = heard.work_id OR about.catalogue_id IS NOT NULL))
+    ) OR cardinality(sold) = 0 THEN
+        RAISE EXCEPTION 'store: decision % names no licence for all that would be sold', decision USING ERRCODE = 'check_violation';
+    END IF;
+END $$;
+
+CREATE FUNCTION store_offer_licensed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.closed_at IS NULL THEN
+        PERFORM store_check_records(NEW.decision_id);
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER store_offer_licensed BEFORE INSERT OR UPDATE OF decision_id, closed_at ON store_offer
+    FOR EACH ROW EXECUTE FUNCTION store_offer_licensed();
+
+CREATE FUNCTION store_orderline_licensed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM store_check_records(NEW.decision_id);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER store_orderline_licensed BEFORE INSERT ON store_orderline
+    FOR EACH ROW EXECUTE FUNCTION store_orderline_licensed();
+"""
+NO_RECORDS = """
+DROP TRIGGER store_orderline_licensed ON store_orderline;
+DROP TRIGGER store_offer_licensed ON store_offer;
+DROP FUNCTION store_orderline_licensed(), store_offer_licensed(), store_check_records(bigint);
+"""
+
 
 def restored() -> str:
     before = import_module("store.migrations.0006_notices").CLOSE_ON_NOTICE
@@ -156,4 +228,8 @@ def restored() -> str:
 class Migration(migrations.Migration):
     dependencies = [("store", "0007_evidence_pages")]
 
-    operations = [migrations.RunSQL(CLOSE, NO_CLOSE), migrations.RunSQL(NOTICE, restored())]
+    operations = [
+        migrations.RunSQL(CLOSE, NO_CLOSE),
+        migrations.RunSQL(NOTICE, restored()),
+        migrations.RunSQL(RECORDS, NO_RECORDS),
+    ]

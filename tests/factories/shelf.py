@@ -221,6 +221,7 @@ def shelve(
     artist = artist or catalog.make_party("Ana Lind")
     holder = make_holder(label)
     release = catalog.make_release(title, artist=artist, label=label, **over)
+    verdicts: list[tuple[str, Verdict]] = []
     for number in range(1, tracks + 1):
         recording = catalog.make_recording(f"{title}, part {number}", artist=artist, label=label)
         track = catalog.make_track(release, recording, number=number)
@@ -232,12 +233,14 @@ def shelve(
             refuse(recording, master)
             continue
         verdict = make_verdict(recording, master, holder=holder, countries=countries)
+        verdicts.append((recording.title, verdict))
         decision = keep(verdict, recording=recording)
         keep(verdict, recording=recording, use=Use.PREVIEW)
         Price.objects.create(recording=recording, currency="EUR", amount_minor=price_minor)
         make_offer(track=track, decision=decision, amount_minor=price_minor)
     if whole and not refused:
-        decision = keep(verdict, release=release)
+        asked = Question(Use.PERMANENT_DOWNLOAD, NOW)
+        decision = keep(rules.decide_release(str(release.public_id), asked, verdicts), release=release)
         make_offer(release=release, decision=decision, amount_minor=price_minor * tracks * 4 // 5)
     ReviewDue.objects.filter(recording__in=release.recordings.all()).delete()  # as a worker leaves it
     return release

@@ -4,16 +4,19 @@ import hashlib
 import itertools
 import json
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY
 from allauth.account.internal.userkit import user_id_to_str
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.db.models import Q
 from django.test import Client
 
 from catalog.models import Credit, Party, Recording, Release, Track, Work
-from licensing.models import ClearanceDecision
-from store.models import Offer, Order, OrderLine, User
+from licensing.models import ClearanceDecision, LicenceGrant
+from store.models import Offer, Order, OrderLine, ReviewDue, User
+from tests.factories import shelf
 
 _numbers = itertools.count(1)
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -67,10 +70,27 @@ def make_release(label=None, tracks=2, title="First Light", **over):
     return release
 
 
-def make_decision(subject, countries=("DE", "US"), use="PERMANENT_DOWNLOAD", **over):
-    """A decision row as licensing keeps it, without asking its rules."""
+def licences(recording):
+    """Approved records for a recording and its work: those there are, or new ones, which nobody is told to look at."""
+    about = Q(recording=recording) | Q(work__in=recording.works.all())
+    found = list(LicenceGrant.objects.filter(about, reviews__outcome="APPROVED", successor=None))
+    if not found:
+        last = ReviewDue.objects.order_by("pk").values_list("pk", flat=True).last() or 0
+        heard = SimpleNamespace(sound_sha256=SOUND)
+        found = shelf.make_records(recording, heard, holder=shelf.make_holder(recording.label))
+        ReviewDue.objects.filter(pk__gt=last).delete()
+    return found
+
+
+def make_decision(subject, countries=("DE", "US"), use="PERMANENT_DOWNLOAD", *, records=None, **over):
+    """A decision row as licensing keeps it, without asking its rules. It relies on `records`, or on real ones."""
     key = "release" if isinstance(subject, Release) else "recording"
-    verdict = {"cleared": list(countries), "row": next(_numbers)}
+    if records is None:
+        sold = subject.recordings.all() if key == "release" else [subject]
+        records = [grant for recording in sold for grant in licences(recording)] if countries else []
+    relied = [{"record": str(one.record_id), "version": one.version, "layer": one.layer} for one in records]
+    group = {"countries": sorted(countries), "relied_on": [one["record"] for one in relied]}
+    verdict = {"cleared": [group] if countries else [], "records": relied, "row": next(_numbers)}
     sha256 = hashlib.sha256(json.dumps(verdict).encode()).hexdigest()
     fields = {
         key: subject,

@@ -115,9 +115,21 @@ def test_what_was_refused_at_the_till_is_looked_at_and_closed(shop, ends_at_the_
     assert not Offer.objects.filter(closed_at=None).exists()
 
 
-def test_without_asking_again_the_sale_would_go_through(shop, ends_at_the_till, monkeypatch):
+def test_without_asking_again_the_database_still_refuses_the_line(shop, ends_at_the_till, monkeypatch):
     release = onsale.put_on_sale()
     ends_at_the_till(release)
+    monkeypatch.setattr(clearing, "refuse_unless_cleared_now", lambda *_args, **_over: {})
+    with pytest.raises(NotOnSale) as refused:
+        shop.order(release)
+    assert "does not stand" in str(refused.value.__cause__)
+
+
+def test_without_either_the_sale_would_go_through(shop, ends_at_the_till, monkeypatch):
+    release = onsale.put_on_sale()
+    ends_at_the_till(release)
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE store_orderline DISABLE TRIGGER store_orderline_licensed")
     monkeypatch.setattr(clearing, "refuse_unless_cleared_now", lambda *_args, **_over: {})
     assert shop.order(release).state == Order.State.PLACED
 

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from catalog.models import Track
-from licensing.models import ClearanceDecision
+from licensing.models import ClearanceDecision, GrantEnd, LicenceGrant, Review
 from payments.money import Money
 from store import access, clearing, deliveries, offers, record_imports
 from store.delivered_rights import Declaration
@@ -24,7 +24,7 @@ from store.errors import NotOnSale
 from store.models import Offer, OrderLine
 from tests.deliveries.tones import Tones
 from tests.factories import catalog, licensing, transcoding
-from tests.factories.store import line_fields, make_decision, make_order, make_recording, make_user
+from tests.factories.store import licences, line_fields, make_decision, make_order, make_recording, make_user
 from tests.store import papers
 from tests.store.conftest import make_ready
 from transcoding import masters
@@ -104,7 +104,7 @@ NEW = {
 @pytest.fixture
 def guard_off():
     """The control: as the owner, who alone can."""
-    by_sql("ALTER TABLE store_offer DISABLE TRIGGER store_offer_cleared")
+    by_sql("ALTER TABLE store_offer DISABLE TRIGGER store_offer_cleared, DISABLE TRIGGER store_offer_licensed")
 
 
 def as_the_application():
@@ -342,12 +342,100 @@ def test_with_neither_it_would_be_on_sale(unlicensed, tmp_path, route):
 # -- A yes that nobody gave --------------------------------------------------------------------------------------------
 
 
+def revoke(grant):
+    GrantEnd.objects.create(grant=grant, kind="REVOKED", reason="Over.", actor="user:bob", at=timezone.now())
+
+
+def suspend(grant):
+    GrantEnd.objects.create(grant=grant, kind="SUSPENDED", reason="Wait.", actor="user:bob", at=timezone.now())
+
+
+def replace(grant):
+    fields = {field.attname: getattr(grant, field.attname) for field in grant._meta.concrete_fields}
+    del fields["id"]
+    LicenceGrant.objects.create(**{**fields, "version": 2, "supersedes_id": grant.pk})
+
+
+def refuse(grant):
+    Review.objects.create(
+        grant=grant, outcome="REFUSED", reason="No.", reviewer="user:rita", evidence_sha256="0" * 64, at=timezone.now()
+    )
+
+
+FORGED = {
+    "no record": lambda _track: [],
+    "an unreviewed record": lambda track: list(LicenceGrant.objects.filter(recording=track.recording)),
+    "another recording's": lambda _track: licences(make_recording()),
+    "one layer": lambda track: [one for one in licences(track.recording) if one.layer == "RECORDING"],
+    "a version that is not there": lambda track: changed(licences(track.recording), "version", 2),
+    "the other layer's": lambda track: changed(licences(track.recording), "layer", "RECORDING"),
+    "a refused record": lambda track: after(licences(track.recording), refuse),
+    "a revoked record": lambda track: after(licences(track.recording), revoke),
+    "a suspended record": lambda track: after(licences(track.recording), suspend),
+    "a replaced record": lambda track: after(licences(track.recording), replace),
+}
+
+
+def changed(records, field, value):
+    for one in records:
+        setattr(one, field, value)
+    return records
+
+
+def after(records, act):
+    act(records[0])
+    return records
+
+
+def forge(track, how):
+    """Whoever can write rows can write a decision, too, and name in it what she likes."""
+    return make_decision(track.recording, records=FORGED[how](track))
+
+
+def offer_on(decision, track):
+    with transaction.atomic():
+        return Offer.objects.create(track=track, decision=decision, currency="EUR", amount_minor=100)
+
+
+@pytest.mark.parametrize("how", FORGED)
+def test_nothing_is_offered_on_a_yes_that_names_no_licence_which_stands(unlicensed, how):
+    decision = forge(unlicensed, how)
+    with pytest.raises(IntegrityError, match=r"does not stand|names no licence"):
+        offer_on(decision, unlicensed)
+
+
+@pytest.mark.parametrize("how", FORGED)
+def test_the_look_at_the_records_is_what_refuses_it(unlicensed, how):
+    decision = forge(unlicensed, how)
+    by_sql("SET CONSTRAINTS ALL IMMEDIATE")
+    by_sql("ALTER TABLE store_offer DISABLE TRIGGER store_offer_licensed")
+    assert offer_on(decision, unlicensed).pk
+
+
+def test_a_suspended_record_that_was_resumed_stands(unlicensed):
+    records = after(licences(unlicensed.recording), suspend)
+    end = {"reason": "Settled.", "actor": "user:bob", "at": timezone.now()}
+    GrantEnd.objects.create(grant=records[0], kind="RESUMED", **end)
+    assert offer_on(make_decision(unlicensed.recording, records=records), unlicensed).pk
+
+
+def test_no_line_is_sold_on_a_yes_that_names_no_licence(standing):
+    offer, _other = standing
+    order = make_order()
+    revoke(licences(offer.track.recording)[0])
+    with pytest.raises(IntegrityError, match="does not stand"), transaction.atomic():
+        OrderLine.objects.create(**line_fields(order, offer, position=2))
+
+
 @pytest.fixture
 def forged(unlicensed):
-    """Whoever can write rows can write a decision, too; it names no licence that the engine would find."""
-    decision = make_decision(unlicensed.recording, sound_sha256=Master.objects.get().sound_sha256)
+    """A yes that nobody gave, on the shelf all the same: the database's own look at it is off."""
+    by_sql("SET CONSTRAINTS ALL IMMEDIATE")
+    by_sql("ALTER TABLE store_offer DISABLE TRIGGER store_offer_licensed")
+    by_sql("ALTER TABLE store_orderline DISABLE TRIGGER store_orderline_licensed")
+    decision = make_decision(unlicensed.recording, records=[], sound_sha256=Master.objects.get().sound_sha256)
     offers.set_price(unlicensed.recording, currency="EUR", amount_minor=100, actor="user:mallory")
-    Offer.objects.create(track=unlicensed, decision=decision, currency="EUR", amount_minor=100)
+    offer_on(decision, unlicensed)
     return unlicensed.release
 
 

@@ -72,6 +72,7 @@ def test_an_offer_without_a_decision_for_it_is_refused_by_sql(track, place):
 def test_it_is_the_trigger_that_refuses_it(track, place):
     decision = next(itertools.islice(bad_decisions(track), place, None))
     without("store_offer_cleared", "store_offer")
+    without("store_offer_licensed", "store_offer")
     offer_by_sql(track, decision=decision)
     assert Offer.objects.count() == 1
 
