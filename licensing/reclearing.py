@@ -23,7 +23,8 @@ from licensing.dossiers import Among
 from licensing.models import Reclearance
 from licensing.terms import Use
 
-BATCH = 1000  # recordings a transaction: long enough to share its statements, short enough to wait for
+BATCH = 1024  # recordings a transaction: long enough to share its statements, short enough to wait for
+STRIPE = 4 * BATCH  # neighbours that one part does: it ends where a slot of `clearance.lock` does, so none wait for it
 SHARED_ABOVE = 5 * BATCH
 CLAIM_FOR = timedelta(minutes=2)
 ACTOR = "task:reclear"
@@ -182,10 +183,13 @@ def decide(
 
 
 def _next(job: Reclearance, size: int) -> list[int]:
-    """The keys of the next batch. Parts are blocks of neighbours, because those tend to stand on one release."""
+    """The keys of the next batch. Parts are stripes of neighbours, which tend to stand on one release.
+
+    Whoever works on one stripe shares locks with whoever works on the next only where a release does.
+    """
     found = recordings_of(job).filter(pk__gt=job.cursor)
     if job.parts > 1:
-        found = found.annotate(mine=(F("pk") / BATCH) % job.parts).filter(mine=job.part)
+        found = found.annotate(mine=(F("pk") / STRIPE) % job.parts).filter(mine=job.part)
     return list(found.order_by("pk").values_list("pk", flat=True)[:size])
 
 

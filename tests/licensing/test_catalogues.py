@@ -364,7 +364,7 @@ def test_a_batch_that_fails_is_done_again_whole(many, owed, monkeypatch):
 def test_two_workers_share_a_large_job_and_leave_nothing_out(many, owed, monkeypatch):
     grant, made, _ = many
     monkeypatch.setattr(reclearing, "SHARED_ABOVE", 3)
-    monkeypatch.setattr(reclearing, "BATCH", 2)
+    monkeypatch.setattr(reclearing, "STRIPE", 2)
     grants.end_grant(grant, reason="Over.", actor="user:bob", at=NOW)
     first, second = claimed(at=NOW), claimed(at=NOW)
     assert {first.part, second.part} == {0, 1}
