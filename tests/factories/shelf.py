@@ -111,7 +111,12 @@ def make_instrument(text: str, kind: str = "TAG_STATEMENT") -> Instrument:
 
 
 def make_records(
-    recording: Recording, master: Master, *, holder: RightsHolder, countries: Sequence[str] = (), licence: str = BY_SA
+    recording: Recording,
+    sound_sha256: str,
+    *,
+    holder: RightsHolder,
+    countries: Sequence[str] = (),
+    licence: str = BY_SA,
 ) -> list[LicenceGrant]:
     """An approved record for the recording and for its work, on a public licence or else an agreement."""
     made = []
@@ -140,7 +145,7 @@ def make_records(
             outcome="APPROVED",
             reviewer="user:rita",
             evidence_sha256=evidence_hash([evidence.sha256]),
-            sound_sha256=master.sound_sha256 if layer == "RECORDING" else "",
+            sound_sha256=sound_sha256 if layer == "RECORDING" else "",
             at=NOW,
         )
         made.append(grant)
@@ -151,7 +156,7 @@ def make_verdict(
     recording: Recording, master: Master, *, holder: RightsHolder, countries: Sequence[str] = (), licence: str = BY_SA
 ) -> Verdict:
     """Cleared in `countries`, or everywhere where none is given, on one public licence for each layer."""
-    make_records(recording, master, holder=holder, countries=countries, licence=licence)
+    make_records(recording, master.sound_sha256, holder=holder, countries=countries, licence=licence)
     question = Question(Use.PERMANENT_DOWNLOAD, NOW, sound_sha256=master.sound_sha256)
     return rules.decide(question, dossiers.load([recording.pk], at=NOW)[recording.pk])
 
