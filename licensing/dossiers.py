@@ -144,25 +144,22 @@ def open_all(recordings: Collection[int], *, at: datetime, hashes: Mapping[int, 
 
 def evidence_of(recordings: Collection[int]) -> list[Instrument]:
     """Every instrument that a record about these recordings rests on."""
-    works = RecordingWork.objects.filter(Among("recording_id", recordings)).values("work_id")
-    labels = Recording.objects.filter(Among("pk", recordings)).values("label_id")
-    parties = WorkShare.objects.filter(work__in=works).values("party_id")
-    societies = SocietyMembership.objects.filter(party__in=parties, right=SocietyRight.MECHANICAL).values("society_id")
-    newest = LicenceGrant.objects.filter(successor=None).order_by()
-    grants = (
-        newest.filter(Among("recording_id", recordings))
-        .values("pk")
-        .union(
-            newest.filter(work_id__in=works).values("pk"),
-            newest.filter(catalogue_id__in=labels, layer=Layer.RECORDING).values("pk"),
-            newest.filter(catalogue_id__in=parties, layer=Layer.WORK).values("pk"),
-            newest.filter(catalogue_id__in=societies, layer=Layer.WORK).values("pk"),
-            all=True,
-        )
-    )
-    keys = [row["pk"] for row in grants]
+    works = _values(RecordingWork.objects.filter(Among("recording_id", recordings)), "work_id")
+    labels = _values(Recording.objects.filter(Among("pk", recordings)), "label_id")
+    parties = _values(WorkShare.objects.filter(Among("work_id", works)), "party_id")
+    mandates = Q(Among("party_id", parties), right=SocietyRight.MECHANICAL)
+    catalogues = parties | _values(SocietyMembership.objects.filter(mandates), "society_id")
+    newest = Q(successor=None)
+    keys = _values(LicenceGrant.objects.filter(newest & Q(Among("recording_id", recordings))), "pk")
+    keys |= _values(LicenceGrant.objects.filter(newest & Q(Among("work_id", works))), "pk")
+    keys |= _values(LicenceGrant.objects.filter(newest & Q(Among("catalogue_id", labels), layer=Layer.RECORDING)), "pk")
+    keys |= _values(LicenceGrant.objects.filter(newest & Q(Among("catalogue_id", catalogues), layer=Layer.WORK)), "pk")
     links = GrantEvidence.objects.filter(Among("grant_id", keys))
-    return list(Instrument.objects.filter(pk__in=links.values("instrument")))
+    return list(Instrument.objects.filter(Among("pk", set(links.values_list("instrument_id", flat=True)))))
+
+
+def _values(rows: QuerySet[Any], column: str) -> set[int]:
+    return set(rows.order_by().values_list(column, flat=True))
 
 
 def hashes_of(recordings: Collection[int]) -> dict[int, str]:

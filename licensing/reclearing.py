@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.contrib.postgres.fields import ArrayField
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models import F, Func, Q, QuerySet
 
 from catalog.models import Recording, Track
@@ -138,6 +138,10 @@ def _decided(job: Reclearance, keys: Sequence[int], *, at: datetime, sounds: Sou
     heard = dict(sounds(keys)) if sounds else None
     hashes = dossiers.hashes_of(keys)
     with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SET LOCAL work_mem = '64MB'"
+            )  # triggers look at a batch's rows, with their verdicts, at once
         if not _still_ours(job, keys[-1], at=at):
             return Done(finished=True)
         changed = decide(keys, at=at, actor=ACTOR, heard=heard, hashes=hashes)
