@@ -245,12 +245,17 @@ def _worker(database: str, ready: Barrier) -> None:
     from django.db import connection
 
     from licensing import reclearing
+    from licensing.models import Reclearance
     from store import clearing as store_clearing
 
     connection.settings_dict["NAME"] = database
     connection.ensure_connection()
     ready.wait(START_SECONDS)
-    while (job := reclearing.claim(at=datetime.now(UTC))) is not None:
+    while Reclearance.objects.filter(done_at=None).exists():
+        job = reclearing.claim(at=datetime.now(UTC))
+        if job is None:  # the other has it, and may be about to share it
+            time.sleep(0.05)
+            continue
         while not reclearing.work(job, at=NOW, sounds=store_clearing.sounds_of).finished:
             pass
 
