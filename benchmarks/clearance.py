@@ -46,6 +46,7 @@ class Size:
     labels: int
     societies: int = 40
     on_release: int = 10
+    stripe: int = 0  # neighbours that one worker does; nought leaves it as in the store
 
     @property
     def publishers(self) -> int:
@@ -54,7 +55,7 @@ class Size:
 
 
 FULL = Size(recordings=1_000_000, large=100_000, labels=24_900)
-QUICK = Size(recordings=4_000, large=1_000, labels=100, societies=10)
+QUICK = Size(recordings=4_000, large=1_000, labels=100, societies=10, stripe=512)
 
 
 def run(*, quick: bool, say: Progress) -> list[Figure]:
@@ -172,7 +173,7 @@ def clearing(size: Size, say: Progress) -> list[Figure]:
 
     say(f"clearing {size.recordings:,} recordings from nothing")
     reclearing.owe_everything(cause="benchmark", parts=PROCESSES)
-    taken = _work_off()
+    taken = _work_off(size.stripe)
     decisions = ClearanceDecision.objects.count()
     standing = ClearanceDecision.objects.order_by("recording_id", "release_id", "use", "-pk")
     silent = sum(not row for row in standing.distinct("recording_id", "release_id", "use").values_list(
@@ -207,7 +208,7 @@ def withdrawing(size: Size, say: Progress) -> list[Figure]:
     if left or not before:
         raise RuntimeError(f"{left} of {before} offers were still listed after the withdrawal.")
     say("deciding it anew")
-    taken = _work_off()
+    taken = _work_off(size.stripe)
     if Offer.objects.filter(closed_at=None, release__label=1).exists():
         raise RuntimeError("Offers of the withdrawn catalogue are still open.")
     limit = WITHDRAW_SECONDS * size.large / WITHDRAW_OF
@@ -218,7 +219,7 @@ def withdrawing(size: Size, say: Progress) -> list[Figure]:
     ]
 
 
-def _work_off() -> float:
+def _work_off(stripe: int) -> float:
     """What two workers do until nothing is owed; how many seconds they took, once both were up and connected."""
     from django.db import connection
 
@@ -226,7 +227,7 @@ def _work_off() -> float:
     connection.close()
     context = multiprocessing.get_context("spawn")
     ready = context.Barrier(PROCESSES + 1)
-    workers = [context.Process(target=_worker, args=(str(name), ready)) for _ in range(PROCESSES)]
+    workers = [context.Process(target=_worker, args=(str(name), ready, stripe)) for _ in range(PROCESSES)]
     for worker in workers:
         worker.start()
     ready.wait(START_SECONDS)
@@ -238,7 +239,7 @@ def _work_off() -> float:
     return taken()
 
 
-def _worker(database: str, ready: Barrier) -> None:
+def _worker(database: str, ready: Barrier, stripe: int) -> None:
     import django
 
     django.setup()
@@ -250,6 +251,7 @@ def _worker(database: str, ready: Barrier) -> None:
 
     connection.settings_dict["NAME"] = database
     connection.ensure_connection()
+    reclearing.STRIPE = stripe or reclearing.STRIPE
     ready.wait(START_SECONDS)
     while Reclearance.objects.filter(done_at=None).exists():
         job = reclearing.claim(at=datetime.now(UTC))
