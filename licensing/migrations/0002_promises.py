@@ -2,6 +2,8 @@
 
 from django.db import migrations
 
+from licensing.migrations._append_only import append_only
+
 APPEND_ONLY = [
     "licensing_instrument",
     "licensing_licencegrant",
@@ -59,14 +61,6 @@ EVIDENCE_ANY_TIME = """
 DROP TRIGGER licensing_evidence_before_review ON licensing_grantevidence;
 DROP FUNCTION licensing_evidence_before_review();
 """
-
-
-def append_only(table: str) -> migrations.RunSQL:
-    return migrations.RunSQL(
-        f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table}"
-        " FOR EACH ROW EXECUTE FUNCTION licensing_append_only();",
-        f"DROP TRIGGER {table}_append_only ON {table};",
-    )
 
 
 class Migration(migrations.Migration):

@@ -3,13 +3,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-
-def append_only(table: str) -> migrations.RunSQL:
-    return migrations.RunSQL(
-        f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table}"
-        " FOR EACH ROW EXECUTE FUNCTION licensing_append_only();",
-        f"DROP TRIGGER {table}_append_only ON {table};",
-    )
+from licensing.migrations._append_only import append_only
 
 
 class Migration(migrations.Migration):

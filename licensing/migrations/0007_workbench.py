@@ -6,6 +6,8 @@ import django.contrib.postgres.fields
 import django.db.models.deletion
 from django.db import migrations, models
 
+from licensing.migrations._append_only import append_only
+
 # A case opens with its grant and closes with the word that settles it, whatever route either took.
 CASES = """
 CREATE FUNCTION licensing_case_opens() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -105,14 +107,6 @@ ONE_REVIEWER = """
 DROP TRIGGER licensing_review_by_two ON licensing_review;
 DROP FUNCTION licensing_review_by_two();
 """
-
-
-def append_only(table: str) -> migrations.RunSQL:
-    return migrations.RunSQL(
-        f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table}"
-        " FOR EACH ROW EXECUTE FUNCTION licensing_append_only();",
-        f"DROP TRIGGER {table}_append_only ON {table};",
-    )
 
 
 class Migration(migrations.Migration):

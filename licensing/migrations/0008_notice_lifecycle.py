@@ -5,6 +5,8 @@ import uuid
 import django.db.models.deletion
 from django.db import migrations, models
 
+from licensing.migrations._append_only import append_only
+
 OPEN_ONLY = """
 CREATE FUNCTION licensing_step_while_it_holds() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -21,14 +23,6 @@ ANY_TIME = """
 DROP TRIGGER licensing_noticestep_open ON licensing_noticestep;
 DROP FUNCTION licensing_step_while_it_holds();
 """
-
-
-def append_only(table: str) -> migrations.RunSQL:
-    return migrations.RunSQL(
-        f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table}"
-        " FOR EACH ROW EXECUTE FUNCTION licensing_append_only();",
-        f"DROP TRIGGER {table}_append_only ON {table};",
-    )
 
 
 class Migration(migrations.Migration):
