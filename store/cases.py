@@ -13,7 +13,6 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 from django.urls import reverse
-from django.utils import timezone
 
 from catalog.credits import artist_line
 from catalog.models import Party, Recording
@@ -211,21 +210,33 @@ def findings(record: Record, pieces: Sequence[Piece], heard: Sequence[Sound]) ->
     return sorted(found, key=lambda one: rank[one.kind])
 
 
-def outcomes(record: Record, heard: Sequence[Sound], *, at: datetime) -> list[Outcome]:
-    """Ask the engine, for each recording, as if this record were approved now with this evidence and this sound."""
-    known, resting = _known(heard, at=at)
-    return [_outcome(record, sound, known[sound.recording.pk], resting[sound.recording.pk], at=at) for sound in heard]
+@dataclass(frozen=True)
+class Grounds:
+    """What a decision about each recording of a case would rest on, by recording, as it stood at one instant."""
+
+    evidence: Mapping[int, Evidence]
+    records: Mapping[int, Sequence[Record]]
+    at: datetime
 
 
-def _known(heard: Sequence[Sound], *, at: datetime) -> tuple[dict[int, Evidence], dict[int, list[Record]]]:
-    """The evidence about what is heard, and the records it rests on."""
+def grounds(heard: Sequence[Sound], *, at: datetime) -> Grounds:
+    """Read once what `outcomes`, `world` and `layers` show. A fixed number of statements."""
     keys = [sound.recording.pk for sound in heard]
-    known = dossiers.load(keys, at=at, hashes=dossiers.hashes_of(keys))
-    return known, records.by_recording(records.read(records.of_recordings(keys)), keys)
+    if not keys:
+        return Grounds({}, {}, at)
+    evidence = dossiers.load(keys, at=at, hashes=dossiers.hashes_of(keys))
+    return Grounds(evidence, records.by_recording(records.read(records.of_recordings(keys)), keys), at)
 
 
-def _outcome(record: Record, sound: Sound, evidence: Evidence, resting: Sequence[Record], *, at: datetime) -> Outcome:
-    verdict = _decide(sound, _as_if_approved(evidence, str(record.record_id), _digest(sound)), at=at)
+def outcomes(record: Record, heard: Sequence[Sound], known: Grounds) -> list[Outcome]:
+    """Ask the engine, for each recording, as if this record were approved now with this evidence and this sound."""
+    return [_outcome(record, sound, known) for sound in heard]
+
+
+def _outcome(record: Record, sound: Sound, known: Grounds) -> Outcome:
+    key = sound.recording.pk
+    evidence, resting = known.evidence[key], known.records[key]
+    verdict = _decide(sound, _as_if_approved(evidence, str(record.record_id), _digest(sound)), at=known.at)
     return Outcome(
         title=sound.recording.full_title,
         countries=verdict.cleared_countries,
@@ -260,20 +271,18 @@ def _regions(verdict: Verdict) -> list[Region]:
     return [Region(name, found[name]) for name in sorted(found)]
 
 
-def world(record: Record, heard: Sequence[Sound], *, at: datetime | None = None) -> list[Place]:
-    """Every country, as it stands now and as it would with this record approved. A fixed number of statements."""
-    at = at or timezone.now()
-    known, resting = _known(heard, at=at)
+def world(record: Record, heard: Sequence[Sound], known: Grounds) -> list[Place]:
+    """Every country, as it stands now and as it would with this record approved."""
     now, after = 0, 0
     missing: dict[str, dict[str, None]] = defaultdict(dict)
     for place, sound in enumerate(heard):
-        evidence = known[sound.recording.pk]
-        approved = _decide(sound, _as_if_approved(evidence, str(record.record_id), _digest(sound)), at=at)
-        cleared = _decide(sound, evidence, at=at).cleared_mask
+        evidence = known.evidence[sound.recording.pk]
+        approved = _decide(sound, _as_if_approved(evidence, str(record.record_id), _digest(sound)), at=known.at)
+        cleared = _decide(sound, evidence, at=known.at).cleared_mask
         now = cleared if not place else now & cleared
         after = approved.cleared_mask if not place else after & approved.cleared_mask
         for group in approved.refused:  # each on its own: what holds in one country need not hold in another
-            said = catalogue.reasons(replace(approved, refused=(group,)), resting[sound.recording.pk])
+            said = catalogue.reasons(replace(approved, refused=(group,)), known.records[sound.recording.pk])
             for code in codes_of(group.countries):
                 missing[code].update(dict.fromkeys(reason.text for reason in said))
     inside = TerritorySet(record.grant.territory_mode, frozenset(record.grant.territories)).mask
@@ -514,11 +523,11 @@ class LayerRecords:
     records: Sequence[Record]
 
 
-def layers(record: Record, heard: Sequence[Sound]) -> list[LayerRecords]:
-    """Both layers, so that nobody takes one for the other. A fixed number of statements."""
-    keys = [sound.recording.pk for sound in heard]
-    every = records.read(records.of_recordings(keys).order_by("layer", "pk")) if keys else [record]
-    return [LayerRecords(word, [one for one in every if one.layer == layer]) for layer, word in records.LAYERS.items()]
+def layers(record: Record, known: Grounds) -> list[LayerRecords]:
+    """Both layers, so that nobody takes one for the other."""
+    every = {one.grant.pk: one for rested in known.records.values() for one in rested} or {record.grant.pk: record}
+    listed = sorted(every.values(), key=lambda one: (one.layer, one.grant.pk))
+    return [LayerRecords(word, [one for one in listed if one.layer == layer]) for layer, word in records.LAYERS.items()]
 
 
 def can_approve(record: Record, pieces: Sequence[Piece], heard: Sequence[Sound]) -> bool:

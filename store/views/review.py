@@ -151,8 +151,9 @@ def case_page(
 ) -> HttpResponse:
     """Everything on one screen; where an act was refused, with the reason it was (422)."""
     filters = Filters.read(request.GET)
-    now = timezone.now()
     pieces, heard = records.evidence(record.grant), cases.sounds(record.grant)
+    known = cases.grounds(heard, at=timezone.now())
+    why_not = cases.why_not(record, reviewer)
     shown = {
         "evidence_sha256": cases.shown_evidence(pieces),
         "sound_sha256": cases.shown_sound(record.grant, heard),
@@ -174,13 +175,13 @@ def case_page(
         before_version=record.version - 1,
         thread=cases.thread(record),
         history=records.history(record),
-        layers=cases.layers(record, heard),
-        outcomes=review_case.outcomes(record, heard, at=now),
-        world=review_case.world(record, heard, at=now),
-        may_decide=record.waits and not cases.why_not(record, reviewer),
+        layers=cases.layers(record, known),
+        outcomes=review_case.outcomes(record, heard, known),
+        world=review_case.world(record, heard, known),
+        may_decide=record.waits and not why_not,
         can_approve=cases.can_approve(record, pieces, heard),
         cannot=review_case.cannot(record, pieces, heard),
-        why_not=cases.why_not(record, reviewer),
+        why_not=why_not,
         approve_form=DecisionForm(initial=shown),
         refusal_form=refusal_form or RefusalForm(initial=shown),
         question_form=question_form or QuestionForm(),

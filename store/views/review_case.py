@@ -2,14 +2,13 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.urls import reverse
 
 from licensing import dossiers
 from licensing.territories import COUNTRIES
 from store import access, cases, evidence_pages
-from store.cases import Sound
+from store.cases import Grounds, Sound
 from store.evidence_pages import Pages
 from store.models import User
 from store.records import Piece, Record
@@ -85,9 +84,9 @@ def papers(pieces: Sequence[Piece]) -> list[Paper]:
     return [Paper(piece, pages[piece.instrument.pk]) for piece in pieces]
 
 
-def outcomes(record: Record, heard: Sequence[Sound], *, at: datetime) -> list[dict[str, object]]:
+def outcomes(record: Record, heard: Sequence[Sound], known: Grounds) -> list[dict[str, object]]:
     """What an approval would clear of each recording, and what would still be missing."""
-    return [_outcome(one) for one in cases.outcomes(record, heard, at=at)] if record.waits else []
+    return [_outcome(one) for one in cases.outcomes(record, heard, known)] if record.waits else []
 
 
 def _outcome(outcome: cases.Outcome) -> dict[str, object]:
@@ -107,7 +106,7 @@ def _cleared(countries: Sequence[str]) -> str:
     return f"Cleared: {countries_phrase(countries) if few else f'{len(countries)} of {len(COUNTRIES)} countries'}"
 
 
-def world(record: Record, heard: Sequence[Sound], *, at: datetime) -> dict[str, object] | None:
+def world(record: Record, heard: Sequence[Sound], known: Grounds) -> dict[str, object] | None:
     """The map: while the record waits, what an approval would change; afterwards, what holds. None without a sound."""
     if not heard:
         return None
@@ -119,7 +118,7 @@ def world(record: Record, heard: Sequence[Sound], *, at: datetime) -> dict[str, 
             after=place.after if record.waits else place.now,
             reason=" ".join(place.reasons),
         )
-        for place in cases.world(record, heard, at=at)
+        for place in cases.world(record, heard, known)
     ]
     return review_map.drawn(places, waits=record.waits)
 

@@ -160,7 +160,8 @@ def test_the_history_tells_the_first_of_two_from_the_second(recording: Recording
 
 
 def world(grant: LicenceGrant) -> dict[str, Place]:
-    places = cases.world(record_of(grant), cases.sounds(grant))
+    heard = cases.sounds(grant)
+    places = cases.world(record_of(grant), heard, cases.grounds(heard, at=NOW))
     assert len(places) == 249
     return {place.code: place for place in places}
 
