@@ -9,6 +9,7 @@ No identifier proves who owns a right.
 import re
 from dataclasses import dataclass
 from typing import ClassVar, Self
+from uuid import UUID
 
 from catalog.errors import CodeError
 
@@ -142,6 +143,15 @@ class IPIBase(_Code):
 
     def _checks(self) -> bool:
         return _weighed(self.text[1:], start=2)
+
+
+def is_public_id(text: str) -> bool:
+    """Whether `text` from outside reads as one of our own public ids."""
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _weighed(digits: str, *, start: int) -> bool:

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from django.db.models import BigIntegerField, F, QuerySet, Sum
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import TruncDate
 
+from catalog import codes
 from catalog.models import Party
 from store.models import OrderLine
 from store.records import Kind
@@ -96,7 +96,7 @@ def by_day(label: Party, *, currency: str, since: date, until: date) -> list[tup
 def describe(references: Sequence[str]) -> dict[str, str]:
     """What the transfers of sales and refunds were for, in a buyer's words. One statement."""
     parts = {reference: reference.partition(":") for reference in references}
-    keys = {key for _, _, key in parts.values() if _is_uuid(key)}
+    keys = {key for _, _, key in parts.values() if codes.is_public_id(key)}
     found = {
         str(line.public_id): f"{line.title}, {line.artist} ({line.order.country})"
         for line in OrderLine.objects.filter(public_id__in=keys).select_related("order")
@@ -105,11 +105,3 @@ def describe(references: Sequence[str]) -> dict[str, str]:
     return {
         reference: f"{words.get(kind, '')}{found[key]}" for reference, (kind, _, key) in parts.items() if key in found
     }
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True

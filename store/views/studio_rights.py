@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from catalog import codes
 from catalog.models import Party, Recording
 from licensing import grants
 from licensing.errors import LicensingError
@@ -170,7 +171,7 @@ def declare(request: HttpRequest, label: Party) -> HttpResponse:
             return redirect("studio-rights", label.slug)
     shown = mine.filter(title__icontains=query) if query else mine
     if wanted:
-        shown = shown | mine.filter(public_id__in=[one for one in wanted if _is_uuid(one)])
+        shown = shown | mine.filter(public_id__in=[one for one in wanted if codes.is_public_id(one)])
     listed = list(shown[:MOST_LISTED])
     chosen = (
         {int(key) for key in request.POST.getlist("recordings") if key.isdigit()}
@@ -182,11 +183,3 @@ def declare(request: HttpRequest, label: Party) -> HttpResponse:
         more=len(listed) == MOST_LISTED,
         status=422 if form.is_bound else 200,
     )  # fmt: skip
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
