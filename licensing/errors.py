@@ -49,12 +49,6 @@ class TerritoryError(LicensingError, ValueError):
     code = "TERRITORY_UNKNOWN"
 
 
-class NeverDecided(LicensingError):
-    """No decision has been made about this recording or release and this use."""
-
-    code = "NEVER_DECIDED"
-
-
 class ReviewTwice(LicensingError):
     """Two reviewers are two people: who approved first cannot be the second as well."""
 

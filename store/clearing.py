@@ -13,7 +13,6 @@ from django.db import transaction
 from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q
 from django.utils import timezone
 
-from catalog.models import Recording, Release
 from licensing import clearance, dossiers, reclearing, rules
 from licensing.affected import Affected
 from licensing.clearance import Sale
@@ -39,20 +38,6 @@ def masters_of(recordings: Iterable[int]) -> dict[int, Master]:
     return {
         row.recording_id: row for row in rows.order_by("recording_id", "-accepted_at", "-pk").distinct("recording_id")
     }
-
-
-def clear_recording(recording: Recording, *, use: str, at: datetime, actor: str) -> ClearanceDecision:
-    """Ask about one recording with its current sound; keeps a new decision only where the answer changed."""
-    master = masters_of([recording.pk]).get(recording.pk)
-    sound = master.sound_sha256 if master else ""
-    return clearance.clear(recording, use=use, at=at, actor=actor, sound_sha256=sound)
-
-
-def clear_release(release: Release, *, use: str, at: datetime, actor: str) -> ClearanceDecision:
-    """Ask about a release as a whole: yes only where every track is."""
-    masters = masters_of(release.tracks.values_list("recording_id", flat=True))
-    sounds = {key: master.sound_sha256 for key, master in masters.items()}
-    return clearance.clear_release(release, use=use, at=at, actor=actor, sounds=sounds)
 
 
 def sounds_of(recordings: Iterable[int]) -> dict[int, str]:

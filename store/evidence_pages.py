@@ -9,7 +9,7 @@ import hashlib
 import io
 import logging
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -272,8 +272,3 @@ def _conclude(row: EvidencePages, drawing: _Drawing) -> bool:
             for page in drawing.pages
         )  # fmt: skip
     return True
-
-
-def draw_all(rows: Sequence[int], *, at: datetime | None = None) -> int:
-    """Draw these rows one after the other; how many were."""
-    return sum(draw(key, at=at) for key in rows)
