@@ -183,7 +183,7 @@ def _text(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _countries(mask: int) -> str:
-    return f"{{{','.join(codes_of(mask))}}}"
+    return " ".join(codes_of(mask))
 
 
 def create(row: Row) -> ClearanceDecision:

@@ -131,7 +131,7 @@ def decide_again(found: Affected, *, at: datetime, actor: str) -> int:
     """
     if found.owed:
         return 0
-    changed = 0
+    written: list[batches.Row] = []
     with transaction.atomic():
         lock(found)
         for use in Use:
@@ -140,12 +140,10 @@ def decide_again(found: Affected, *, at: datetime, actor: str) -> int:
             if before:
                 sounds = {key: row.sound_sha256 for key, row in before.items()}
                 rows, fresh = _decide_again(sounds, use=use, at=at, actor=actor)
-                batches.write(rows)
-                changed += len(rows)
-            rows = batches.decide_releases(found.releases, fresh, use=use, at=at, actor=actor, asked_before=True)
-            batches.write(rows)
-            changed += len(rows)
-    return changed
+                written += rows
+            written += batches.decide_releases(found.releases, fresh, use=use, at=at, actor=actor, asked_before=True)
+        batches.write(written)  # at once, so that offers and the shelf follow once
+    return len(written)
 
 
 def _decide_again(

@@ -168,7 +168,7 @@ def decide(
     releases = sorted(set(tracks.values_list("release_id", flat=True)))
     clearance.lock(Affected(tuple(keys), tuple(releases)))
     known = dossiers.open_all(keys, at=at, hashes=hashes)  # whoever adds evidence meanwhile decides again after us
-    changed = 0
+    written: list[batches.Row] = []
     for use in Use if heard is None else DECIDED:
         if heard is None:
             asked = {key: row.sound_sha256 for key, row in batches.before("recording", keys, use).items()}
@@ -177,13 +177,11 @@ def decide(
         if not asked:
             continue
         rows, fresh = batches.decide_recordings(asked, known, use=use, at=at, actor=actor)
-        batches.write(rows)
-        changed += len(rows)
+        written += rows
         fresh_sale = heard is not None and use == Use.PERMANENT_DOWNLOAD
-        rows = batches.decide_releases(releases, fresh, use=use, at=at, actor=actor, asked_before=not fresh_sale)
-        batches.write(rows)
-        changed += len(rows)
-    return changed
+        written += batches.decide_releases(releases, fresh, use=use, at=at, actor=actor, asked_before=not fresh_sale)
+    batches.write(written)  # at once, so that offers and the shelf follow once
+    return len(written)
 
 
 def _next(job: Reclearance, size: int) -> list[int]:

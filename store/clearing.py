@@ -89,9 +89,9 @@ def standing(*, at: datetime, country: str = "", decision: str = "decision") -> 
     lasts = Q(**{f"{decision}__lasting_until": None}) | Q(**{f"{decision}__lasting_until__gt": at})
     free = ~Q(**{f"{decision}__hangs_on__overlap": Held()})
     if not country:
-        return (current | (lasts & Q(**{f"{decision}__lasting_countries__len__gt": 0}))) & free
-    there = Q(**{f"{decision}__cleared_countries__contains": [country]})  # what lasts is part of it
-    return there & (current | (lasts & Q(**{f"{decision}__lasting_countries__contains": [country]}))) & free
+        return (current | (lasts & ~Q(**{f"{decision}__lasting_countries": []}))) & free
+    there = Q(**{f"{decision}__cleared_countries__names": country})  # what lasts is part of it
+    return there & (current | (lasts & Q(**{f"{decision}__lasting_countries__names": country}))) & free
 
 
 def refresh(recordings: Iterable[int], *, at: datetime, actor: str) -> None:

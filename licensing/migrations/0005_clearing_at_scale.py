@@ -9,6 +9,8 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
+import licensing.models.columns
+
 HELD = """
 CREATE FUNCTION licensing_held() RETURNS bigint[] LANGUAGE sql STABLE AS $$
     SELECT coalesce(array_agg(held), '{}') FROM (
@@ -131,6 +133,16 @@ TURNED = (
 )
 NO_TURNED = "DROP INDEX licensing_decision_turned;"
 
+# One text instead of an array of 249: half of what a decision cost to write was its countries.
+AS_TEXT = """
+ALTER TABLE licensing_clearancedecision ALTER COLUMN cleared_countries TYPE text
+    USING array_to_string(cleared_countries, ' ');
+"""
+AS_ARRAY = """
+ALTER TABLE licensing_clearancedecision ALTER COLUMN cleared_countries TYPE varchar(2)[]
+    USING string_to_array(cleared_countries, ' ');
+"""
+
 TARIFF = "CREATE INDEX licensing_grant_tariff ON licensing_licencegrant (tariff) WHERE tariff <> '';"
 NO_TARIFF = "DROP INDEX licensing_grant_tariff;"
 
@@ -140,11 +152,62 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RemoveIndex(model_name="clearancedecision", name="decision_countries"),
+        migrations.RunSQL(
+            AS_TEXT,
+            AS_ARRAY,
+            state_operations=[
+                migrations.AlterField(
+                    model_name="clearancedecision",
+                    name="cleared_countries",
+                    field=licensing.models.columns.CountriesField(blank=True, default=list),
+                )
+            ],
+        ),
         migrations.AddField(
             model_name="clearancedecision",
             name="lasting_countries",
-            field=django.contrib.postgres.fields.ArrayField(
-                base_field=models.CharField(max_length=2), blank=True, db_default=[], default=list, size=None
+            field=licensing.models.columns.CountriesField(blank=True, db_default="", default=list),
+        ),
+        migrations.RemoveIndex(model_name="clearancedecision", name="decision_of_recording"),
+        migrations.RemoveIndex(model_name="clearancedecision", name="decision_of_release"),
+        migrations.AlterField(
+            model_name="clearancedecision",
+            name="recording",
+            field=models.ForeignKey(
+                blank=True,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="catalog.recording",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="clearancedecision",
+            name="release",
+            field=models.ForeignKey(
+                blank=True,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="catalog.release",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="clearancedecision",
+            index=models.Index(
+                fields=["recording", "use", "-id"],
+                name="decision_of_recording",
+                condition=models.Q(recording__isnull=False),
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="clearancedecision",
+            index=models.Index(
+                fields=["release", "use", "-id"],
+                name="decision_of_release",
+                condition=models.Q(release__isnull=False),
             ),
         ),
         migrations.AddField(

@@ -6,7 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
-from licensing.models.columns import choices, exactly_one, one_of
+from licensing.models.columns import CountriesField, choices, exactly_one, one_of
 from licensing.terms import Use
 
 
@@ -24,15 +24,17 @@ class ClearanceDecision(models.Model):
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     recording = models.ForeignKey(
-        "catalog.Recording", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+        "catalog.Recording", null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
-    release = models.ForeignKey("catalog.Release", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    release = models.ForeignKey(
+        "catalog.Release", null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     use = models.CharField(max_length=20, choices=choices(Use))
     at = models.DateTimeField()
     engine = models.CharField(max_length=20)
-    cleared_countries = ArrayField(models.CharField(max_length=2), default=list, blank=True)
+    cleared_countries = CountriesField(default=list, blank=True)
     good_until = models.DateTimeField(null=True, blank=True)
-    lasting_countries = ArrayField(models.CharField(max_length=2), default=list, db_default=[], blank=True)
+    lasting_countries = CountriesField(default=list, db_default="", blank=True)
     lasting_until = models.DateTimeField(null=True, blank=True)
     hangs_on = ArrayField(models.BigIntegerField(), default=list, db_default=[], blank=True)
     verdict = models.JSONField()
@@ -49,8 +51,12 @@ class ClearanceDecision(models.Model):
             models.CheckConstraint(name="decision_has_actor", condition=~Q(actor="")),
         ]
         indexes = [
-            models.Index(name="decision_of_recording", fields=["recording", "use", "-id"]),
-            models.Index(name="decision_of_release", fields=["release", "use", "-id"]),
+            models.Index(
+                name="decision_of_recording", fields=["recording", "use", "-id"], condition=Q(recording__isnull=False)
+            ),
+            models.Index(
+                name="decision_of_release", fields=["release", "use", "-id"], condition=Q(release__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

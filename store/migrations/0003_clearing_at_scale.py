@@ -52,26 +52,26 @@ END $$;
 NO_LONGER = """IF kept.good_until IS NOT NULL AND kept.good_until <= clock_timestamp() THEN
         RAISE EXCEPTION 'store: decision % no longer holds', decision USING ERRCODE = 'check_violation';
     END IF;
-    there := kept.cleared_countries;"""
+    there := string_to_array(kept.cleared_countries, ' ');"""
 LASTING = """there := store_cleared_now(kept.cleared_countries, kept.good_until, kept.lasting_countries, kept.lasting_until);
-    IF cardinality(there) = 0 AND cardinality(kept.cleared_countries) > 0 THEN
+    IF cardinality(there) = 0 AND kept.cleared_countries <> '' THEN
         RAISE EXCEPTION 'store: decision % no longer holds', decision USING ERRCODE = 'check_violation';
     END IF;"""
 NOT_HELD = """IF country IS NOT NULL AND kept.hangs_on && licensing_held() THEN
         RAISE EXCEPTION 'store: decision % hangs on a catalogue that is being taken back', decision USING ERRCODE = 'check_violation';
     END IF;"""
 CHECK_NOW = """
-CREATE FUNCTION store_cleared_now(cleared varchar(2)[], good_until timestamptz, lasting varchar(2)[], lasting_until timestamptz)
+CREATE FUNCTION store_cleared_now(cleared text, good_until timestamptz, lasting text, lasting_until timestamptz)
 RETURNS varchar(2)[] LANGUAGE sql VOLATILE AS $$
-    SELECT CASE
+    SELECT string_to_array(CASE
         WHEN good_until IS NULL OR good_until > clock_timestamp() THEN cleared
         WHEN lasting_until IS NULL OR lasting_until > clock_timestamp() THEN lasting
-        ELSE '{}' END
+        ELSE '' END, ' ')
 $$;
 """ + CHECK_DECISION.replace("NOW_CLEARED", LASTING).replace("NOT_HELD", NOT_HELD)
 CHECK_BEFORE = (
     CHECK_DECISION.replace("NOW_CLEARED", NO_LONGER).replace("NOT_HELD", "")
-    + "DROP FUNCTION store_cleared_now(varchar[], timestamptz, varchar[], timestamptz);"
+    + "DROP FUNCTION store_cleared_now(text, timestamptz, text, timestamptz);"
 )
 
 # Releases are locked before their offers, and in the order of their keys, as a review of offers does it too.
@@ -100,10 +100,14 @@ BEGIN
             SELECT DISTINCT ON (standing.id) standing.id AS offer, made.id,
                 store_cleared_now(made.cleared_countries, made.good_until, made.lasting_countries, made.lasting_until) AS there,
                 coalesce(made.verdict #>> '{refused,0,reasons,0,code}', 'NOT_CLEARED') AS reason
-            FROM store_offer standing
-            LEFT JOIN catalog_track track ON track.id = standing.track_id
-            JOIN made ON made.use = standing.use AND (made.release_id = standing.release_id OR made.recording_id = track.recording_id)
-            WHERE standing.id = ANY (moving)
+            FROM (
+                SELECT one.id, whole.id AS decision FROM store_offer one
+                    JOIN made whole ON whole.release_id = one.release_id AND whole.use = one.use WHERE one.id = ANY (moving)
+                UNION ALL
+                SELECT one.id, part.id FROM store_offer one JOIN catalog_track track ON track.id = one.track_id
+                    JOIN made part ON part.recording_id = track.recording_id AND part.use = one.use WHERE one.id = ANY (moving)
+            ) AS standing
+            JOIN made ON made.id = standing.decision
             ORDER BY standing.id, made.id DESC
         ) AS newest
         WHERE offer.id = newest.offer AND offer.closed_at IS NULL;
@@ -111,7 +115,7 @@ BEGIN
     INSERT INTO store_reviewdue (recording_id, cause)
         SELECT DISTINCT made.recording_id, 'cleared' FROM made
         WHERE made.recording_id IS NOT NULL AND made.use = 'PERMANENT_DOWNLOAD' AND made.actor <> 'task:review_offers'
-          AND cardinality(made.cleared_countries) > 0
+          AND made.cleared_countries <> ''
           AND EXISTS (SELECT 1 FROM catalog_track track WHERE track.recording_id = made.recording_id)
           AND NOT EXISTS (SELECT 1 FROM catalog_track track JOIN store_offer offer ON offer.track_id = track.id
               WHERE track.recording_id = made.recording_id AND offer.closed_at IS NULL)
@@ -135,7 +139,8 @@ CREATE FUNCTION store_shelve(wanted bigint[]) RETURNS void LANGUAGE plpgsql AS $
 BEGIN
     PERFORM 1 FROM catalog_release WHERE id = ANY (wanted) ORDER BY id FOR NO KEY UPDATE;
     WITH standing AS MATERIALIZED (
-        SELECT release, currency, cleared, good_until, lasting, lasting_until, hangs_on FROM (
+        SELECT release, currency, string_to_array(cleared, ' ')::varchar(2)[] AS cleared, good_until,
+            string_to_array(lasting, ' ')::varchar(2)[] AS lasting, lasting_until, hangs_on FROM (
             SELECT offer.release_id AS release, offer.currency, kept.cleared_countries AS cleared, kept.good_until,
                 kept.lasting_countries AS lasting, kept.lasting_until, kept.hangs_on
             FROM store_offer offer JOIN licensing_clearancedecision kept ON kept.id = offer.decision_id

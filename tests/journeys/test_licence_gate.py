@@ -229,7 +229,7 @@ def test_no_line_of_an_order_is_made_without_a_licence_for_it(standing, write):
         "DROP TRIGGER store_offer_cleared ON store_offer",
         "SET session_replication_role = replica",
         "CREATE OR REPLACE FUNCTION store_offer_cleared() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
-        "UPDATE licensing_clearancedecision SET cleared_countries = '{DE}'",
+        "UPDATE licensing_clearancedecision SET cleared_countries = 'DE'",
         "DELETE FROM licensing_clearancedecision",
         "UPDATE licensing_review SET outcome = 'APPROVED'",
     ],
