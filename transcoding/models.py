@@ -43,8 +43,8 @@ class Master(models.Model):
     """The file delivered for a recording. Once accepted it never changes (a trigger sees to it).
 
     `file_sha256` names the bytes, `sound_sha256` the decoded sound (see `probe`). New audio is a new master.
-    `bit_depth` is nought for a lossy master: such a file holds no depth.
-    `peaks` are `probe.PEAKS` loudest absolute samples in thousandths of full scale, for the player's wave.
+    `bit_depth` is nought for a lossy master: such a file holds no depth. `permille` is how much of it the examination
+    has heard. `peaks` are `probe.PEAKS` loudest absolute samples in thousandths of full scale, for the player's wave.
     """
 
     class State(models.TextChoices):
@@ -74,6 +74,7 @@ class Master(models.Model):
     fence = models.PositiveIntegerField(default=0)
     claimed_until = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
+    permille = models.PositiveSmallIntegerField(default=0)
     rung_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -129,11 +130,52 @@ class Finding(models.Model):
         return self.message
 
 
+class Analysis(models.Model):
+    """What was measured in an accepted master's sound; made anew when its `recipe` rises, so never evidence.
+
+    Levels are hundredths: `loudness` of LUFS and `loudness_range` of LU (EBU R128), `true_peak` of dBTP; null where
+    nothing could be measured, as in silence. `curve` is the short-term loudness over the whole length in tenths of
+    LUFS. `cutoff_hz` is where the spectrum ends, `true_depth` the bits that really move, nought where unknown.
+    `fingerprint` is Chromaprint's own text; `spectrum_key` names the picture in the storage.
+    """
+
+    master = models.OneToOneField(Master, on_delete=models.CASCADE, related_name="analysis")
+    recipe = models.PositiveSmallIntegerField()
+    loudness = models.IntegerField(null=True, blank=True)
+    loudness_range = models.IntegerField(null=True, blank=True)
+    true_peak = models.IntegerField(null=True, blank=True)
+    curve = models.JSONField(default=list, blank=True)
+    cutoff_hz = models.PositiveIntegerField(default=0)
+    true_depth = models.PositiveSmallIntegerField(default=0)
+    fingerprint = models.TextField(blank=True)
+    spectrum_key = models.CharField(max_length=200, blank=True)
+    made_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name_plural = "analyses"
+
+    def __str__(self) -> str:
+        return f"analysis of {self.master}"
+
+
+class PreviewStart(models.Model):
+    """Where a label wants a recording's preview to begin, in milliseconds; without a row the loudest passage is cut."""
+
+    recording = models.OneToOneField("catalog.Recording", on_delete=models.CASCADE, related_name="+")
+    milliseconds = models.PositiveIntegerField()
+    actor = models.CharField(max_length=80)
+    at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.recording} from {self.milliseconds} ms"
+
+
 class Rendition(models.Model):
     """A file made, or owed, from a master: one per format, recipe and tag signature.
 
     The tag signature covers the tags, the cover and, for a preview, the cut. `priority` is urgency, lowest first.
-    `attempts` counts tries that failed; a worker that was killed has only let its claim run out.
+    `attempts` counts tries that failed; a worker that was killed has only let its claim run out. `permille` is how much
+    of the sound has gone into the encoder, as true as the encoder tells.
     """
 
     class Purpose(models.TextChoices):
@@ -165,6 +207,7 @@ class Rendition(models.Model):
     fence = models.PositiveIntegerField(default=0)
     claimed_until = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
+    permille = models.PositiveSmallIntegerField(default=0)
     error = models.TextField(blank=True)
     rung_at = models.DateTimeField(null=True, blank=True)
     planned_at = models.DateTimeField(default=timezone.now)
