@@ -220,12 +220,22 @@ class Grounds:
 
 
 def grounds(heard: Sequence[Sound], *, at: datetime) -> Grounds:
-    """Read once what `outcomes`, `world` and `layers` show. A fixed number of statements."""
+    """Read once what `outcomes`, `world` and `layers` show, records for whole catalogues included. A fixed number of
+    statements."""
     keys = [sound.recording.pk for sound in heard]
     if not keys:
         return Grounds({}, {}, at)
     evidence = dossiers.load(keys, at=at, hashes=dossiers.hashes_of(keys))
-    return Grounds(evidence, records.by_recording(records.read(records.of_recordings(keys)), keys), at)
+    named = {key: {UUID(one.id[:36]) for one in known.records} for key, known in evidence.items()}
+    wide = Q(catalogue__isnull=False, record_id__in=set().union(*named.values()))
+    found = records.read(records.newest().filter(wide | Q(pk__in=records.of_recordings(keys).values("pk"))))
+    own = records.by_recording(found, keys)
+    for one in found:
+        if one.grant.catalogue_id is not None:
+            for key in keys:
+                if one.grant.record_id in named[key]:
+                    own[key].append(one)
+    return Grounds(evidence, own, at)
 
 
 def outcomes(record: Record, heard: Sequence[Sound], known: Grounds) -> list[Outcome]:

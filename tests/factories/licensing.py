@@ -40,6 +40,15 @@ def make_grant(
     return grants.record_grant(holder or make_holder(), subject=subject, evidence=evidence, **fields)
 
 
+def make_wide(
+    catalogue: Party, *, layer: Layer = Layer.RECORDING, basis: Basis = Basis.DIRECT, **over: Any
+) -> LicenceGrant:
+    """A record for the whole catalogue of a party, given by that party itself and not reviewed."""
+    evidence = [make_evidence(EvidenceKind.AGREEMENT, text=f"Agreement of {catalogue}")]
+    fields = {"layer": layer, "basis": basis, "catalogue": catalogue, "actor": "user:bob", "at": NOW, **over}
+    return grants.record_grant(make_holder(catalogue), evidence=evidence, **fields)
+
+
 def make_approved(subject: Recording | Work, *, sound: str = SOUND, **over: Any) -> LicenceGrant:
     """The same, approved by Rita."""
     grant = make_grant(subject, **over)

@@ -16,7 +16,7 @@ from licensing.terms import Basis, EvidenceKind, Layer, Use
 from licensing.territories import TerritorySet
 from licensing.verdicts import Verdict
 from tests.factories.catalog import make_label, make_party, make_recording, make_release, make_track
-from tests.factories.licensing import NOW, RITA, SOUND, make_approved, make_evidence, make_holder
+from tests.factories.licensing import NOW, RITA, SOUND, make_approved, make_evidence, make_holder, make_wide
 
 pytestmark = pytest.mark.django_db
 SALE = Use.PERMANENT_DOWNLOAD
@@ -25,11 +25,7 @@ SAM = reviews.Reviewer("user:sam")
 
 def wide(catalogue, *, layer=Layer.RECORDING, basis=Basis.DIRECT, approve=True, **over):
     """A record for the whole catalogue of a party, given by that party itself."""
-    evidence = [make_evidence(EvidenceKind.AGREEMENT, text=f"Agreement of {catalogue}")]
-    grant = grants.record_grant(
-        make_holder(catalogue), layer=layer, catalogue=catalogue, basis=basis, evidence=evidence, actor="user:bob",
-        at=NOW, **over,
-    )  # fmt: skip
+    grant = make_wide(catalogue, layer=layer, basis=basis, **over)
     for reviewer in (RITA, SAM) if approve else ():
         if not grant.reviews.filter(second_needed=False).exists():
             reviews.approve(grant, reviewer=reviewer, sound_sha256=SOUND, at=NOW)

@@ -18,7 +18,7 @@ from licensing.models import LicenceGrant
 from licensing.terms import EvidenceKind
 from licensing.territories import TerritorySet
 from store import access, cases, records, saved_reasons
-from store.cases import Change, Message, Place
+from store.cases import Change, Message, Place, Sound
 from store.errors import NotAllowed
 from store.models import Letter, SavedReason, User
 from store.records import Record
@@ -312,3 +312,23 @@ def test_evidence_that_changed_since_it_was_shown_is_named(grant: LicenceGrant) 
     assert cases.changed_since(grant, evidence_sha256=shown[0], sound_sha256=shown[1]) == ""
     assert "A new master" in cases.changed_since(grant, evidence_sha256=shown[0], sound_sha256="0" * 64)
     assert "evidence" in cases.changed_since(grant, evidence_sha256="0" * 64, sound_sha256=shown[1])
+
+
+# -- the layers --------------------------------------------------------------------------------------------------------
+
+
+def test_a_record_for_the_whole_catalogue_stands_in_the_layer_it_covers(label: Party) -> None:
+    recording = catalog.make_recording(label=label, works=1)
+    waiting = licensing.make_grant(recording.works.get(), submitted_for=label)
+    wide = licensing.make_wide(label, submitted_for=label)
+    heard = [Sound(recording, "", None, None)]
+    shown = cases.layers(record_of(waiting), cases.grounds(heard, at=NOW))
+    assert [[one.grant for one in layer.records] for layer in shown] == [[wide], [waiting]]
+
+
+def test_another_labels_catalogue_is_no_part_of_the_case(label: Party) -> None:
+    recording = catalog.make_recording(label=label, works=1)
+    waiting = licensing.make_grant(recording.works.get(), submitted_for=label)
+    licensing.make_wide(catalog.make_label("Other"), submitted_for=label)
+    shown = cases.layers(record_of(waiting), cases.grounds([Sound(recording, "", None, None)], at=NOW))
+    assert [[one.grant for one in layer.records] for layer in shown] == [[], [waiting]]
