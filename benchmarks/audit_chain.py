@@ -33,7 +33,7 @@ INSERT INTO licensing_clearancedecision
     (public_id, recording_id, use, at, engine, cleared_countries, verdict, verdict_sha256, answer_sha256, sound_sha256,
      actor{more})
 SELECT gen_random_uuid(), %s, 'PERMANENT_DOWNLOAD', now(), 'bench', 'AT CH DE',
-       jsonb_build_object('number', n, 'records', (SELECT jsonb_agg(jsonb_build_object(
+       json_build_object('number', n, 'records', (SELECT jsonb_agg(jsonb_build_object(
            'record', gen_random_uuid(), 'layer', 'WORK', 'starts_on', NULL, 'share', 8)) FROM generate_series(1, 16))),
        encode(sha256(n::text::bytea), 'hex'), encode(sha256(n::text::bytea), 'hex'), '', 'bench'{values}
 FROM generate_series(1, %s) AS n

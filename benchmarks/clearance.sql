@@ -61,10 +61,10 @@ INSERT INTO catalog_track (id, disc, number, title_override, recording_id, relea
 
 -- step: masters
 INSERT INTO transcoding_master (id, public_id, storage_key, file_sha256, sound_sha256, container, codec, lossless,
-    sample_rate, bit_depth, channels, samples, bytes, peaks, loudest_second, state, created_at, fence, attempts,
+    sample_rate, bit_depth, channels, samples, bytes, peaks, loudest_second, state, created_at, fence, attempts, permille,
     recording_id, upload_id, accepted_at) SELECT n, gen_random_uuid(), 'masters/' || n,
     encode(sha256(convert_to('sound ' || n, 'UTF8')), 'hex'), encode(sha256(convert_to('sound ' || n, 'UTF8')),
-    'hex'), 'flac', 'flac', true, 44100, 16, 2, 1000000, 1000000, '{}', 0, 'ACCEPTED', %(now)s, 0, 0, n, n, %(now)s
+    'hex'), 'flac', 'flac', true, 44100, 16, 2, 1000000, 1000000, '{}', 0, 'ACCEPTED', %(now)s, 0, 0, 1000, n, n, %(now)s
     FROM bench_numbers;
 
 -- step: a record for each recording outside the large label

@@ -139,9 +139,9 @@ def _decided(job: Reclearance, keys: Sequence[int], *, at: datetime, sounds: Sou
     hashes = dossiers.hashes_of(keys)
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SET LOCAL work_mem = '64MB'"
-            )  # triggers look at a batch's rows, with their verdicts, at once
+            # Triggers look at a batch's rows, with their verdicts, at once. Should the machine fail before the commit
+            # is on disk, the cursor is lost with the rows, and the batch is done again.
+            cursor.execute("SET LOCAL work_mem = '64MB'; SET LOCAL synchronous_commit = off")
         if not _still_ours(job, keys[-1], at=at):
             return Done(finished=True)
         changed = decide(keys, at=at, actor=ACTOR, heard=heard, hashes=hashes)

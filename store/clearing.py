@@ -10,12 +10,13 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q
+from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from licensing import clearance, dossiers, reclearing, rules
 from licensing.affected import Affected
 from licensing.clearance import Sale
+from licensing.dossiers import Among
 from licensing.models import ByteCheck, ClearanceDecision
 from licensing.models.scrubbing import Place
 from licensing.reclearing import Held
@@ -33,16 +34,18 @@ PREVIEW = Use.PREVIEW
 
 def masters_of(recordings: Iterable[int]) -> dict[int, Master]:
     """The current (latest accepted) master of each recording that has one with its bytes still whole. One query."""
-    altered = ByteCheck.objects.filter(place=Place.AUDIO, sha256=OuterRef("file_sha256"), altered_at__isnull=False)
-    rows = Master.objects.filter(~Exists(altered), recording_id__in=set(recordings), state=Master.State.ACCEPTED)
-    return {
-        row.recording_id: row for row in rows.order_by("recording_id", "-accepted_at", "-pk").distinct("recording_id")
-    }
+    return {row.recording_id: row for row in _current_masters(recordings)}
 
 
 def sounds_of(recordings: Iterable[int]) -> dict[int, str]:
     """The hash of the sound that would be delivered, for each recording that has an accepted master. One query."""
-    return {key: master.sound_sha256 for key, master in masters_of(recordings).items()}
+    return dict(_current_masters(recordings).values_list("recording_id", "sound_sha256"))
+
+
+def _current_masters(recordings: Iterable[int]) -> QuerySet[Master]:
+    altered = ByteCheck.objects.filter(place=Place.AUDIO, sha256=OuterRef("file_sha256"), altered_at__isnull=False)
+    rows = Master.objects.filter(~Exists(altered), Among("recording_id", set(recordings)), state=Master.State.ACCEPTED)
+    return rows.order_by("recording_id", "-accepted_at", "-pk").distinct("recording_id")
 
 
 def latest_of_recordings(recordings: Iterable[int], *, use: str = DOWNLOAD) -> dict[int, ClearanceDecision]:

@@ -6,16 +6,17 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
-from licensing.models.columns import CountriesField, choices, exactly_one, one_of
+from licensing.models.columns import CanonicalJSONField, CountriesField, choices, exactly_one, is_sha256, one_of
 from licensing.terms import Use
 
 
 class ClearanceDecision(models.Model):
     """What the engine concluded about one recording or release and one use: the newest row for them is in force.
 
-    `verdict` is the whole answer with its reasons; `cleared_countries` and `good_until` repeat the part that selling
-    asks for on every page. From `good_until` on, only the countries of `lasting_countries` are still cleared, and none
-    from `lasting_until` on: a licence that ends in one country takes no other off sale while it is asked again.
+    `verdict` is the whole answer with its reasons, in the bytes that `verdict_sha256` is of; `cleared_countries` and
+    `good_until` repeat the part that selling asks for on every page. From `good_until` on, only the countries of
+    `lasting_countries` are still cleared, and none from `lasting_until` on: a licence that ends in one country takes no
+    other off sale while it is asked again.
     `hangs_on` names the whole catalogues the answer hangs on: keys of wide grants, and labels as negative numbers.
     `answer_sha256` leaves out the instant of asking, so that asking again with the same outcome keeps no new row.
     """
@@ -37,7 +38,7 @@ class ClearanceDecision(models.Model):
     lasting_countries = CountriesField(default=list, db_default="", blank=True)
     lasting_until = models.DateTimeField(null=True, blank=True)
     hangs_on = ArrayField(models.BigIntegerField(), default=list, db_default=[], blank=True)
-    verdict = models.JSONField()
+    verdict = CanonicalJSONField()
     verdict_sha256 = models.CharField(max_length=64)
     answer_sha256 = models.CharField(max_length=64)
     sound_sha256 = models.CharField(max_length=64, blank=True)
@@ -47,7 +48,7 @@ class ClearanceDecision(models.Model):
         constraints = [
             models.CheckConstraint(name="decision_one_subject", condition=exactly_one("recording", "release")),
             models.CheckConstraint(name="decision_use_known", condition=one_of("use", Use)),
-            models.CheckConstraint(name="decision_has_sha256", condition=Q(verdict_sha256__regex=r"^[0-9a-f]{64}$")),
+            models.CheckConstraint(name="decision_has_sha256", condition=is_sha256("verdict_sha256")),
             models.CheckConstraint(name="decision_has_actor", condition=~Q(actor="")),
         ]
         indexes = [

@@ -158,12 +158,12 @@ DECLARE
     sold bigint[];
 BEGIN
     SELECT array_agg(DISTINCT relied #>> '{}') INTO named FROM licensing_clearancedecision kept,
-        jsonb_path_query(kept.verdict, '$.cleared[*].relied_on[*]') AS relied WHERE kept.id = decision;
+        jsonb_path_query(kept.verdict::jsonb, '$.cleared[*].relied_on[*]') AS relied WHERE kept.id = decision;
     SELECT CASE WHEN kept.recording_id IS NOT NULL THEN ARRAY[kept.recording_id]
             ELSE ARRAY(SELECT recording_id FROM catalog_track WHERE release_id = kept.release_id) END
         INTO sold FROM licensing_clearancedecision kept WHERE kept.id = decision;
     SELECT array_agg(about.id) INTO standing
-    FROM licensing_clearancedecision kept, jsonb_array_elements(kept.verdict -> 'records') AS one
+    FROM licensing_clearancedecision kept, jsonb_array_elements(kept.verdict::jsonb -> 'records') AS one
     JOIN licensing_licencegrant about ON about.record_id = substring(one ->> 'record' FROM '^[0-9a-f-]{36}')::uuid
         AND about.version = (one ->> 'version')::integer AND about.layer = one ->> 'layer'
     JOIN LATERAL (
