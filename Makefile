@@ -46,8 +46,9 @@ demo: setup ## run the main job before your eyes, then serve the shop (FOLDER= S
 test: $(VENV)/.ready-dev chromium ## run the whole suite, browser tests included (TESTS=path for some)
 	@exec $(PY) -m pytest -n 2 $(TESTS)
 
-test-long: $(VENV)/.ready-dev ## try the engine's laws on more than 200,000 cases (some minutes)
-	@exec $(PY) -m pytest -n 2 -p tests.long tests/licensing/test_properties.py
+test-long: $(VENV)/.ready-dev ## try the laws on more than 200,000 cases, and the faults in their full number (long)
+	@$(PY) -m pytest -n 2 -p tests.long tests/licensing/test_properties.py
+	@exec $(PY) -m pytest -n 2 -p tests.long -m long tests
 
 # Browser tests drive Debian's Chromium. Where it lacks and may not be installed, they skip and say so.
 .PHONY: chromium

@@ -1,4 +1,7 @@
-"""A long run of the laws: many more cases for each, and their number at the end. Loaded by `make test-long`."""
+"""A long run: many more cases of each law, their number at the end, and what the marker `long` keeps out of the suite.
+
+Loaded by `make test-long`.
+"""
 
 from typing import Any
 
@@ -40,4 +43,5 @@ def pytest_testnodedown(node: Any) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     total = sum(_counted)
-    terminalreporter.write_line(f"{total:,} property cases tried (at least {LEAST:,} are wanted)")
+    if total:
+        terminalreporter.write_line(f"{total:,} property cases tried (at least {LEAST:,} are wanted)")
