@@ -53,6 +53,13 @@ class LimitReached(ProcessFailed):
     code = "LIMIT_REACHED"
 
 
+class DiskFull(TranscodingError):
+    """There was no room for what the fenced program made: no fault of the file, and better later."""
+
+    code = "DISK_FULL"
+    retry = True
+
+
 class RenditionWrong(TranscodingError):
     """What was made does not hold the master's sound, or not all of it. It is never published."""
 

@@ -1,5 +1,5 @@
-"""The fence: the only module that starts a process on what strangers sent. It runs ffmpeg, or a script of our own, on
-local files, one at a time, within limits.
+"""The fence: the only module that starts a process on what strangers sent. It runs ffmpeg, another encoder, or a script
+of our own, on local files, one at a time, within limits.
 
 Three fences, the best that works here, found out by running it once:
 
@@ -31,7 +31,7 @@ from pathlib import Path
 import imageio_ffmpeg
 from django.conf import settings
 
-from transcoding.errors import LimitReached, ProcessFailed
+from transcoding.errors import DiskFull, LimitReached, ProcessFailed
 
 PR_SET_PDEATHSIG = 1
 PR_SET_NO_NEW_PRIVS = 38
@@ -118,6 +118,8 @@ def _command(fence: str, command: list[str], *, inputs: Sequence[Path], output_d
         "--setenv",
         "MALLOC_ARENA_MAX",
         "2",
+        "--dev",
+        "/dev",
         *binds,
         "--",
         *command,
@@ -179,6 +181,27 @@ def run_script(
     return _run(command, [*python, script, *inputs], None, replace(limits, file_bytes=0), on_output=on_output)
 
 
+def run_program(
+    program: Sequence[str],
+    *,
+    inputs: Sequence[Path],
+    output_dir: Path | None = None,
+    reads: Sequence[Path] = (),
+    limits: Limits = DEFAULT_LIMITS,
+    on_output: Callable[[bytes], object] | None = None,
+    on_beat: Callable[[], None] | None = None,
+) -> Result:
+    """Run another encoder or decoder that the operator has installed, as `run` does with ffmpeg.
+
+    `program` begins with its whole path. `reads` is what it needs of the system beyond that and `/usr`, such as the
+    settings of a Java under `/etc`; what does not exist there is left out.
+    """
+    if not Path(program[0]).is_absolute():
+        raise ValueError(f"Give the whole path of {program[0]}, as shutil.which finds it.")
+    seen = [*(path for path in reads if path.exists()), *inputs]
+    return _run(list(program), seen, output_dir, limits, on_output=on_output, on_beat=on_beat)
+
+
 def _run(
     program: list[str],
     inputs: Sequence[Path],
@@ -209,7 +232,7 @@ def _run(
         for pipe in (process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
-    _judge(result, "the script" if program[0] == sys.executable else "ffmpeg")
+    _judge(result, _called(program[0]))
     return result
 
 
@@ -244,10 +267,18 @@ def _listen(
             if now > ends:
                 raise LimitReached(f"It took longer than {limits.wall_seconds} seconds.")
             if on_beat is not None and now > beat:
-                beat = now + BEAT_SECONDS
                 on_beat()
+                later = time.monotonic()
+                ends, beat = ends + later - now, later + BEAT_SECONDS  # the program is not charged for its caller
     result.stdout = b"".join(pieces)
     return result
+
+
+def _called(program: str) -> str:
+    """What people know it by."""
+    if program == sys.executable:
+        return "the script"
+    return "ffmpeg" if program == ffmpeg() else Path(program).name
 
 
 def _judge(result: Result, program: str) -> None:
@@ -257,6 +288,8 @@ def _judge(result: Result, program: str) -> None:
     number = -code if code < 0 else code - 128
     if number in {signal.SIGXCPU, signal.SIGXFSZ, signal.SIGKILL}:
         raise LimitReached(f"It was stopped by signal {signal.Signals(number).name}: more time or output than allowed.")
+    if "No space left on device" in result.words:
+        raise DiskFull(f"The disk is full: {program} could not write what it made. Give the scratch folder more room.")
     if "Cannot allocate memory" in result.words:
         raise LimitReached("It wanted more memory than it may have.")
     lines = [line for line in result.words.splitlines() if line.strip()]
