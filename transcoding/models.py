@@ -8,6 +8,8 @@ and is refused. Times are aware, sizes are bytes, lengths are samples per channe
 import uuid
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -156,6 +158,47 @@ class Analysis(models.Model):
 
     def __str__(self) -> str:
         return f"analysis of {self.master}"
+
+
+class Fingerprint(models.Model):
+    """A handful of a master's Chromaprint values, by which masters that may sound alike are found through one index.
+
+    `marks` is empty for a sound too short or too dull to be known by; `compared_at` is null as long as nobody has
+    looked for its likes.
+    """
+
+    master = models.OneToOneField(Master, on_delete=models.CASCADE, related_name="+")
+    marks = ArrayField(models.IntegerField(), default=list, blank=True)
+    compared_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            GinIndex(fields=["marks"], name="fingerprint_marks"),
+            models.Index(fields=["master"], condition=Q(compared_at=None), name="fingerprint_not_compared"),
+        ]
+
+    def __str__(self) -> str:
+        return f"fingerprint of {self.master}"
+
+
+class Likeness(models.Model):
+    """Two masters of different bytes that sound alike; `one` is the older. `seconds` is for how long, `permille` how
+    many of the fingerprints' bits agree there."""
+
+    one = models.ForeignKey(Master, on_delete=models.CASCADE, related_name="+")
+    other = models.ForeignKey(Master, on_delete=models.CASCADE, related_name="+")
+    seconds = models.PositiveSmallIntegerField()
+    permille = models.PositiveSmallIntegerField()
+
+    class Meta:
+        verbose_name_plural = "likenesses"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["one", "other"], name="one_likeness_of_two"),
+            models.CheckConstraint(condition=Q(one__lt=F("other")), name="likeness_names_the_older_first"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.one} like {self.other}"
 
 
 class PreviewStart(models.Model):

@@ -1,9 +1,9 @@
 """Where audio lives: one seam, two kinds (a folder, or a bucket of an S3-compatible store).
 
-Keys are `masters/ab/<sha256>`, `renditions/ab/<sha256>.<ext>` (written once, named after their content) and
-`quarantine/<uuid>`, the only ones that may be deleted. No call is made inside a transaction: each opens an empty
-durable block first, which Django refuses when nested. Raises StorageFailed, or StorageCorrupt when bytes and name
-disagree.
+Keys are `masters/ab/<sha256>`, `renditions/ab/<sha256>.<ext>` and `spectra/ab/<sha256>.png` (written once, named after
+their content) and `quarantine/<uuid>`, the only ones that may be deleted. No call is made inside a transaction: each
+opens an empty durable block first, which Django refuses when nested. Raises StorageFailed, or StorageCorrupt when bytes
+and name disagree.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ from django.db import transaction
 from transcoding.errors import StorageCorrupt, StorageFailed
 
 CHUNK = 256 * 1024
-KEY = re.compile(r"(masters/[0-9a-f]{2}|renditions/[0-9a-f]{2}|quarantine)/[0-9a-f-]{36,64}(\.[a-z0-9]{2,5})?")
+KEY = re.compile(r"((masters|renditions|spectra)/[0-9a-f]{2}|quarantine)/[0-9a-f-]{36,64}(\.[a-z0-9]{2,5})?")
 QUARANTINE = "quarantine/"
 
 Beat = Callable[[], None]
@@ -40,6 +40,10 @@ def master_key(sha256: str) -> str:
 
 def rendition_key(sha256: str, extension: str) -> str:
     return f"renditions/{sha256[:2]}/{sha256}.{extension}"
+
+
+def spectrum_key(sha256: str) -> str:
+    return f"spectra/{sha256[:2]}/{sha256}.png"
 
 
 def quarantine_key(public_id: uuid.UUID) -> str:
