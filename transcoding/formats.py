@@ -45,6 +45,8 @@ class Tagger(StrEnum):
     OGG = "Vorbis comments in Ogg"
     OPUS = "Vorbis comments in Ogg Opus"
     MP4 = "MP4 atoms"
+    APE = "APEv2"
+    ASF = "ASF attributes"
     NONE = "as delivered"
 
 
