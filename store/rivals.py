@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Q, Sum
+from django.db.models import F, Q, Sum
 from django.urls import reverse
 from django.utils import timezone
 
@@ -21,7 +21,8 @@ from licensing.terms import Layer
 from store import records
 from store.models import DeliveryLine, Price
 from store.records import Record
-from transcoding.models import Master
+from transcoding import analysis
+from transcoding.models import Likeness, Master
 
 REFUSED_CODE = "ISRC_OF_ANOTHER_LABEL"
 MOST = 20
@@ -46,6 +47,7 @@ def rivals(record: Record) -> list[Rival]:
     return [
         *_contested(grant, keys),
         *_same_sound(keys),
+        *_like_sound(keys),
         *_same_code(keys),
         *_other_licensors(grant),
     ][:MOST]
@@ -86,6 +88,20 @@ def _same_sound(keys: Collection[int]) -> list[Rival]:
         .distinct("recording_id")
     )
     return [_recording(twin.recording, "The very same sound", twin.get_state_display()) for twin in twins[:MOST]]
+
+
+def _like_sound(keys: Collection[int]) -> list[Rival]:
+    """Other labels' recordings that sound alike without being the same to the bit, as another codec or level leaves
+    them. What one label sells in two versions is its own affair."""
+    masters = set(Master.objects.filter(recording__in=keys).values_list("pk", flat=True))
+    found: dict[int, Rival] = {}
+    alike = analysis.likenesses(masters).order_by("-seconds", "pk")
+    for each in alike.select_related("one__recording__label", "other__recording__label")[:MOST]:
+        mine, theirs = (each.one, each.other) if each.one_id in masters else (each.other, each.one)
+        if mine.recording.label_id != theirs.recording.label_id and theirs.state == Master.State.ACCEPTED:
+            why = f"Nearly the same sound for {each.seconds} s"
+            found.setdefault(theirs.recording_id, _recording(theirs.recording, why, theirs.get_state_display()))
+    return list(found.values())
 
 
 def _recording(recording: Recording, why: str, state: str) -> Rival:
@@ -148,12 +164,21 @@ def outside(grants: Sequence[LicenceGrant]) -> dict[int, Outside]:
 
 
 def _with_twins(keys: Collection[int]) -> set[int]:
-    """The recordings whose very sound is here as another recording too."""
+    """The recordings whose very sound is here as another recording too, or nearly the same as another label's."""
     mine = Master.objects.filter(recording__in=keys).exclude(sound_sha256="").values("sound_sha256")
     heard: dict[str, set[int]] = defaultdict(set)
     for sound, recording in Master.objects.filter(sound_sha256__in=mine).values_list("sound_sha256", "recording"):
         heard[sound].add(recording)
-    return {key for several in heard.values() if len(several) > 1 for key in several}
+    return {key for several in heard.values() if len(several) > 1 for key in several} | _with_likes(keys)
+
+
+def _with_likes(keys: Collection[int]) -> set[int]:
+    masters = Master.objects.filter(recording__in=keys).values("pk")
+    alike = Likeness.objects.filter(Q(one__in=masters) | Q(other__in=masters)).exclude(
+        one__recording__label=F("other__recording__label")
+    )
+    pairs = alike.values_list("one__recording", "other__recording")
+    return {key for pair in pairs for key in pair}
 
 
 def _with_codes(keys: Collection[int]) -> set[int]:

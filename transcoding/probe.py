@@ -2,16 +2,20 @@
 
 `header` asks what the file claims and refuses what is too big before a single sample is decoded; `examine` decodes all
 of it once and compares what came out with what was claimed, because ffmpeg ends quietly on most truncated files.
+Given a folder, it measures loudness and fingerprint out of that same decode.
 """
 
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from transcoding import containers, sandbox
+from transcoding import containers, findings, fingerprint, loudness, sandbox
 from transcoding.errors import LimitReached, MasterRefused, ProcessFailed
-from transcoding.waveform import CLIPPED_RUNS, OFFSET, SILENCE, Digest, Heard, Listener
+from transcoding.findings import Found
+from transcoding.loudness import Loudness
+from transcoding.waveform import Digest, Heard, Listener
 
 MAX_CHANNELS = 2
 RATES = range(8000, 192_001)
@@ -45,19 +49,14 @@ class AudioFacts:
 
 
 @dataclass(frozen=True)
-class Found:
-    """A finding in the making: see models.Finding."""
-
-    code: str
-    severity: str
-    message: str
-
-
-@dataclass(frozen=True)
 class Examined:
+    """`loudness` and `fingerprint` are empty where no folder was given to measure them in."""
+
     facts: AudioFacts
     heard: Heard
     findings: list[Found]
+    loudness: Loudness
+    fingerprint: str
 
 
 def input_args(path: Path, container: str, *, strict: bool) -> list[str]:
@@ -165,15 +164,41 @@ def decode(
     sink: Callable[[bytes], object],
     limits: sandbox.Limits = sandbox.DEFAULT_LIMITS,
     on_beat: Callable[[], None] | None = None,
+    folder: Path | None = None,
 ) -> None:
-    """Send the decoded sound of a local file to `sink`, as `depth`-bit little-endian samples at its own rate."""
+    """Send the decoded sound of a local file to `sink`, as `depth`-bit little-endian samples at its own rate, and what
+    is measured on the way into `folder`."""
+    sound = [*input_args(path, container, strict=strict), "-map", "0:a:0", *pcm_args(depth)]
     sandbox.run(
-        ["-loglevel", "error", *input_args(path, container, strict=strict), "-map", "0:a:0", *pcm_args(depth)],
+        ["-loglevel", "error", *sound, *(_measures(folder) if folder else ())],
         inputs=[path],
+        output_dir=folder,
         limits=limits,
         on_output=sink,
         on_beat=on_beat,
     )
+
+
+MOMENTS, SHORTS, FINGERPRINT = "moments.txt", "shorts.txt", "fingerprint.txt"
+
+
+def _measures(folder: Path) -> list[str]:
+    """Further outputs of the same decode."""
+    weighed = ["-map", "0:a:0", "-af", loudness.weighing(folder / MOMENTS, folder / SHORTS), "-f", "null", "-"]
+    if not knows_fingerprints(sandbox.ffmpeg()):
+        return weighed
+    described = ["-map", "0:a:0", "-t", str(fingerprint.SECONDS), "-f", "chromaprint", "-fp_format", "base64"]
+    return [*weighed, *described, f"file:{folder / FINGERPRINT}"]
+
+
+@functools.lru_cache(maxsize=4)
+def knows_fingerprints(program: str) -> bool:  # noqa: ARG001 - what the answer holds for
+    """Whether this ffmpeg was built with Chromaprint. Without it everything works but finding what sounds alike."""
+    try:
+        said = sandbox.run(["-loglevel", "error", "-h", "muxer=chromaprint"], inputs=[], limits=HEADER_LIMITS)
+    except ProcessFailed:
+        return False
+    return b"fp_format" in said.stdout
 
 
 def pcm_args(depth: int) -> list[str]:
@@ -187,15 +212,32 @@ def pcm_limits(seconds: float, *, rate: int, channels: int, depth: int) -> sandb
 
 
 def examine(
-    path: Path, *, max_seconds: int, window_seconds: int, on_beat: Callable[[], None] | None = None
+    path: Path,
+    *,
+    max_seconds: int,
+    window_seconds: int,
+    folder: Path | None = None,
+    on_beat: Callable[[], None] | None = None,
+    on_share: Callable[[float], None] | None = None,
 ) -> Examined:
-    """The whole examination of a local file: one decode. Raises MasterRefused with what to tell the label."""
+    """The whole examination of a local file: one decode. Raises MasterRefused with what to tell the label.
+
+    `on_share` is told about once a second how much of the sound has been heard, from nought to one.
+    """
     facts = header(path)
     check_limits(facts, max_seconds=max_seconds)
-    listener = Listener(channels=facts.channels, depth=facts.pcm_depth, rate=facts.sample_rate)
+    checked = bool(facts.declared.pcm_md5)
+    listener = Listener(channels=facts.channels, depth=facts.pcm_depth, rate=facts.sample_rate, checked=checked)
     claimed = (facts.samples or 0) / facts.sample_rate or facts.seconds
     room = max_seconds if not facts.lossless or not claimed else claimed
     limits = pcm_limits(room, rate=facts.sample_rate, channels=facts.channels, depth=facts.pcm_depth)
+
+    def beat() -> None:
+        if on_share is not None and claimed:
+            on_share(min(1.0, listener.samples / facts.sample_rate / claimed))
+        if on_beat is not None:
+            on_beat()
+
     try:
         decode(
             path,
@@ -204,7 +246,8 @@ def examine(
             strict=facts.lossless,
             sink=listener,
             limits=limits,
-            on_beat=on_beat,
+            on_beat=beat,
+            folder=folder,
         )
     except LimitReached as error:
         raise MasterRefused("DAMAGED", f"The file holds more sound than its header says. {error}") from error
@@ -212,7 +255,10 @@ def examine(
         raise MasterRefused("DAMAGED", "The sound is damaged: it stops decoding part of the way through.") from error
     heard = listener.heard(window_seconds=window_seconds)
     _check_whole(facts, heard)
-    return Examined(facts, heard, _findings(facts, heard))
+    weighed = loudness.read(folder / MOMENTS, folder / SHORTS) if folder else Loudness()
+    described = folder / FINGERPRINT if folder else None
+    text = described.read_text("ascii") if described is not None and described.exists() else ""
+    return Examined(facts, heard, findings.of(facts, heard, weighed), weighed, text)
 
 
 def _check_whole(facts: AudioFacts, heard: Heard) -> None:
@@ -228,27 +274,6 @@ def _check_whole(facts: AudioFacts, heard: Heard) -> None:
     decoded = heard.samples / facts.sample_rate
     if facts.container in {"ogg", "mov"} and facts.seconds and facts.seconds - decoded > LENGTH_TOLERANCE:
         raise MasterRefused("TRUNCATED", f"The header promises {facts.seconds:.2f} s, but {decoded:.2f} s decode.")
-
-
-def _findings(facts: AudioFacts, heard: Heard) -> list[Found]:
-    found = []
-    if not facts.lossless:
-        found.append(
-            Found("LOSSY_MASTER", "NOTE", "Lossy master: sold as delivered or in lossy formats, never as lossless.")
-        )
-    if heard.highest < SILENCE:
-        found.append(Found("SILENT", "WARNING", "Nothing can be heard in this file. Is it the right one?"))
-    if heard.clipped_runs >= CLIPPED_RUNS:
-        found.append(
-            Found("CLIPPED", "WARNING", f"Clipped in {heard.clipped_runs} places: several samples in a row at the top.")
-        )
-    if heard.offset > OFFSET:
-        found.append(Found("DC_OFFSET", "WARNING", "The wave does not rest at nought, which costs headroom."))
-    if heard.same_channels:
-        found.append(Found("SAME_CHANNELS", "NOTE", "Both channels hold the same sound: this is mono kept as stereo."))
-    if facts.channels == 1:
-        found.append(Found("MONO", "NOTE", "Mono."))
-    return found
 
 
 def digest(path: Path, container: str, *, channels: int, depth: int, limits: sandbox.Limits) -> Digest:

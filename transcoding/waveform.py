@@ -7,10 +7,13 @@ no depth; its decoder works in fractions whose last digits differ between proces
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+
+from transcoding.loudness import TruePeak
+from transcoding.spectrum import Spectrum
 
 PEAKS = 200
 THOUSAND = 1000
@@ -18,14 +21,20 @@ TENTHS = 10
 CLIP_RUN = 3  # samples in a row at full scale: an honest peak touches it once or twice
 CLIPPED_RUNS = 10
 SILENCE = 10 ** (-80 / 20)
-OFFSET = 0.02
+STEREO = 2
 
 Floats = npt.NDArray[np.float32]
+Words = npt.NDArray[np.int16] | npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
 class Heard:
-    """What streamed by. Levels are fractions of full scale; `loudest_second` is where the loudest window begins."""
+    """What streamed by. Levels are fractions of full scale, lengths seconds.
+
+    `loudest_second` is where the loudest window begins. `offset` is that of the worse channel, `quietest_channel` the
+    highest sample of the quieter one, `likeness` how far left and right agree (1: the same shape, -1: upside down).
+    `true_depth` is how many bits move. `before`, `gap` and `after` are silences: at the start, the longest, at the end.
+    """
 
     sha256: str
     md5: str
@@ -36,6 +45,14 @@ class Heard:
     clipped_runs: int
     offset: float
     same_channels: bool
+    quietest_channel: float
+    likeness: float
+    true_depth: int
+    before: float
+    gap: float
+    after: float
+    true_peak: int | None
+    spectrum: Spectrum = field(repr=False)
 
 
 class Digest:
@@ -60,23 +77,33 @@ class Digest:
 
 
 class Listener(Digest):
-    """The whole look at a master. Works second by second; what it keeps is two small numbers per tenth of a second."""
+    """The whole look at a master. Works second by second; what it keeps is two small numbers per tenth of a second.
 
-    def __init__(self, *, channels: int, depth: int, rate: int) -> None:
+    `checked` says that the file names an MD5 of its own to be held against.
+    """
+
+    def __init__(self, *, channels: int, depth: int, rate: int, checked: bool = True) -> None:
         super().__init__(channels=channels, depth=depth)
         self.channels, self.depth, self.rate = channels, depth, rate
-        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._md5 = hashlib.md5(usedforsecurity=False) if checked else None
         self._second = self.frame * max(TENTHS, rate - rate % TENTHS)
         self._rest = b""
         self._highest: list[Floats] = []
         self._energy: list[Floats] = []
         self._clipped = 0
-        self._sum = 0.0
+        self._sums = np.zeros(channels)
+        self._squares = np.zeros(channels)
+        self._product = 0.0
+        self._tops = np.zeros(channels)
+        self._bits = 0
         self._differ = False
+        self._true_peak = TruePeak(channels)
+        self._spectrum = Spectrum(rate)
 
     def __call__(self, piece: bytes) -> None:
         super().__call__(piece)
-        self._md5.update(piece)
+        if self._md5 is not None:
+            self._md5.update(piece)
         data = self._rest + piece if self._rest else piece
         whole = len(data) - len(data) % self._second
         for at in range(0, whole, self._second):
@@ -84,46 +111,80 @@ class Listener(Digest):
         self._rest = data[whole:]
 
     def _look(self, data: bytes) -> None:
-        sound = self._fractions(data[: len(data) - len(data) % self.frame])
-        if not len(sound):
+        words = self._words(data[: len(data) - len(data) % self.frame])
+        if not len(words):
             return
-        loud = np.abs(sound).max(axis=1)
+        sound = words.astype(np.float32) * np.float32(1 / (1 << 8 * words.itemsize - 1))
+        each = np.abs(sound)
+        loud = each.max(axis=1)
         tenth = max(1, self.rate // TENTHS)
         edges = np.arange(0, len(loud), tenth)
+        squares = np.square(sound)
         self._highest.append(np.maximum.reduceat(loud, edges))
-        self._energy.append(np.add.reduceat(np.square(sound).mean(axis=1), edges))
+        self._energy.append(np.add.reduceat(squares.mean(axis=1), edges))
         self._clipped += _runs(loud >= 1 - 1.5 / (1 << self.depth - 1))
-        self._sum += float(sound.sum())
-        if self.channels == 2 and not self._differ:  # noqa: PLR2004 - left and right
-            self._differ = bool((sound[:, 0] != sound[:, 1]).any())
+        self._sums += sound.sum(axis=0)
+        self._squares += squares.sum(axis=0)
+        self._tops = np.maximum(self._tops, each.max(axis=0))
+        self._bits |= int(np.bitwise_or.reduce(words, axis=None))
+        if self.channels == STEREO:
+            self._product += float(np.dot(sound[:, 0], sound[:, 1]))
+            self._differ = self._differ or bool((words[:, 0] != words[:, 1]).any())
+        self._true_peak(sound)
+        self._spectrum(sound)
 
-    def _fractions(self, data: bytes) -> Floats:
+    def _words(self, data: bytes) -> Words:
+        """The samples as integers; of three bytes as four, with nothing in the lowest."""
         if self.depth == 16:  # noqa: PLR2004
-            whole: Floats = np.frombuffer(data, dtype="<i2").astype(np.float32) / np.float32(2**15)
-        else:
-            packed = np.frombuffer(data, dtype=np.uint8).reshape(-1, 3)
-            wide = np.zeros((len(packed), 4), dtype=np.uint8)
-            wide[:, 1:] = packed
-            whole = wide.view("<i4").reshape(-1).astype(np.float32) / np.float32(2**31)
-        return whole.reshape(-1, self.channels)
+            return np.frombuffer(data, dtype="<i2").reshape(-1, self.channels)
+        packed = np.frombuffer(data, dtype=np.uint8).reshape(-1, 3)
+        wide = np.zeros((len(packed), 4), dtype=np.uint8)
+        wide[:, 1:] = packed
+        return wide.view("<i4").reshape(-1, self.channels)
 
     def heard(self, *, window_seconds: int) -> Heard:
         """Close the books; `window_seconds` is the length of the passage looked for."""
         self._look(self._rest)
         self._rest = b""
+        self._true_peak.close()
         highest = np.concatenate(self._highest) if self._highest else np.zeros(1, dtype=np.float32)
         energy = np.concatenate(self._energy) if self._energy else np.zeros(1, dtype=np.float32)
+        before, gap, after = _silences(highest)
         return Heard(
             sha256=self.sha256,
-            md5=self._md5.hexdigest(),
+            md5=self._md5.hexdigest() if self._md5 else "",
             samples=self.samples,
             peaks=_condense(highest),
             loudest_second=_loudest(energy, window_seconds),
             highest=float(highest.max()),
             clipped_runs=self._clipped,
-            offset=abs(self._sum) / max(1, self.samples * self.channels),
-            same_channels=self.channels == 2 and not self._differ,  # noqa: PLR2004
+            offset=float(np.abs(self._sums).max()) / max(1, self.samples),
+            same_channels=self.channels == STEREO and not self._differ,
+            quietest_channel=float(self._tops.min()),
+            likeness=self._product / max(1e-12, float(np.sqrt(self._squares.prod()))) if self.channels == STEREO else 1,
+            true_depth=self._true_depth(),
+            before=before,
+            gap=gap,
+            after=after,
+            true_peak=self._true_peak.hundredths,
+            spectrum=self._spectrum,
         )
+
+    def _true_depth(self) -> int:
+        """The depth without the lowest bits that never move; nought for silence."""
+        wide = 16 if self.depth == 16 else 32  # noqa: PLR2004
+        bits = self._bits & (1 << wide) - 1
+        return wide - ((bits & -bits).bit_length() - 1) if bits else 0
+
+
+def _silences(highest: Floats) -> tuple[float, float, float]:
+    """Seconds of silence at the start, the longest in between, and at the end; all of it counts as the start."""
+    loud = np.flatnonzero(highest >= SILENCE)
+    if not len(loud):
+        return len(highest) / TENTHS, 0.0, 0.0
+    gaps = np.diff(loud) - 1
+    gap = int(gaps.max()) if len(gaps) else 0
+    return int(loud[0]) / TENTHS, gap / TENTHS, (len(highest) - 1 - int(loud[-1])) / TENTHS
 
 
 def _runs(full: npt.NDArray[np.bool_]) -> int:

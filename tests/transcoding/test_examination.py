@@ -71,7 +71,7 @@ def test_clipping_silence_and_twin_channels_are_said(tmp_path: Path) -> None:
     silent = np.zeros((44100, 2))
     sounds.write_samples(tmp_path / "loud.wav", loud)
     sounds.write_samples(tmp_path / "silent.wav", silent)
-    assert findings(deliver(tmp_path / "loud.wav")) == {"CLIPPED", "SAME_CHANNELS"}
+    assert findings(deliver(tmp_path / "loud.wav")) == {"CLIPPED", "LOUD", "SAME_CHANNELS"}
     assert "SILENT" in findings(deliver(tmp_path / "silent.wav"))
 
 
