@@ -1,5 +1,7 @@
 """What every test starts from."""
 
+import contextlib
+import fcntl
 import os
 from collections.abc import Iterator
 
@@ -7,7 +9,14 @@ import hypothesis
 import pytest
 from django.conf import settings
 from django.core.cache import cache
-from django.db import connection
+from django.db import connection, connections
+from django.test import TransactionTestCase
+from pytest_django import DjangoDbBlocker
+
+from store import embedded
+from tests import cleaning
+
+TEMPLATE = "clearsong_template"  # migrated, for the second worker to copy
 
 
 def pytest_configure() -> None:
@@ -18,11 +27,47 @@ def pytest_configure() -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What takes minutes is left out of the suite: `make test-long` loads `tests.long` and runs it."""
-    if not config.pluginmanager.hasplugin("tests.long"):
-        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
-        items[:] = [item for item in items if not item.get_closest_marker("long")]
+def _shared() -> bool:
+    """Whether other workers use the same server, and it is one that ends with this run."""
+    return embedded.throwaway() and "PYTEST_XDIST_WORKER" in os.environ
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings: None,  # as pytest-django does it: a name for each worker
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[contextlib.ExitStack]:
+    """Workers that share a server of ours migrate once: the first makes a template, the others copy it."""
+    with contextlib.ExitStack() as turn:
+        if _shared():
+            lock = turn.enter_context((embedded.home() / "run" / "template.lock").open("a"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
+                cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE])
+                if cursor.fetchone():
+                    connection.settings_dict["TEST"]["TEMPLATE"] = TEMPLATE
+        yield turn
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_db_modify_db_settings: contextlib.ExitStack, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    """After the database is made: keep a copy for the next worker, and learn what a clean one looks like."""
+    with django_db_blocker.unblock():
+        made = connection.settings_dict["NAME"]
+        if _shared() and not connection.settings_dict["TEST"].get("TEMPLATE"):
+            connections.close_all()
+            with connection._nodb_cursor() as cursor:
+                cursor.execute(f'CREATE DATABASE "{TEMPLATE}" TEMPLATE "{made}"')
+        django_db_modify_db_settings.close()
+        possible = cleaning.possible()
+        if possible:
+            cleaning.remember()
+    with pytest.MonkeyPatch.context() as patch:
+        if possible:
+            patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _case: cleaning.clean())
+        yield
 
 
 @pytest.fixture(autouse=True)
