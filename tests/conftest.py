@@ -27,6 +27,13 @@ def pytest_configure() -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes minutes is left out of the suite: `make test-long` loads `tests.long` and runs it."""
+    if not config.pluginmanager.hasplugin("tests.long"):
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
 def _shared() -> bool:
     """Whether other workers use the same server, and it is one that ends with this run."""
     return embedded.throwaway() and "PYTEST_XDIST_WORKER" in os.environ
