@@ -3,6 +3,10 @@
 `retry` answers the one question callers have: can the same try go better later, by itself?
 """
 
+import logging
+
+log = logging.getLogger(__name__)
+
 
 class TranscodingError(Exception):
     code = "TRANSCODING"
@@ -25,6 +29,32 @@ class UploadRefused(TranscodingError):
     """The bytes cannot even be examined: empty, or more than an instance takes."""
 
     code = "UPLOAD_REFUSED"
+
+
+class QuotaReached(UploadRefused):
+    """A label has as much on its way as it may have."""
+
+    code = "QUOTA_REACHED"
+
+
+class UploadMisplaced(TranscodingError):
+    """A piece begins where the kept bytes do not end, or there is nothing to go on with."""
+
+    code = "UPLOAD_MISPLACED"
+
+
+class UploadBusy(TranscodingError):
+    """Somebody else writes this very file now."""
+
+    code = "UPLOAD_BUSY"
+    retry = True
+
+
+class UploadDamaged(TranscodingError):
+    """What arrived is not what was sent."""
+
+    code = "UPLOAD_DAMAGED"
+    retry = True
 
 
 class MasterRefused(TranscodingError):
@@ -51,6 +81,19 @@ class LimitReached(ProcessFailed):
     """The fenced program was stopped: time, memory or output went past what it was allowed."""
 
     code = "LIMIT_REACHED"
+
+
+KILLED = "The program was killed from outside"
+
+
+class Killed(TranscodingError):
+    """Somebody ended the fenced program, or a machine short of memory did. It says nothing about the file."""
+
+    code = "KILLED"
+    retry = True
+
+    def __init__(self, program: str) -> None:
+        super().__init__(f"{KILLED}: {program}. If this happens often, the machine may be short of memory.")
 
 
 class DiskFull(TranscodingError):
@@ -84,3 +127,18 @@ class StorageCorrupt(StorageFailed):
 
     code = "STORAGE_CORRUPT"
     retry = False
+
+
+class Broken(TranscodingError):
+    """A mistake of ours that one file brought to light. It counts as that file's failure, so that it ends with a reason
+    and holds nobody up."""
+
+    code = "BROKEN"
+
+
+def foreseen(error: Exception) -> TranscodingError | OSError:
+    """The error as one of those that callers know what to do with; what nobody foresaw is logged with its trace."""
+    if isinstance(error, TranscodingError | OSError):
+        return error
+    log.error("Nobody foresaw this.", exc_info=error)
+    return Broken(f"{type(error).__name__}: {error}")

@@ -31,7 +31,7 @@ from pathlib import Path
 import imageio_ffmpeg
 from django.conf import settings
 
-from transcoding.errors import DiskFull, LimitReached, ProcessFailed
+from transcoding.errors import DiskFull, Killed, LimitReached, ProcessFailed
 
 PR_SET_PDEATHSIG = 1
 PR_SET_NO_NEW_PRIVS = 38
@@ -59,6 +59,7 @@ class Result:
     stdout: bytes = b""
     words: str = ""
     returncode: int = 0
+    cpu_seconds: float = 0.0  # it cannot have used more
     sent: int = field(default=0, repr=False)
 
 
@@ -98,10 +99,13 @@ def _fence(program: str, path: str) -> str:
     return "limits"
 
 
-def _command(fence: str, command: list[str], *, inputs: Sequence[Path], output_dir: Path | None) -> list[str]:
+def _command(
+    fence: str, command: list[str], *, inputs: Sequence[Path], output_dir: Path | None, proc: bool = False
+) -> list[str]:
     if fence != "bubblewrap":
         return command
-    binds = [word for path in ("/usr", "/lib", "/lib64") for word in ("--ro-bind-try", path, path)]
+    binds = ["--proc", "/proc"] if proc else []
+    binds += [word for path in ("/usr", "/lib", "/lib64") for word in ("--ro-bind-try", path, path)]
     binds += ["--ro-bind", command[0], command[0]]
     for path in inputs:
         binds += ["--ro-bind", str(path), str(path)]
@@ -193,13 +197,13 @@ def run_program(
 ) -> Result:
     """Run another encoder or decoder that the operator has installed, as `run` does with ffmpeg.
 
-    `program` begins with its whole path. `reads` is what it needs of the system beyond that and `/usr`, such as the
-    settings of a Java under `/etc`; what does not exist there is left out.
+    `program` begins with its whole path; it has a /proc of its own, where a Java looks for itself. `reads` is what it
+    needs of the system beyond that and `/usr`, such as settings under `/etc`; what does not exist is left out.
     """
     if not Path(program[0]).is_absolute():
         raise ValueError(f"Give the whole path of {program[0]}, as shutil.which finds it.")
     seen = [*(path for path in reads if path.exists()), *inputs]
-    return _run(list(program), seen, output_dir, limits, on_output=on_output, on_beat=on_beat)
+    return _run(list(program), seen, output_dir, limits, on_output=on_output, on_beat=on_beat, proc=True)
 
 
 def _run(
@@ -210,9 +214,11 @@ def _run(
     *,
     on_output: Callable[[bytes], object] | None,
     on_beat: Callable[[], None] | None = None,
+    proc: bool = False,
 ) -> Result:
     fence = fence_name()
-    command = _command(fence, program, inputs=inputs, output_dir=output_dir)
+    command = _command(fence, program, inputs=inputs, output_dir=output_dir, proc=proc)
+    begun = time.monotonic()
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -224,7 +230,11 @@ def _run(
     )
     try:
         result = _listen(process, limits, on_output, on_beat)
-        result.returncode = process.wait()
+        _, status, used = os.wait4(process.pid, 0)
+        result.returncode = process.returncode = os.waitstatus_to_exitcode(status)
+        # bubblewrap does not fetch what ran inside it, so there only the clock bounds what was used
+        wall = (time.monotonic() - begun) * (os.cpu_count() or 1)
+        result.cpu_seconds = wall if fence == "bubblewrap" else used.ru_utime + used.ru_stime
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -232,7 +242,7 @@ def _run(
         for pipe in (process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
-    _judge(result, _called(program[0]))
+    _judge(result, _called(program[0]), limits)
     return result
 
 
@@ -281,11 +291,13 @@ def _called(program: str) -> str:
     return "ffmpeg" if program == ffmpeg() else Path(program).name
 
 
-def _judge(result: Result, program: str) -> None:
+def _judge(result: Result, program: str, limits: Limits) -> None:
     code = result.returncode
     if code == 0:
         return
     number = -code if code < 0 else code - 128
+    if number == signal.SIGKILL and result.cpu_seconds < limits.cpu_seconds:
+        raise Killed(program)
     if number in {signal.SIGXCPU, signal.SIGXFSZ, signal.SIGKILL}:
         raise LimitReached(f"It was stopped by signal {signal.Signals(number).name}: more time or output than allowed.")
     if "No space left on device" in result.words:

@@ -316,12 +316,12 @@ def test_a_working_worker_keeps_its_claim_and_a_robbed_one_stops() -> None:
     renditions.plan(master, [FORMATS["FLAC"]], tags=make_tags(), at=NOW)
     (claim,) = renditions._claim(master.pk, at=timezone.now())
     pulse = claims.Pulse([claim])
-    pulse.next = timezone.now()
+    pulse.next, pulse.look = timezone.now(), 0.0
     before = timezone.now() + claims.LEASE
     pulse()
     assert Rendition.objects.filter(claimed_until__gte=before).exists()
     renditions._claim(master.pk, at=timezone.now() + 2 * claims.LEASE)
-    pulse.next = timezone.now()
+    pulse.next, pulse.look = timezone.now(), 0.0
     with pytest.raises(LateWorker):
         pulse()
 

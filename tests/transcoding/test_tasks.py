@@ -12,8 +12,9 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from tests.factories.transcoding import deliver, make_master, make_tags, make_upload
+from tests.platform.homes import until
 from tests.transcoding import sounds
-from transcoding import claims, masters, probe, renditions, scratch, storage, tasks
+from transcoding import claims, masters, probe, renditions, sandbox, scratch, storage, tasks
 from transcoding.errors import ProcessFailed, StorageFailed
 from transcoding.formats import FORMATS
 from transcoding.models import Attempt, Master, Rendition, Upload
@@ -82,15 +83,105 @@ def test_what_is_in_hand_is_not_rung_for(bells: list[tuple[str, int]]) -> None:
     assert bells == []
 
 
+def paid_and_common(audio: Path) -> tuple[Rendition, Rendition]:
+    """A file somebody paid for, and one made ahead of any sale, of two masters."""
+    paid, common = deliver(audio / "plain.flac"), deliver(audio / "plain.wav")
+    (second,) = renditions.plan(common, [FORMATS["FLAC"]], tags=make_tags(), at=NOW)
+    (first,) = renditions.plan(paid, [FORMATS["WAV"]], tags=make_tags(), priority=renditions.BUYER_WAITS, at=NOW)
+    return first, second
+
+
 @pytest.mark.django_db
-def test_a_bell_serves_first_whoever_waits_most_urgently(audio: Path, monkeypatch) -> None:
-    common, urgent = make_master(), make_master()
-    renditions.plan(common, [FORMATS["FLAC"]], tags=make_tags(), at=NOW)
-    renditions.plan(urgent, [FORMATS["WAV"]], tags=make_tags(), priority=renditions.BUYER_WAITS, at=NOW)
-    served: list[int] = []
-    monkeypatch.setattr(renditions, "make_due", served.append)
-    tasks.make_renditions(common.pk)
-    assert served == [urgent.pk, common.pk]
+@pytest.mark.parametrize("bell", [tasks.make_renditions, tasks.examine_master])
+def test_any_bell_serves_first_whoever_paid(audio: Path, bell: Callable[[int], None]) -> None:
+    paid, common = paid_and_common(audio)
+    bell(common.master_id)
+    assert Rendition.objects.filter(state="READY").earliest("ready_at") == paid
+
+
+@pytest.fixture
+def beats_at_once(monkeypatch) -> None:
+    """A beat at every piece of sound, so that two seconds of it hold many."""
+    monkeypatch.setattr(sandbox, "BEAT_SECONDS", 0.0)
+    monkeypatch.setattr(claims, "LOOK_SECONDS", 0.0)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("beats_at_once")
+@pytest.mark.parametrize("guarded", [True, False])
+def test_a_paid_file_overtakes_work_that_has_begun(audio: Path, monkeypatch, guarded: bool) -> None:  # noqa: FBT001
+    """The encoders of the other file rest meanwhile, and their work is not done again. Off, the guard is missed."""
+    paid, common = paid_and_common(audio)
+    if not guarded:
+        monkeypatch.setattr(renditions, "serve_buyers", lambda _pulse=None: 0)
+    renditions.make_due(common.master_id)
+    paid.refresh_from_db()
+    common.refresh_from_db()
+    assert common.state == "READY"
+    assert common.fence == 1
+    assert (paid.state == "READY" and paid.ready_at < common.ready_at) is guarded
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("beats_at_once")
+def test_how_far_the_sound_has_come_is_written_down_while_it_is_made(audio: Path, monkeypatch) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr(renditions, "serve_buyers", lambda _pulse: seen.append(Rendition.objects.get().permille))
+    master = deliver(audio / "plain.flac")
+    renditions.plan(master, [FORMATS["FLAC"]], tags=make_tags(), at=NOW)
+    renditions.make_due(master.pk)
+    assert seen == sorted(seen)
+    assert any(0 < permille < 1000 for permille in seen)
+    assert Rendition.objects.get().permille == 1000
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("beats_at_once")
+def test_how_far_an_examination_has_come_is_written_down(audio: Path) -> None:
+    seen: list[int] = []
+    master = deliver(audio / "plain.flac", examine=False)
+    masters.examine(master.pk, meanwhile=lambda _pulse: seen.append(Master.objects.get().permille))
+    assert seen == sorted(seen)
+    assert any(0 < permille < 1000 for permille in seen)
+    assert Master.objects.get().permille == 1000
+
+
+@pytest.mark.django_db
+def test_a_late_worker_writes_no_progress(audio: Path) -> None:
+    master = make_master()
+    renditions.plan(master, [FORMATS["FLAC"]], tags=make_tags(), at=NOW)
+    (late,) = renditions._claim(master.pk, at=timezone.now() - claims.LEASE)
+    renditions._claim(master.pk, at=timezone.now())
+    pulse = claims.Pulse([])
+    pulse.follow([late])
+    pulse.heard(0.5)
+    pulse.look = 0.0
+    pulse()
+    assert Rendition.objects.get().permille == 0
+
+
+@pytest.mark.django_db
+def test_work_that_rests_for_a_buyer_keeps_its_claim(audio: Path) -> None:
+    paid, common = paid_and_common(audio)
+    (resting,) = renditions._claim(common.master_id, at=timezone.now())
+    outer = claims.Pulse([resting])
+    outer.next = timezone.now()
+    inner = claims.Pulse(renditions._claim(paid.master_id, at=timezone.now()), outer=outer)
+    inner.look = 0.0
+    before = timezone.now() + claims.LEASE
+    inner()
+    assert Rendition.objects.get(pk=common.pk).claimed_until >= before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_outlives_a_slow_fetch(monkeypatch) -> None:
+    """Whatever fetches a file of gigabytes says nothing meanwhile; its claim is renewed from beside."""
+    monkeypatch.setattr(claims, "BEAT", timedelta(milliseconds=10))
+    master = make_master()
+    renditions.plan(master, [FORMATS["FLAC"]], tags=make_tags(), at=NOW)
+    (claim,) = renditions._claim(master.pk, at=timezone.now() - claims.LEASE)
+    with claims.Pulse([claim]).kept():
+        until(lambda: renditions.owed(timezone.now()).count() == 0)
 
 
 @pytest.mark.django_db
