@@ -63,22 +63,26 @@ def deliver(
     price: Money | None = None,
     release_price: Money | None = None,
     on_line: OnLine | None = None,
+    delivery: Delivery | None = None,
 ) -> Delivery:
     """Take all that lies in `folder` for `label`; `on_line` is called with each line as soon as it is written.
 
     `price` is per track; a release costs the sum of its tracks, at most `release_price`. Delivering the same folder
-    again changes nothing. Raises NotADirectoryError; whatever is wrong with single files stands in their lines.
+    again changes nothing. `delivery` is one that was opened by handing a parcel in; its files are our own, and may be
+    linked instead of copied. Raises NotADirectoryError; what is wrong with single files stands in their lines.
     """
     if price is not None and release_price is not None:
         min(price, release_price)  # refuses two currencies before anything is written
     entries = folders.walk(folder)
-    delivery = Delivery.objects.create(
+    ours = delivery is not None
+    delivery = delivery or Delivery.objects.create(
         label=label,
         folder_name=clean(folder.resolve().name) or "Files",
         actor=actor,
         declaration=declaration.as_json(),
     )
-    intake = Intake(delivery, Desk(label, declaration, actor), on_line=on_line or (lambda _line: None))
+    desk = Desk(label, declaration, actor)
+    intake = Intake(delivery, desk, on_line=on_line or (lambda _line: None), ours=ours)
     for sheets in _by_release(_sheets(entries, intake)):
         _take_release(sheets, intake)
     covers.take_images([entry for entry in entries if entry.is_image and not entry.code], intake)
@@ -215,7 +219,7 @@ def _take(sheet: Sheet, intake: Intake) -> Filed:
     recording = filed.recording
     if filed.is_new:
         upload = masters.start_upload(_file_name(sheet), actor=intake.delivery.actor)
-        master = masters.finish_upload(upload, path=sheet.path, recording=recording)
+        master = masters.finish_upload(upload, path=sheet.path, recording=recording, take=intake.ours)
         bells.ring("transcoding.tasks.examine_master", master.pk)
     elif filed.is_known:
         _refuse_if_unusable(sheet, recording)

@@ -26,6 +26,7 @@ DIRECT_GRANT = (
     "We grant Clearsong the right to sell these recordings as permanent downloads, by the agreement attached."
 )
 AGREEMENT_BYTES = 20 * 1024**2
+_CLOCK = re.compile(r"(?:[0-9]{1,4}:)?[0-9]{1,5}(?:[.,][0-9]{1,3})?")
 
 
 class FilesInput(forms.ClearableFileInput):
@@ -39,7 +40,7 @@ class FilesField(forms.FileField):
 
     def clean(self, data: Any, initial: Any = None) -> "list[File[bytes]]":
         files = data if isinstance(data, list | tuple) else [data] if data else []
-        if not files:
+        if not files and self.required:
             raise forms.ValidationError("Choose the files to deliver.", code="required")
         return [super(FilesField, self).clean(file, initial) for file in files]
 
@@ -140,7 +141,7 @@ class TermsForm(forms.Form):
 class DeliverForm(TermsForm):
     """One delivery: the files, what the label declares about them, and what they shall cost."""
 
-    files = FilesField(label="Files")  # type: ignore[assignment]
+    files = FilesField(label="Files", required=False)  # type: ignore[assignment]
     own_works = forms.BooleanField(label=OWN_WORKS, required=False)
     direct_grant = forms.BooleanField(label=DIRECT_GRANT, required=False)
     agreement = AgreementField(label="Agreement (PDF)", required=False)
@@ -207,6 +208,27 @@ class TitleForm(forms.Form):
         required=False,
         widget=forms.TextInput(attrs={"placeholder": "Live in Ghent"}),
     )
+
+
+class ClockField(forms.CharField):
+    """A place in a recording as a clock says it (1:05, 0:12.5), read into milliseconds; seconds alone will do."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=12, **options)
+        self.widget.attrs |= {"inputmode": "decimal", "autocomplete": "off", "size": 8}
+
+    def clean(self, value: str) -> int:
+        text = super().clean(value).strip()
+        if not _CLOCK.fullmatch(text):
+            raise forms.ValidationError("Write minutes and seconds, like 1:05.", code="invalid")
+        minutes, _, seconds = text.replace(",", ".").rpartition(":")
+        return int(minutes or 0) * 60_000 + round(Decimal(seconds) * 1000)
+
+
+class StartForm(forms.Form):
+    """Where a preview begins."""
+
+    start = ClockField(label="Begins at")
 
 
 class EndGrantForm(forms.Form):

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from catalog.models import Party, Recording, Release
@@ -26,9 +27,15 @@ class Intake:
     delivery: Delivery
     desk: Desk
     on_line: OnLine
+    ours: bool = False  # the files are in the store's own hands already
     recordings: dict[int, Recording] = field(default_factory=dict)
     releases: dict[int, Release] = field(default_factory=dict)
     release_folders: dict[Path, set[int]] = field(default_factory=lambda: defaultdict(set))
+
+    @cached_property
+    def _earlier(self) -> dict[str, DeliveryLine]:
+        """Lines of this very delivery from a try that was cut short, by path."""
+        return {line.path: line for line in self.delivery.lines.all()}
 
     @property
     def label(self) -> Party:
@@ -37,6 +44,11 @@ class Intake:
     def write(
         self, shown: str, outcome: str, code: str, message: str, *, sha256: str = "", filed: Filed | None = None
     ) -> None:
+        if earlier := self._earlier.get(shown):
+            if outcome in {HERE, earlier.outcome}:  # the line of the try that was cut short says more
+                self.on_line(earlier)
+                return
+            earlier.delete()
         line = DeliveryLine.objects.create(
             delivery=self.delivery,
             path=shown,

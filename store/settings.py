@@ -283,11 +283,18 @@ REDOWNLOAD_NOTICE_DAYS = number("REDOWNLOAD_NOTICE_DAYS", 30)
 REPORTS_PER_EMAIL = number("REPORTS_PER_EMAIL", 3)
 REPORTS_PER_ADDRESS = number("REPORTS_PER_ADDRESS", 6)
 
+# What Prometheus shows to read the operators' figures; without one nobody but staff may.
+METRICS_TOKEN = text("METRICS_TOKEN", "")
+
 # Audio limits of the fence: refused before decoding where the header says so, killed where it lied.
 FFMPEG = text("FFMPEG", "")
 MASTER_MAX_BYTES = number("MASTER_MAX_BYTES", 2 * 1024**3)
+UPLOAD_QUOTA_BYTES = number("UPLOAD_QUOTA_BYTES", 20 * 1024**3)  # of one label, on the way at a time
+UPLOAD_MAX_FILES = number("UPLOAD_MAX_FILES", 1000)  # in one delivery
 MASTER_MAX_SECONDS = number("MASTER_MAX_SECONDS", 6 * 3600)
-PREVIEW_SECONDS = number("PREVIEW_SECONDS", 30)
+PREVIEW_SECONDS = number("PREVIEW_SECONDS", 90)
+if not 30 <= PREVIEW_SECONDS <= 90:  # noqa: PLR2004 - what is asked of every licence, and what none is taken to exceed
+    raise ImproperlyConfigured("PREVIEW_SECONDS must be 30 to 90: licences and countries shorten it by themselves.")
 
 # The reviewers' desk: how long a record may wait, and above which risk or value two reviewers must approve it.
 REVIEW_SLA_HOURS = number("REVIEW_SLA_HOURS", 24)

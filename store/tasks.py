@@ -26,6 +26,7 @@ from store import (
     letters,
     notice_desk,
     offers,
+    parcels,
     proofs,
     recalls,
     refunds,
@@ -36,6 +37,7 @@ from store import (
 )
 from store.errors import StoreError
 from store.models import Letter, Order, OrderLine, ReviewDue
+from transcoding import uploads
 from transcoding.tasks import make_renditions
 
 log = logging.getLogger(__name__)
@@ -47,6 +49,7 @@ NOTICES_EVERY = 60  # seconds between two looks at clocks, disputes and ends
 REVIEW_SLICE, REVIEW_SLICES = 20, 25
 CASES_EVERY = 10  # seconds
 DATES_EVERY = 4  # seconds
+TIDY_EVERY = 300  # seconds between two looks for uploads that nobody went on with
 RECLEAR_WORKERS = 2
 RECLEAR_FOR = timedelta(seconds=40)  # a worker's turn at changed catalogues, so that other work gets one too
 REVIEW_EVERY = 4  # seconds between two bells for reviews: each works off all marks that it finds
@@ -170,6 +173,18 @@ def assess_cases() -> None:
 
 
 @shared_task
+def take_parcel(parcel_id: int) -> None:
+    """Take what a label handed in."""
+    parcels.take(parcel_id, at=timezone.now())
+
+
+@shared_task
+def tidy_parcels(_round: int = 0) -> None:
+    """Forget uploads that nobody went on with."""
+    parcels.tidy(at=timezone.now())
+
+
+@shared_task
 def scrub() -> None:
     """Hash for some seconds what was approved and is due to be looked at again."""
     scrubbing.scrub(at=timezone.now())
@@ -196,6 +211,8 @@ def sweep() -> None:
         review_offers.delay()
     if waiting.stale_cases(at=at).exists() and _rings("cases", 0, seconds=CASES_EVERY):
         assess_cases.delay()
+    _ring("parcel", _keys(uploads.owed(at)), take_parcel, seconds=60)
+    _ring("parcels", [0], tidy_parcels, seconds=TIDY_EVERY)
     _ring("letter", letters.owed(at=at, limit=AT_ONCE), send_letter, seconds=60)
     if _rings("scrub", 0, seconds=SCRUB_EVERY):
         scrub.delay()

@@ -218,7 +218,7 @@ class Rendition(models.Model):
 
     The tag signature covers the tags, the cover and, for a preview, the cut. `priority` is urgency, lowest first.
     `attempts` counts tries that failed; a worker that was killed has only let its claim run out. `permille` is how much
-    of the sound has gone into the encoder, as true as the encoder tells.
+    of the sound has gone into the encoder, as true as the encoder tells. `peaks` is a preview's own wave, as a master's.
     """
 
     class Purpose(models.TextChoices):
@@ -239,6 +239,7 @@ class Rendition(models.Model):
     tag_signature = models.CharField(max_length=64)
     tags = models.JSONField()
     cut = models.JSONField(null=True, blank=True)
+    peaks = models.JSONField(default=list, blank=True)
     state = models.CharField(max_length=7, choices=State, default=State.PLANNED)
     priority = models.PositiveSmallIntegerField(default=20)
     storage_key = models.CharField(max_length=200, blank=True)
@@ -307,3 +308,118 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"try {self.fence}"
+
+
+class Parcel(models.Model):
+    """The files that one person gathers for one label, until she hands them in together as one delivery.
+
+    `order` is what was asked with them, for whoever takes them; this app only keeps it. `fence` and `claimed_until` are
+    those of the worker that takes it.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "OPEN", "being gathered"
+        HANDED_IN = "HANDED_IN", "waiting to be taken"
+        TAKEN = "TAKEN", "taken"
+        FAILED = "FAILED", "given up"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    label = models.ForeignKey("catalog.Party", on_delete=models.PROTECT, related_name="+")
+    actor = models.CharField(max_length=80)
+    state = models.CharField(max_length=9, choices=State, default=State.OPEN)
+    order = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    handed_in_at = models.DateTimeField(null=True, blank=True)
+    fence = models.PositiveIntegerField(default=0)
+    claimed_until = models.DateTimeField(null=True, blank=True)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["label", "actor"], condition=Q(state="OPEN"), name="one_open_parcel_per_person"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="OPEN", handed_in_at__isnull=True) | ~Q(state="OPEN") & Q(handed_in_at__isnull=False),
+                name="parcel_handed_in_once",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["handed_in_at"], condition=Q(state="HANDED_IN"), name="parcel_owed"),
+        ]
+
+    def __str__(self) -> str:
+        return f"parcel {self.public_id}"
+
+
+class Arrival(models.Model):
+    """One file on its way, in pieces that may break off anywhere (the tus protocol, see `uploads`).
+
+    `received` bytes are kept for certain; `pieces` is what the storage must remember of them. `sha256` is of all bytes,
+    hashed as they streamed in, `promised_sha256` what the sender said it would be. `fence` and `claimed_until` are the
+    one writer's; whoever holds an older fence writes no more.
+    """
+
+    class State(models.TextChoices):
+        ARRIVING = "ARRIVING", "on its way"
+        WHOLE = "WHOLE", "here"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    parcel = models.ForeignKey(Parcel, on_delete=models.PROTECT, related_name="arrivals")
+    path = models.CharField(max_length=1000)
+    length = models.BigIntegerField()
+    received = models.BigIntegerField(default=0)
+    pieces = models.JSONField(default=dict, blank=True)
+    promised_sha256 = models.CharField(max_length=64, blank=True)
+    sha256 = models.CharField(max_length=64, blank=True)
+    state = models.CharField(max_length=8, choices=State, default=State.ARRIVING)
+    fence = models.PositiveIntegerField(default=0)
+    claimed_until = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["parcel", "path"], name="one_arrival_per_place"),
+            models.CheckConstraint(
+                condition=Q(received__gte=0, received__lte=F("length")), name="arrival_received_within_length"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="WHOLE") | Q(received=F("length"), sha256__regex="^[0-9a-f]{64}$"),
+                name="whole_arrival_is_whole",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class ByteLook(models.Model):
+    """When bytes that can be made or fetched again (renditions, covers) were last hashed, and what was wrong then.
+
+    Bytes that approvals rest on have licensing's own rows for this; losing one takes nothing off sale for long.
+    """
+
+    class Place(models.TextChoices):
+        RENDITION = "RENDITION", "rendition"
+        ARTWORK = "ARTWORK", "cover"
+
+    place = models.CharField(max_length=9, choices=Place)
+    key = models.CharField(max_length=200)
+    sha256 = models.CharField(max_length=64)
+    due_at = models.DateTimeField(default=timezone.now)
+    checked_at = models.DateTimeField(null=True, blank=True)
+    found_sha256 = models.CharField(max_length=64, null=True, blank=True)
+    wrong_since = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["place", "key"], name="one_look_per_key"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["due_at", "id"], name="byte_look_due"),
+            models.Index(fields=["place", "key"], condition=Q(wrong_since__isnull=False), name="byte_look_wrong"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_place_display()} {self.key}"

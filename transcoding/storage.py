@@ -6,6 +6,7 @@ opens an empty durable block first, which Django refuses when nested. Raises Sto
 and name disagree.
 """
 
+import base64
 import contextlib
 import functools
 import hashlib
@@ -14,6 +15,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -30,8 +32,12 @@ from transcoding.errors import StorageCorrupt, StorageFailed
 CHUNK = 256 * 1024
 KEY = re.compile(r"((masters|renditions|spectra)/[0-9a-f]{2}|quarantine)/[0-9a-f-]{36,64}(\.[a-z0-9]{2,5})?")
 QUARANTINE = "quarantine/"
+TAIL = re.compile(r"\.tail[01]$")
+
+PART = 8 * 1024 * 1024  # of a multipart upload; S3 takes none below 5 MiB, save the last
 
 Beat = Callable[[], None]
+Pieces = dict[str, Any]  # what a store must remember of a file that arrives in pieces; its own business
 
 
 def master_key(sha256: str) -> str:
@@ -60,6 +66,14 @@ def sha256_of(path: Path, *, on_beat: Beat | None = None) -> str:
     return hasher.hexdigest()
 
 
+class Writer(Protocol):
+    """The end of a file that arrives in pieces. Nothing that was written counts before `keep` has answered."""
+
+    def write(self, data: bytes) -> None: ...
+    def keep(self) -> Pieces: ...
+    def close(self) -> None: ...
+
+
 class Store(Protocol):
     def put(self, key: str, path: Path, *, sha256: str, take: bool) -> None: ...
     def fetch(self, key: str, path: Path) -> None: ...
@@ -68,6 +82,77 @@ class Store(Protocol):
     def delete(self, key: str) -> None: ...
     def presigned(self, key: str, *, filename: str, media_type: str, seconds: int) -> str | None: ...
     def path_of(self, key: str) -> Path | None: ...
+    def writer(self, key: str, pieces: Pieces, received: int) -> Writer: ...
+    def join(self, key: str, pieces: Pieces, length: int) -> None: ...
+    def discard(self, key: str, pieces: Pieces) -> None: ...
+    def discard_draft(self, key: str, pieces: Pieces) -> None: ...
+    def drafts(self) -> Iterator[tuple[str, Pieces, datetime]]: ...
+
+
+class FolderWriter:
+    """Bytes go straight to their place in a file that nobody reads before it is whole."""
+
+    def __init__(self, path: Path, received: int) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if os.fstat(self._file).st_size < received:
+            os.close(self._file)
+            raise StorageCorrupt("What arrived of this file before is no longer here. Upload it again.")
+        self._at = received
+
+    def write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            done = os.pwrite(self._file, view, self._at)
+            self._at += done
+            view = view[done:]
+
+    def keep(self) -> Pieces:
+        os.fdatasync(self._file)
+        return {}
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+class BucketWriter:
+    """Bytes are gathered to parts of a multipart upload, each sent with its SHA-256; what fills no part yet waits as an
+    object of its own, under one of two names in turn, so that the one which counts is never written over."""
+
+    def __init__(self, bucket: "Bucket", key: str, pieces: Pieces, received: int) -> None:
+        self._bucket, self._key = bucket, key
+        self._upload, self._parts = str(pieces.get("upload", "")), [list(part) for part in pieces.get("parts", [])]
+        self._tail = str(pieces.get("tail", ""))
+        self._waiting = bytearray()
+        if self._tail:
+            for piece in bucket.open_range(self._tail, 0, bucket.size(self._tail)):
+                self._waiting += piece
+        if sum(part[2] for part in self._parts) + len(self._waiting) != received:
+            raise StorageCorrupt("What arrived of this file before is no longer here. Upload it again.")
+
+    def write(self, data: bytes) -> None:
+        self._waiting += data
+        while len(self._waiting) >= PART:
+            self._send(bytes(self._waiting[:PART]))
+            del self._waiting[:PART]
+
+    def _send(self, part: bytes) -> None:
+        if not self._upload:
+            self._upload = self._bucket.begin_parts(self._key)
+        number = len(self._parts) + 1
+        etag, checksum = self._bucket.put_part(self._key, self._upload, number, part)
+        self._parts.append([etag, checksum, len(part)])
+
+    def keep(self) -> Pieces:
+        tail = ""
+        if self._waiting:
+            tail = f"{self._key}.{'tail1' if self._tail.endswith('tail0') else 'tail0'}"
+            self._bucket.put_bytes(tail, bytes(self._waiting))
+        self._tail = tail
+        return {"upload": self._upload, "parts": self._parts, "tail": tail}
+
+    def close(self) -> None:
+        self._waiting.clear()
 
 
 class Folder:
@@ -132,6 +217,38 @@ class Folder:
 
     def path_of(self, key: str) -> Path | None:
         return self._path(key)
+
+    def _draft(self, key: str) -> Path:
+        return self.root / "incoming" / key.removeprefix(QUARANTINE)
+
+    def writer(self, key: str, pieces: Pieces, received: int) -> FolderWriter:  # noqa: ARG002
+        return FolderWriter(self._draft(key), received)
+
+    def join(self, key: str, pieces: Pieces, length: int) -> None:  # noqa: ARG002
+        draft, target = self._draft(key), self._path(key)
+        if target.exists():  # somebody was killed between this and the next step
+            draft.unlink(missing_ok=True)
+            return
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        draft.touch(0o600)  # an empty file has had no piece
+        if draft.stat().st_size != length:
+            raise StorageCorrupt("What arrived of this file before is no longer here. Upload it again.")
+        draft.chmod(0o444)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.link(draft, target)
+        draft.unlink()
+
+    def discard(self, key: str, pieces: Pieces) -> None:  # noqa: ARG002
+        self._draft(key).unlink(missing_ok=True)
+        self._path(key).unlink(missing_ok=True)
+
+    def discard_draft(self, key: str, pieces: Pieces) -> None:  # noqa: ARG002
+        self._draft(key).unlink(missing_ok=True)
+
+    def drafts(self) -> Iterator[tuple[str, Pieces, datetime]]:
+        for draft in (self.root / "incoming").glob("*-*"):  # `put` names its own without a stroke
+            with contextlib.suppress(FileNotFoundError):
+                yield f"{QUARANTINE}{draft.name}", {}, datetime.fromtimestamp(draft.stat().st_mtime, UTC)
 
 
 class Bucket:
@@ -200,6 +317,84 @@ class Bucket:
 
     def path_of(self, key: str) -> Path | None:  # noqa: ARG002
         return None
+
+    def writer(self, key: str, pieces: Pieces, received: int) -> BucketWriter:
+        return BucketWriter(self, key, pieces, received)
+
+    def join(self, key: str, pieces: Pieces, length: int) -> None:
+        """The parts become one object. Done before, by somebody who was killed, it is as good."""
+        if self._has(key, length):
+            self._drop_tails(key)
+            return
+        upload, parts, tail = pieces.get("upload", ""), pieces.get("parts", []), pieces.get("tail", "")
+        last = b"".join(self.open_range(tail, 0, self.size(tail))) if tail else b""
+        if not upload:
+            self.put_bytes(key, last)
+        else:
+            if last:
+                etag, checksum = self.put_part(key, upload, len(parts) + 1, last)
+                parts = [*parts, [etag, checksum, len(last)]]
+            told = [
+                {"PartNumber": number, "ETag": etag, "ChecksumSHA256": checksum}
+                for number, (etag, checksum, _) in enumerate(parts, 1)
+            ]
+            _client(settings.S3_ENDPOINT_URL).complete_multipart_upload(
+                Bucket=self.name, Key=key, UploadId=upload, MultipartUpload={"Parts": told}
+            )
+        self._drop_tails(key)
+
+    def _drop_tails(self, key: str) -> None:
+        for name in ("tail0", "tail1"):
+            self.delete(f"{key}.{name}")
+
+    def discard(self, key: str, pieces: Pieces) -> None:
+        self.discard_draft(key, pieces)
+        self._drop_tails(key)
+        self.delete(key)
+
+    def discard_draft(self, key: str, pieces: Pieces) -> None:
+        if tail := pieces.get("tail"):
+            self.delete(tail)
+        if upload := pieces.get("upload"):
+            try:
+                _client(settings.S3_ENDPOINT_URL).abort_multipart_upload(Bucket=self.name, Key=key, UploadId=upload)
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "NoSuchUpload":
+                    raise
+
+    def drafts(self) -> Iterator[tuple[str, Pieces, datetime]]:
+        pages = _client(settings.S3_ENDPOINT_URL).get_paginator("list_multipart_uploads")
+        for page in pages.paginate(Bucket=self.name, Prefix=QUARANTINE):
+            for each in page.get("Uploads", []):
+                yield each["Key"], {"upload": each["UploadId"]}, each["Initiated"]
+        pages = _client(settings.S3_ENDPOINT_URL).get_paginator("list_objects_v2")
+        for page in pages.paginate(Bucket=self.name, Prefix=QUARANTINE):
+            for each in page.get("Contents", []):
+                if TAIL.search(each["Key"]):
+                    yield TAIL.sub("", each["Key"]), {"tail": each["Key"]}, each["LastModified"]
+
+    def begin_parts(self, key: str) -> str:
+        answer = _client(settings.S3_ENDPOINT_URL).create_multipart_upload(
+            Bucket=self.name, Key=key, ChecksumAlgorithm="SHA256"
+        )
+        return str(answer["UploadId"])
+
+    def put_part(self, key: str, upload: str, number: int, data: bytes) -> tuple[str, str]:
+        """Its ETag and its checksum; the store refuses a part that does not have it."""
+        checksum = _checksum(data)
+        answer = _client(settings.S3_ENDPOINT_URL).upload_part(
+            Bucket=self.name, Key=key, UploadId=upload, PartNumber=number, Body=data, ChecksumSHA256=checksum
+        )
+        return str(answer["ETag"]), checksum
+
+    def put_bytes(self, key: str, data: bytes) -> None:
+        _client(settings.S3_ENDPOINT_URL).put_object(
+            Bucket=self.name, Key=key, Body=data, ChecksumSHA256=_checksum(data)
+        )
+
+
+def _checksum(data: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(data).digest()).decode()
 
 
 @functools.lru_cache(maxsize=4)
@@ -300,6 +495,46 @@ def exists(key: str) -> bool:
             return False
         raise
     return True
+
+
+@contextlib.contextmanager
+def writer(key: str, pieces: Pieces, received: int) -> Iterator[Writer]:
+    """Goes on where `received` bytes of a file in quarantine are kept already. The parts of a bucket's upload go there
+    as they come, each with its checksum, and never as a whole through this machine's memory or disk."""
+    if not key.startswith(QUARANTINE):
+        raise StorageFailed(f"{key} is no place for what arrives in pieces.")
+    with _asking(key) as store:
+        opened = store.writer(key, pieces, received)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+def join(key: str, pieces: Pieces, length: int) -> None:
+    """All pieces are here: from now on `key` names the whole. A second time changes nothing."""
+    with _asking(key) as store:
+        store.join(key, pieces, length)
+
+
+def discard(key: str, pieces: Pieces) -> None:
+    """Take back whatever is kept of a file in quarantine, whole or not."""
+    if not key.startswith(QUARANTINE):
+        raise StorageFailed(f"{key} is kept for good; only quarantine may be emptied.")
+    with _asking(key) as store:
+        store.discard(key, pieces)
+
+
+def discard_draft(key: str, pieces: Pieces) -> None:
+    """Take back what `drafts` named; what has become whole under `key` stays."""
+    with _asking(key) as store:
+        store.discard_draft(key, pieces)
+
+
+def drafts() -> list[tuple[str, Pieces, datetime]]:
+    """What the store holds of files that are not whole, with the time it was begun or last written."""
+    with _asking(quarantine_key(uuid.UUID(int=0))) as store:
+        return list(store.drafts())
 
 
 def delete(key: str) -> None:

@@ -1,22 +1,97 @@
-// The studio beyond plain HTML: dropping files, a true upload bar.
+// The studio beyond plain HTML: dropping files, and sending them while the form is filled in.
 
-function chosen(form) {
-  return [...form.querySelectorAll("input[type=file][name=files]")].flatMap((input) => [...input.files]);
-}
+import { Uploads } from "./uploads.js";
 
 function size(bytes) {
   return new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit: "megabyte", maximumFractionDigits: 1 }).format(bytes / 1e6);
 }
 
-function count(form) {
-  const files = chosen(form);
-  const whole = files.reduce((sum, file) => sum + file.size, 0);
-  form.querySelector("[data-chosen]").textContent = files.length ? `${files.length} chosen, ${size(whole)}` : "";
+const desks = new WeakMap();
+
+// The uploads of one form, with what the shop has of them already.
+function desk(form) {
+  if (desks.has(form)) return desks.get(form);
+  const known = [...form.querySelectorAll("[data-arrival]")].map((row) => ({ ...JSON.parse(row.dataset.arrival), row }));
+  const uploads = new Uploads({
+    address: form.dataset.uploads,
+    token: form.querySelector("[name=csrfmiddlewaretoken]").value,
+    known,
+    told: () => show(form),
+  });
+  desks.set(form, uploads);
+  return uploads;
+}
+
+function show(form) {
+  const uploads = desk(form);
+  const list = form.querySelector("[data-list]");
+  for (const row of list.querySelectorAll("[data-arrival]")) {
+    if (!uploads.known.some((one) => one.row === row)) row.remove();
+  }
+  for (const upload of uploads.list) upload.row ??= list.appendChild(made(form, upload));
+  for (const row of list.querySelectorAll("[data-file]")) {
+    if (!uploads.list.some((one) => one.row === row)) row.remove();
+  }
+  for (const upload of uploads.list) tell(upload);
+  const { sent, whole } = uploads.bytes;
+  const bar = form.querySelector("[data-progress]");
+  bar.hidden = !uploads.list.length;
+  bar.max = whole || 1;
+  bar.value = uploads.settled ? bar.max : sent;
+  form.querySelector("[data-chosen]").textContent = summary(uploads, sent, whole);
+  if (form.dataset.wanted && uploads.settled) hand(form);
+}
+
+function summary(uploads, sent, whole) {
+  if (!uploads.list.length) return "";
+  const number = uploads.list.length === 1 ? "1 file" : `${uploads.list.length} files`;
+  const halted = uploads.list.filter((one) => one.state === "halted").length;
+  if (halted) return `${halted} of ${number} need you: see below.`;
+  return uploads.settled ? `${number} here, ${size(whole)}.` : `${number}: ${size(sent)} of ${size(whole)} here.`;
+}
+
+function made(form, upload) {
+  const row = form.querySelector("template[data-row]").content.firstElementChild.cloneNode(true);
+  row.querySelector("[data-path]").textContent = upload.path;
+  row.querySelector("[data-remove]").setAttribute("aria-label", `Remove ${upload.path}`);
+  row.querySelector("[data-remove]").onclick = () => desk(form).remove(upload);
+  row.querySelector("[data-again]").onclick = () => desk(form).again(upload);
+  return row;
+}
+
+const SHOWN = { waiting: "Waits", sending: "", whole: "Here", halted: "Stopped" };
+
+function tell(upload) {
+  const percent = Math.floor((100 * upload.received) / Math.max(1, upload.file.size));
+  const word = upload.state === "sending" ? `${Math.min(percent, 99)} %` : SHOWN[upload.state];
+  upload.row.querySelector("[data-word]").textContent = word;
+  upload.row.querySelector("[data-words]").textContent = upload.words;
+  upload.row.querySelector("[data-again]").hidden = upload.state !== "halted";
+  upload.row.dataset.file = upload.state;
+}
+
+function choose(form, files) {
+  for (const { file, path } of files) desk(form).add(file, path);
 }
 
 document.addEventListener("change", (event) => {
-  const form = event.target.closest("[data-deliver]");
-  if (form && event.target.name === "files") count(form);
+  const form = event.target.closest("[data-uploads]");
+  if (!form || event.target.name !== "files") return;
+  choose(form, [...event.target.files].map((file) => ({ file, path: file.webkitRelativePath || file.name })));
+  event.target.value = ""; // the same file may be chosen again
+});
+
+// What came in an earlier visit and is not wanted after all.
+document.addEventListener("click", async (event) => {
+  const row = event.target.closest("[data-drop-arrival]")?.closest("[data-arrival]");
+  if (!row) return;
+  const uploads = desk(row.closest("form"));
+  const known = uploads.known.find((one) => one.row === row);
+  const headers = { "X-CSRFToken": uploads.token, "Tus-Resumable": "1.0.0" };
+  const answer = await fetch(known.url, { method: "DELETE", headers }).catch(() => null);
+  if (!answer || ![204, 404].includes(answer.status)) return;
+  uploads.known = uploads.known.filter((one) => one !== known);
+  row.remove();
 });
 
 for (const kind of ["dragover", "dragleave", "drop"]) {
@@ -33,18 +108,8 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
 async function take(zone, transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
   const files = (await Promise.all(entries.map((entry) => walk(entry, "")))).flat();
-  const list = new DataTransfer();
-  for (const { file, path } of files) {
-    places.set(file, path);
-    list.items.add(file);
-  }
-  const input = zone.querySelector("#id_files");
-  input.files = list.files;
-  [...input.files].forEach((file, place) => places.set(file, files[place].path));
-  count(zone.closest("form"));
+  choose(zone.closest("form"), files);
 }
-
-const places = new WeakMap();
 
 async function walk(entry, above) {
   const path = above + entry.name;
@@ -60,40 +125,20 @@ async function walk(entry, above) {
 }
 
 document.addEventListener("submit", (event) => {
-  const form = event.target.closest("[data-deliver]");
-  if (!form || !chosen(form).length) return;
+  const form = event.target.closest("[data-uploads]");
+  if (!form || desk(form).settled) return;
   event.preventDefault();
-  send(form);
+  form.dataset.wanted = "yes";
+  form.querySelector("[data-progress-text]").textContent = "It is handed in as soon as all files are here. Leave this page open.";
 });
 
-function send(form) {
-  const bar = form.querySelector("[data-progress]");
-  const said = form.querySelector("[data-progress-text]");
-  const button = form.querySelector("button.main");
-  const data = new FormData(form);
-  for (const file of chosen(form)) data.append("paths", places.get(file) || file.webkitRelativePath || file.name);
-  const request = new XMLHttpRequest();
-  request.open("POST", form.action || location.href);
-  bar.hidden = false;
-  button.disabled = true;
-  request.upload.onprogress = ({ loaded, total }) => {
-    bar.max = total;
-    bar.value = loaded;
-    said.textContent = loaded < total ? `${size(loaded)} of ${size(total)} sent` : "All sent; the tags are being read.";
-  };
-  request.onload = () => {
-    if (request.status < 300 && request.responseURL !== location.href) location.assign(request.responseURL);
-    else replace(request.responseText);
-  };
-  request.onerror = () => {
-    button.disabled = false;
-    said.textContent = "The connection broke. Nothing is lost: deliver again, and what arrived is not taken twice.";
-  };
-  request.send(data);
+// The files are here; only the form itself is sent.
+function hand(form) {
+  delete form.dataset.wanted;
+  form.requestSubmit();
 }
 
-function replace(html) {
-  const page = new DOMParser().parseFromString(html, "text/html").getElementById("page");
-  if (page) document.getElementById("page").replaceWith(page);
-  page?.querySelector("[aria-invalid], [role=alert], .error")?.scrollIntoView({ block: "center" });
-}
+window.addEventListener("beforeunload", (event) => {
+  const form = document.querySelector("[data-uploads]");
+  if (form && desks.has(form) && !desk(form).settled) event.preventDefault();
+});
