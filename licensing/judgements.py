@@ -297,8 +297,9 @@ def _test_use(record: Record, question: Question, licence: Licence | None, fault
 
 
 def _test_edit(record: Record, question: Question, licence: Licence | None, faults: list[Fault]) -> None:
-    """A private licence of a preview covers the cut that a preview is; a public one with ND covers no cut at all."""
-    if licence is not None and licence.nd:
+    """A private licence of a preview covers the cut that a preview is. A public one with ND covers a part of the sound
+    without fades where its text lets parts be shared, and elsewhere no cut at all."""
+    if licence is not None and licence.nd and not (licence.parts and question.use == _PREVIEW):
         faults.append(("ND_FORBIDS_EDIT", licence.name, ALL))
     elif licence is None and not record.edits_allowed and question.use != _PREVIEW:
         faults.append(("ND_FORBIDS_EDIT", "the record allows no edits", ALL))

@@ -94,6 +94,12 @@ class Licence:
         return "nd" in _elements(self.code)
 
     @property
+    def parts(self) -> bool:
+        """Whether a part of the material may be shared as it is: 4.0 says "in whole or in part", the texts of ND before
+        it speak of the work alone."""
+        return not self.nd or self.version >= "4.0"
+
+    @property
     def sa(self) -> bool:
         return "sa" in _elements(self.code) or self.code == "lal" or self.code.endswith("gpl")
 

@@ -34,7 +34,7 @@ from licensing.verdicts import (
     merged,
 )
 
-ENGINE = "2"
+ENGINE = "3"
 
 __all__ = [
     "ENGINE",

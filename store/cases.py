@@ -23,7 +23,7 @@ from licensing.records import Approval, Evidence, Question, evidence_hash
 from licensing.terms import EvidenceKind, RecordState, ReviewOutcome, Use
 from licensing.territories import COUNTRIES, COUNTRY_NAMES, TerritorySet, codes_of
 from licensing.verdicts import Verdict
-from store import access, catalogue, clearing, letters, records
+from store import access, catalogue, clearing, letters, previews, records
 from store import saved_reasons as texts
 from store.catalogue import Missing
 from store.models import SavedReason, User
@@ -146,17 +146,15 @@ def sounds(grant: LicenceGrant) -> list[Sound]:
     """What can be heard of a record's recordings, the newest sound of each. Four statements."""
     keys = assessments.recordings_of([grant])[grant.pk]
     masters = clearing.masters_of(keys)
-    previews = {
+    heard = {
         rendition.master_id: rendition
         for rendition in Rendition.objects.filter(
-            master__in=masters.values(), purpose=Rendition.Purpose.PREVIEW, state=Rendition.State.READY
-        )
+            master__in=masters.values(), format=previews.MP3, state=Rendition.State.READY
+        ).order_by("ready_at")
     }
     found = Recording.objects.filter(pk__in=keys).with_credits().order_by("pk")
     return [
-        Sound(
-            one, artist_line(one), masters.get(one.pk), previews.get(masters[one.pk].pk) if one.pk in masters else None
-        )
+        Sound(one, artist_line(one), masters.get(one.pk), heard.get(masters[one.pk].pk) if one.pk in masters else None)
         for one in found
     ]
 

@@ -119,10 +119,9 @@ class Row:
         return next((one.word for one in self.missing if one.kind == self.kind), "Getting ready")
 
     @property
-    def moving(self) -> bool:
-        """Whether something will change soon by itself, so that a page does well to ask again."""
-        examining = self.master is not None and self.master.state == Master.State.EXAMINING
-        return examining or self.formats_made < self.formats_due or (not self.missing and not self.is_open)
+    def standing(self) -> list[Missing]:
+        """What is missing, without what passes by itself within minutes: that is said by the cell that moves."""
+        return [one for one in self.missing if one.code not in {"EXAMINING", "NOT_ASKED", "FORMATS"}]
 
 
 @dataclass(frozen=True)
@@ -445,10 +444,6 @@ class Report:
     @property
     def total_formats(self) -> int:
         return sum(line.row.formats_due for line in self.lines if line.row)
-
-    @property
-    def moving(self) -> bool:
-        return not self.ended or any(line.row.moving for line in self.lines if line.row)
 
     @property
     def summary(self) -> str:

@@ -158,6 +158,13 @@ class OrderStateError(StoreError):
     status = 409
 
 
+class StartOutside(StoreError):
+    """A preview cannot begin where there is no sound."""
+
+    code = "START_OUTSIDE"
+    status = 422
+
+
 def status_of(error: Exception) -> int:
     """The HTTP status for a refusal of any of our apps: its own, or 409 where the app below knows no HTTP."""
     return error.status if isinstance(error, StoreError) else 409

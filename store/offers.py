@@ -20,7 +20,7 @@ from licensing import reclearing
 from licensing.models import ClearanceDecision
 from licensing.reclearing import Held
 from licensing.verdicts import Verdict
-from store import clearing, tagging
+from store import clearing, previews, tagging
 from store.models import Offer, Price, ReviewDue, Shelf
 from transcoding import formats, renditions
 from transcoding.models import Master, Rendition
@@ -89,22 +89,6 @@ def selling(releases: QuerySet[Release], *, currency: str, country: str = "") ->
     else:
         shelf = shelf.filter(current | (lasts & Q(lasting__len__gt=0)))
     return releases.filter(Exists(shelf))
-
-
-def previews(recordings: Iterable[int], *, country: str = "") -> dict[int, Rendition]:
-    """The preview of each recording that may be heard now. Three queries."""
-    keys = set(recordings)
-    now = timezone.now()
-    decisions = clearing.latest_of_recordings(keys, use=clearing.PREVIEW)
-    allowed = {key for key, decision in decisions.items() if clearing.holds(decision, at=now, country=country)}
-    masters = {master.pk: key for key, master in clearing.masters_of(allowed).items()}
-    rows = Rendition.objects.filter(master_id__in=masters, purpose=Rendition.Purpose.PREVIEW, state=READY)
-    return {masters[row.master_id]: row for row in rows.filter(format="PREVIEW_MP3").order_by("ready_at")}
-
-
-def may_be_heard(rendition: Rendition, *, country: str = "") -> bool:
-    """Whether a preview may be played now; asked for each request, so that a takedown is heard at once."""
-    return previews([rendition.master.recording_id], country=country).get(rendition.master.recording_id) == rendition
 
 
 def set_price(subject: Release | Recording, *, currency: str, amount_minor: int, actor: str) -> Price:
@@ -199,11 +183,10 @@ def _review_release(release: Release, *, at: datetime, actor: str, result: Revie
     with transaction.atomic():
         Release.objects.select_for_update(no_key=True).get(pk=release.pk)  # one review of a release at a time
         stopped: dict[int, str] = {}
+        result.planned += previews.plan(tracks, masters, previewed, at=at)
         for track in tracks:
             key = track.recording_id
             master, allowed = masters.get(key), decisions.get(key)
-            if master and (heard := previewed.get(key)) and clearing.holds(heard, at=at):
-                _plan_preview(track, master=master, decision=heard, at=at, result=result)
             stopped[track.pk] = _stops(allowed, master, at=at) or _files(
                 track, master, allowed, place=places[release.pk, track.disc], at=at, result=result
             )
@@ -249,15 +232,6 @@ def _files(
     if any(each.planned_at == at for each in made):
         result.planned.append(master.pk)
     return "FILES_NOT_READY" if any(each.state != READY for each in made) else ""
-
-
-def _plan_preview(track: Track, *, master: Master, decision: ClearanceDecision, at: datetime, result: Reviewed) -> None:
-    verdict = Verdict.from_data(decision.verdict)
-    tags = tagging.preview_tagset(track, verdict=verdict, master=master)
-    fades = not any(duty.no_edits for duty in verdict.obligations.licences)
-    made = renditions.plan_preview(master, tags=tags, fades=fades, at=at)
-    if made.planned_at == at:
-        result.planned.append(master.pk)
 
 
 def _prices(release: Release, recordings: Sequence[int]) -> dict[int | None, dict[str, int]]:

@@ -1,13 +1,15 @@
 """A cut to listen to before buying: a real passage with fades, never the whole file with a player that stops.
 
-Only the window is decoded; pydub trims and fades it in memory (half a minute is a few megabytes), and what is encoded
-is the faded passage. Where a licence forbids changes, the cut has no fades.
+Only the window is decoded; pydub trims and fades it in memory (a minute and a half is some megabytes), and what is
+encoded is the faded passage. Where a licence forbids changes, the cut has no fades.
 """
 
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import numpy as np
 
 from transcoding import encode, probe, sandbox
 from transcoding.errors import RenditionWrong
@@ -22,6 +24,7 @@ FADE_IN_MS = 500
 FADE_OUT_MS = 1500
 DEPTH = 16
 THOUSAND = 1000
+PEAKS = 240  # as many lines as a player's wave has room for
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,14 @@ class Cut:
 
     def to_json(self) -> dict[str, int]:
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was cut: each file's digest, and the passage's wave in thousandths of full scale."""
+
+    digests: dict[Path, Digest]
+    peaks: list[int]
 
 
 @dataclass(frozen=True)
@@ -54,14 +65,23 @@ class Passage:
         return self.samples * self.channels * DEPTH // 8
 
 
-def plan_cut(sound: Sound, *, loudest_second: int, seconds: int, fades: bool) -> Cut:
-    """The loudest passage of at most `seconds`, and never more than half of the recording."""
-    length = min(seconds * THOUSAND, sound.samples * THOUSAND // sound.sample_rate // 2)
-    last = sound.samples * THOUSAND // sound.sample_rate - length
-    start = min(loudest_second * THOUSAND, last)
+def plan_cut(sound: Sound, *, start_ms: int, seconds: int, fades: bool) -> Cut:
+    """The passage of at most `seconds` that begins at `start_ms`, and never more than half of the recording."""
+    whole = sound.samples * THOUSAND // sound.sample_rate
+    length = min(seconds * THOUSAND, whole // 2)
+    start = min(start_ms, whole - length)
     if not fades:
         return Cut(start, length, 0, 0)
     return Cut(start, length, min(FADE_IN_MS, length // 4), min(FADE_OUT_MS, length // 4))
+
+
+def fits(cut: Cut, sound: Sound, *, start_ms: int, seconds: int, fades: bool) -> bool:
+    """Whether a cut may stand for one planned now: it begins there, is no longer, and fades only where it may."""
+    planned = plan_cut(sound, start_ms=start_ms, seconds=seconds, fades=fades)
+    whole = sound.samples * THOUSAND // sound.sample_rate
+    if cut.length_ms > planned.length_ms or cut.start_ms != min(start_ms, whole - cut.length_ms):
+        return False
+    return fades or not (cut.fade_in_ms or cut.fade_out_ms)
 
 
 def make(
@@ -71,10 +91,10 @@ def make(
     *,
     cut: Cut,
     on_beat: Callable[[], None] | None = None,
-) -> dict[Path, Digest]:
+) -> Made:
     """Write the passage in each format of `outputs` (one folder) and check their lengths."""
     folder = next(iter(outputs)).parent
-    rate = output_rate(next(iter(outputs.values())), sound.sample_rate)
+    rate = min(output_rate(each, sound.sample_rate) for each in outputs.values())
     pcm = _window(source, sound, cut=cut, rate=rate)
     passage = AudioSegment(data=pcm, sample_width=DEPTH // 8, frame_rate=rate, channels=sound.channels)
     passage = passage[: cut.length_ms]
@@ -94,7 +114,8 @@ def make(
         limits=encode.limits(cut_sound, outputs=len(outputs)),
         on_beat=on_beat,
     )
-    return {path: encode.verify(path, each, cut_sound, sound_sha256="") for path, each in outputs.items()}
+    digests = {path: encode.verify(path, each, cut_sound, sound_sha256="") for path, each in outputs.items()}
+    return Made(digests, _peaks(passage.raw_data, channels=sound.channels))
 
 
 def _window(source: Path, sound: Sound, *, cut: Cut, rate: int) -> bytes:
@@ -122,3 +143,10 @@ def _window(source: Path, sound: Sound, *, cut: Cut, rate: int) -> bytes:
     if not pcm:
         raise RenditionWrong("There is no sound where the preview should be cut.")
     return bytes(pcm)
+
+
+def _peaks(pcm: bytes, *, channels: int) -> list[int]:
+    """The loudest sample of each of PEAKS stretches (fewer where the passage has fewer samples)."""
+    sound = np.abs(np.frombuffer(pcm, dtype="<i2").reshape(-1, channels).astype(np.int32)).max(axis=1)
+    edges = np.linspace(0, len(sound), min(PEAKS, len(sound)), endpoint=False).astype(int)
+    return [int(value) for value in np.maximum.reduceat(sound, edges) * THOUSAND // (1 << DEPTH - 1)]

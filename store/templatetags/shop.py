@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -179,3 +179,9 @@ def field(bound: BoundField) -> dict[str, Any]:
 @register.inclusion_tag("parts/fields.html")
 def fields(form: Any) -> dict[str, Any]:
     return {"form": form}
+
+
+@register.inclusion_tag("studio/live_cell.html")
+def live_cell(cells: Mapping[int, Any], row: Any) -> dict[str, Any]:
+    """Where a track stands this moment; the cell is drawn again by itself while it moves."""
+    return {"cell": cells.get(row.recording.pk)}

@@ -23,7 +23,7 @@ from django.views.decorators.http import require_safe
 
 from catalog.artwork import SIZES, file_name
 from catalog.models import Artwork
-from store import offers, ranges
+from store import previews, ranges
 from store.views.visitor import country_of
 from transcoding import formats, storage
 from transcoding.models import Rendition
@@ -83,7 +83,7 @@ def _preview(request: HttpRequest, public_id: UUID) -> Rendition:
         purpose=Rendition.Purpose.PREVIEW,
         state=Rendition.State.READY,
     )
-    if not offers.may_be_heard(rendition, country=country_of(request)):
+    if not previews.may_be_heard(rendition, country=country_of(request)):
         raise Http404("This preview is not to be heard here, or not any more.")
     return rendition
 
@@ -128,12 +128,8 @@ def artwork(request: HttpRequest, sha256: str, size: int) -> HttpResponseBase:
 
 @require_safe
 def peaks(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """The wave of a preview: the part of its master's peaks that the cut covers, in thousandths of full scale."""
+    """The wave of a preview in thousandths of full scale: as it was cut, or the part of its master's that it covers."""
     rendition = _preview(request, public_id)
-    master, cut = rendition.master, rendition.cut or {}
-    whole = max(1, round(master.seconds * 1000))
-    start = len(master.peaks) * cut.get("start_ms", 0) // whole
-    end = -(-len(master.peaks) * (cut.get("start_ms", 0) + cut.get("length_ms", whole)) // whole)
-    response = JsonResponse({"peaks": master.peaks[start:end]})
+    response = JsonResponse({"peaks": previews.wave(rendition)})
     response["Cache-Control"] = PREVIEW_CACHE
     return response

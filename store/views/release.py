@@ -18,8 +18,9 @@ from catalog.models import Credit, CreditRole, Release, Track, Work
 from licensing import licences
 from licensing.reasons import REASONS
 from licensing.verdicts import Reliance, Verdict
-from store import clearing, offers, pricing
+from store import clearing, offers, previews, pricing
 from store.models import Offer, OrderLine
+from store.previews import Preview
 from store.templatetags.shop import countries_phrase, country_name, seconds_words
 from store.views.sleeves import TONES, covers, open_in, shown, sleeves
 from store.views.splits import parts
@@ -57,7 +58,7 @@ class Ground:
     masters: Mapping[int, Master]
     verdicts: Mapping[int, Verdict]
     renditions: Mapping[int, Sequence[Rendition]]
-    previews: Mapping[int, Rendition]
+    previews: Mapping[int, Preview]
 
 
 def ground(tracks: Sequence[Track], *, country: str) -> Ground:
@@ -69,7 +70,7 @@ def ground(tracks: Sequence[Track], *, country: str) -> Ground:
     for rendition in Rendition.objects.filter(master__in=owners, state=Rendition.State.READY).order_by("ready_at"):
         made[owners[rendition.master_id]].append(rendition)
     verdicts = {key: Verdict.from_data(decision.verdict) for key, decision in decisions.items()}
-    return Ground(masters, verdicts, made, offers.previews(keys, country=country))
+    return Ground(masters, verdicts, made, previews.heard(keys, country=country))
 
 
 @require_safe
@@ -223,11 +224,16 @@ def _lines(
     return lines
 
 
-def preview_link(rendition: Rendition, *, title: str, by: str, slug: str, cover: str) -> dict[str, str]:
+def preview_link(preview: Preview, *, title: str, by: str, slug: str, cover: str) -> dict[str, str]:
     """What the player needs to know of a track."""
+def _address(rendition: Rendition) -> str:
+    return reverse("track-preview", args=[rendition.public_id, formats.get(rendition.format).extension])
+
+
     return {
-        "url": reverse("track-preview", args=[rendition.public_id, formats.get(rendition.format).extension]),
-        "peaks": reverse("peaks", args=[rendition.public_id]),
+        "url": _address(preview.mp3),
+        "opus": _address(preview.opus) if preview.opus else "",
+        "peaks": reverse("peaks", args=[preview.mp3.public_id]),
         "title": title,
         "by": by,
         "page": reverse("release", args=[slug]),

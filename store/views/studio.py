@@ -1,7 +1,6 @@
 """The label studio: deliveries, the catalogue, and corrections to it. A foreign label does not exist here (404)."""
 
-import shutil
-import tempfile
+import json
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -16,24 +15,29 @@ from django.core.files import File
 from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from catalog import releases
 from catalog.models import Party, Recording, Release
-from licensing.territories import TerritorySet
 from payments.money import Money
-from store import access, catalogue, corrections, deliveries, offers
+from store import access, catalogue, corrections, live, offers, parcels, previews
 from store.delivered_rights import Declaration
 from store.errors import NotOwned, StoreError
-from store.forms import OWN_WORKS, DeliverForm, PriceForm, TitleForm
+from store.forms import OWN_WORKS, DeliverForm, PriceForm, StartForm, TitleForm
 from store.models import Delivery, User
-from store.templatetags.shop import countries_phrase
-from transcoding import formats
-from transcoding.models import Rendition
+from store.templatetags.shop import countries_phrase, seconds_clock
+from store.views.media import ranged
+from store.views.review_case import WIDE, wave
+from transcoding import formats, storage, uploads
+from transcoding.errors import TranscodingError
+from transcoding.models import Arrival, Master, Parcel, Rendition
 
 PAGE = 20
 CURRENCY = settings.STORE_CURRENCY
@@ -99,7 +103,7 @@ def label_home(request: HttpRequest, label: Party) -> HttpResponse:  # noqa: ARG
 @csrf_exempt  # the token is checked by the inner view, after the upload handlers are chosen
 @require_http_methods(["GET", "HEAD", "POST"])
 def deliver(request: HttpRequest, slug: str) -> HttpResponseBase:
-    """Files go to disk as they stream in, whatever their size; memory holds none of them."""
+    """Files mostly came before, in pieces. What a browser without script sends goes to disk as it streams in."""
     request.upload_handlers = [TemporaryFileUploadHandler(request)]
     return _deliver(request, slug)
 
@@ -108,69 +112,51 @@ def deliver(request: HttpRequest, slug: str) -> HttpResponseBase:
 @for_label
 def _deliver(request: HttpRequest, label: Party) -> HttpResponse:
     form = DeliverForm(*sent(request), currency=CURRENCY)
+    gathered = uploads.arrivals_of(label).filter(parcel__actor=actor(request))
+    if request.method == "POST" and not request.FILES.getlist("files") and not gathered.exists():
+        form.add_error("files", "Choose the files to deliver.")
     if request.method == "POST" and form.is_valid():
+        parcel = uploads.parcel_of(label, actor=actor(request))
         try:
-            delivery = _hand_in(form.cleaned_data, request.POST.getlist("paths"), label=label, actor=actor(request))
-        except StoreError as refusal:
+            _keep(parcel, form.cleaned_data["files"], request.POST.getlist("paths"))
+            delivery = parcels.hand_in(parcel, form.cleaned_data, at=timezone.now())
+        except TranscodingError as refusal:
             form.add_error(None, str(refusal))
         else:
             return redirect("studio-delivery", label.slug, delivery.public_id)
     earlier = Paginator(catalogue.deliveries_of(label), PAGE).get_page(request.GET.get("page"))
     status = 422 if form.is_bound else 200
-    return page(request, "deliver", label=label, place="deliver", form=form, deliveries=earlier, status=status)
+    return page(
+        request, "deliver", label=label, place="deliver", form=form, deliveries=earlier, arrivals=_gathered(gathered),
+        status=status,
+    )  # fmt: skip
 
 
-def _hand_in(data: dict[str, Any], paths: Sequence[str], *, label: Party, actor: str) -> Delivery:
-    """Lay the uploads out as the folder they came from, and deliver that folder as the command would."""
-    with tempfile.TemporaryDirectory(prefix="delivery-", dir=settings.FILE_UPLOAD_TEMP_DIR) as kept:
-        names = _places([file.name or "file" for file in data["files"]], paths)
-        roots = {name.parts[0] for name in names}
-        folder = Path(kept) / "Files"
-        if len(roots) == 1 and all(len(name.parts) > 1 for name in names):
-            folder = Path(kept) / next(iter(roots))
-            names = [Path(*name.parts[1:]) for name in names]
-        for name, file in zip(names, data["files"], strict=True):
-            _keep(file, folder / name)
-        return deliveries.deliver(
-            folder, label=label, actor=actor, price=data["price"], declaration=declaration(data),
-            release_price=data["release_price"],
-        )  # fmt: skip
+def _gathered(arrivals: QuerySet[Arrival]) -> list[dict[str, Any]]:
+    """What is here from an earlier visit, for people and for the script that goes on with it."""
+    return [
+        {
+            "path": one.path,
+            "percent": 100 * one.received // max(1, one.length),
+            "whole": one.state == Arrival.State.WHOLE,
+            "told": json.dumps(parcels.told(one)),
+        }
+        for one in arrivals.select_related("parcel__label")
+    ]
+
+
+def _keep(parcel: Parcel, files: "Sequence[File[bytes]]", paths: Sequence[str]) -> None:
+    """Put what came with the form into the parcel. What is there already, from a try that was refused, stays."""
+    for place, file in enumerate(files):
+        name = file.name or "file"
+        told = paths[place] if len(paths) == len(files) else name
+        if isinstance(file, TemporaryUploadedFile):
+            uploads.take_file(parcel, Path(file.temporary_file_path()), place=uploads.plain_path(told, name))
 
 
 def declaration(data: dict[str, Any]) -> Declaration:
     """What a form of the studio declares."""
-    return Declaration(
-        own_works=data["own_works"],
-        direct_grant=data.get("direct_grant", True),
-        agreement=data["agreement"].read() if data["agreement"] else None,
-        territories=TerritorySet.parse(data["territory_mode"], data["territories"]),
-        starts_on=data["starts_on"],
-        ends_on=data["ends_on"],
-    )
-
-
-def _places(names: Sequence[str], paths: Sequence[str]) -> list[Path]:
-    """Where each upload lies in the delivered folder: as the browser said, if that is a plain path with the same name.
-
-    A browser without script sends bare names; the second file of a name then gets a folder of its own.
-    """
-    found: list[Path] = []
-    for place, name in enumerate(names):
-        told = Path(paths[place]) if len(paths) == len(names) else Path(name)
-        plain = not told.is_absolute() and ".." not in told.parts and told.name == name and "\0" not in str(told)
-        path = told if plain else Path(name)
-        found.append(path if path not in found else Path(str(place + 1)) / path.name)
-    return found
-
-
-def _keep(file: "File[bytes]", path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if isinstance(file, TemporaryUploadedFile):
-        shutil.move(file.temporary_file_path(), path)
-        return
-    with path.open("wb") as kept:
-        for chunk in file.chunks():
-            kept.write(chunk)
+    return parcels.declaration(data, agreement=data["agreement"].read() if data["agreement"] else None)
 
 
 @require_safe
@@ -178,9 +164,11 @@ def _keep(file: "File[bytes]", path: Path) -> None:
 def delivery(request: HttpRequest, label: Party, public_id: UUID) -> HttpResponse:
     found = get_object_or_404(Delivery, public_id=public_id, label=label)
     report = catalogue.report(found, currency=CURRENCY)
+    taken = {line.row.recording.pk for line in report.lines if line.row}
     return page(
-        request, "delivery", label=label, place="deliver", delivery=found, report=report, declared=_declared(found)
-    )
+        request, "delivery", label=label, place="deliver", delivery=found, report=report, declared=_declared(found),
+        **live.shown(taken, delivery=found),
+    )  # fmt: skip
 
 
 def _declared(delivery: Delivery) -> list[tuple[str, str]]:
@@ -234,11 +222,13 @@ def _recording_page(
     *,
     price_form: PriceForm | None = None,
     title_form: TitleForm | None = None,
+    start_form: StartForm | None = None,
 ) -> HttpResponse:
     (row,) = catalogue.rows([found], currency=CURRENCY)
-    status = 422 if price_form or title_form else 200
+    status = 422 if price_form or title_form or start_form else 200
     return page(
         request, "recording", label=label, place="catalogue", row=row, records=row.records, master=row.master,
+        **live.shown([found.pk]), **passage(found, start_form),
         where=f"cleared: {countries_phrase(row.countries)}" if row.decision else "",
         reasons=catalogue.all_reasons(row), renditions=_renditions(row),
         findings=row.master.findings.order_by("pk") if row.master else (),
@@ -246,6 +236,57 @@ def _recording_page(
         title_form=title_form or TitleForm(initial={"title": found.title, "version_title": found.version_title}),
         status=status,
     )  # fmt: skip
+
+
+def passage(found: Recording, form: StartForm | None) -> dict[str, Any]:
+    """The preview as it is planned, its wave and the form that moves it; nothing where there is no sound yet."""
+    planned = previews.planned(found)
+    if planned is None:
+        return {}
+    return {
+        "preview": planned,
+        "wave": wave(planned.master.peaks),
+        "place": WIDE * planned.start_ms // planned.whole_ms,
+        "width": WIDE * planned.length_ms // planned.whole_ms,
+        "start_form": form or StartForm(initial={"start": seconds_clock(planned.start_ms / 1000)}),
+    }
+
+
+@require_POST
+@for_label
+def start_preview(request: HttpRequest, label: Party, public_id: UUID) -> HttpResponse:
+    """Let a preview begin where the label says."""
+    found = _recording(label, public_id)
+    planned = previews.planned(found)
+    if planned is None:
+        raise Http404("There is no sound to cut a preview from.")
+    form = StartForm({"start": "0:00"} if "loudest" in request.POST else request.POST)
+    if form.is_valid():
+        wanted = None if "loudest" in request.POST else form.cleaned_data["start"]
+        try:
+            previews.set_start(planned.master, milliseconds=wanted, actor=actor(request))
+        except StoreError as refusal:
+            form.add_error("start", refusal.message)
+        else:
+            messages.success(request, "The preview begins there within seconds; until then none is heard.")
+            return redirect(reverse("studio-recording", args=[label.slug, public_id]) + "#preview")
+    return _recording_page(request, label, found, start_form=form)
+
+
+@require_safe
+@for_label
+def own_sound(request: HttpRequest, label: Party, public_id: UUID) -> HttpResponseBase:
+    """A master, for the ears of the label that delivered it."""
+    master = get_object_or_404(Master, public_id=public_id, recording__label=label, state=Master.State.ACCEPTED)
+    response = ranged(
+        request,
+        lambda start, end: storage.open_range(master.storage_key, start, end),
+        size=master.bytes,
+        etag=master.file_sha256,
+        media_type=formats.media_type(formats.get("ORIGINAL"), master),
+    )
+    response["Cache-Control"] = "private, no-store"
+    return response
 
 
 def _set_price(request: HttpRequest, subject: Recording | Release, price: Money) -> None:
@@ -317,6 +358,7 @@ def _release_page(
     (issue,) = catalogue.issues([found], currency=CURRENCY)
     return page(
         request, "release", label=label, place="catalogue", release=issue,
+        **live.shown([row.recording.pk for row in issue.tracks]),
         problems=[problem.message for problem in releases.problems(found)],
         price_form=price_form or PriceForm(currency=CURRENCY, initial=_amount(issue.price)),
         title_form=title_form or TitleForm(initial={"title": found.title}),

@@ -62,6 +62,7 @@ def make_master(recording: Recording, *, seconds: int = 180, lossless: bool = Tr
         "samples": 44_100 * seconds,
         "bytes": seconds * (110_000 if lossless else 32_000),
         "peaks": [300 + (n * 37) % 700 for n in range(200)],
+        "loudest_second": 30,
         "state": Master.State.ACCEPTED,
         "accepted_at": NOW,
     }

@@ -15,7 +15,7 @@ from licensing.models import GrantEnd, LicenceGrant
 from licensing.terms import EndKind, EvidenceKind, Use
 from licensing.territories import TerritorySet, day_begins
 from licensing.verdicts import Verdict
-from store import checkout, clearing, library, offers
+from store import checkout, clearing, library, offers, previews
 from store.errors import NotOnSale
 from store.models import Offer, Order, OrderLine
 from tests.factories import catalog, licensing, onsale
@@ -325,14 +325,14 @@ def work_off():
 def test_a_withdrawn_catalogue_is_neither_listed_nor_sold_before_it_is_decided(shop, catalogue):
     release, wide = catalogue
     recording = release.tracks.get().recording_id
-    assert offers.previews([recording], country="DE")
+    assert previews.heard([recording], country="DE")
     shop.basket_of(release)
     grants.end_grant(wide, reason="Over.", actor="user:bob", at=timezone.now())
 
     assert Offer.objects.filter(release=release, closed_at=None).exists()
     assert release.title not in shop.client.get(reverse("browse")).content.decode()
     assert shop.client.get(reverse("release", args=[release.slug])).status_code == 404
-    assert not offers.previews([recording], country="DE")
+    assert not previews.heard([recording], country="DE")
     with pytest.raises(NotOnSale):
         shop.order(release)
 

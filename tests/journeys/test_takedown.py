@@ -13,7 +13,7 @@ from licensing.territories import ALL
 from licensing.verdicts import Obligations, Reason, RefusedGroup, Verdict
 from payments import accounts, ledger
 from payments.models import Transfer
-from store import access, library, notice_desk, offers, tasks
+from store import access, library, notice_desk, previews, tasks
 from store.errors import NotOnSale, Recalled
 from store.models import Letter, Offer, Order, OrderLine
 from tests.factories import catalog, onsale, shelf
@@ -121,12 +121,12 @@ def test_nothing_of_it_is_listed_found_or_heard_at_the_next_request(client, db, 
     subject = {"recording": recording, "release": release, "label": release.label, "work": recording.works.get()}[about]
     preview = heard(release)
     assert all("First Light" in client.get(page).text for page in PAGES)
-    assert offers.previews([recording.pk], country="DE")
+    assert previews.heard([recording.pk], country="DE")
 
     take_down(subject, kind)
 
     assert not any("First Light</b>" in client.get(page).text for page in PAGES)
-    assert not offers.previews([recording.pk], country="DE")
+    assert not previews.heard([recording.pk], country="DE")
     assert client.get(preview).status_code == 404
     assert not Offer.objects.filter(closed_at=None).exists()
 

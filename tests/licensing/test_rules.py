@@ -142,9 +142,18 @@ def test_a_preview_of_a_minute_is_too_long_in_canada_only():
     assert set(codes(question, master(), work(), country="CA")) == {"PREVIEW_TOO_LONG"}
 
 
-def test_nd_forbids_a_cut_and_allows_a_transcode():
+@pytest.mark.parametrize("name", ["CC BY-ND 1.0", "CC BY-ND 2.0", "CC BY-ND 3.0"])
+def test_nd_lets_a_part_be_heard_only_where_its_text_speaks_of_parts(name):
+    asked = ask(Use.PREVIEW, edited=True)
+    assert set(codes(asked, *both(name))) == {"ND_FORBIDS_EDIT"}
+    assert codes(asked, *both("CC BY-ND 4.0")) == []
+    verdict = decide(asked, known(*both("CC BY-ND 4.0")))
+    assert all(duty.no_edits for duty in verdict.obligations.licences)  # so the cut has no fades
+
+
+def test_nd_forbids_a_change_and_allows_a_transcode():
     assert codes(ask(), *both("CC BY-ND 4.0")) == []
-    assert set(codes(ask(Use.PREVIEW, edited=True), *both("CC BY-ND 4.0"))) == {"ND_FORBIDS_EDIT"}
+    assert set(codes(ask(edited=True), *both("CC BY-ND 4.0"))) == {"ND_FORBIDS_EDIT"}
     assert codes(ask(Use.PREVIEW, edited=True), *both("CC BY 4.0")) == []
 
 

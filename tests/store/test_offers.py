@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from licensing import notices
 from licensing.models import ClearanceDecision
-from store import offers
+from store import offers, previews
 from store.models import Offer, Price, ReviewDue
 from tests.factories import catalog, licensing, transcoding
 from tests.factories.store import make_decision
@@ -42,7 +42,7 @@ def test_a_cleared_track_gets_its_files_planned_before_it_is_offered(release):
     result = review()
 
     assert set(Rendition.objects.values_list("format", flat=True)) == {
-        "FLAC", "MP3_V0", "MP3_320", "OGG_Q6", "PREVIEW_MP3",
+        "FLAC", "MP3_V0", "MP3_320", "OGG_Q6", "PREVIEW_MP3", "PREVIEW_OPUS",
     }  # fmt: skip
     assert len(set(result.planned)) == 2
     assert not Offer.objects.exists()
@@ -177,8 +177,8 @@ def test_telling_what_is_on_sale_costs_one_query(on_sale, django_assert_num_quer
 
 def test_a_preview_is_heard_until_a_takedown(on_sale):
     recording = on_sale.tracks.get(number=1).recording
-    preview = offers.previews([recording.pk])[recording.pk]
-    assert offers.may_be_heard(preview, country="DE")
+    preview = previews.heard([recording.pk])[recording.pk].mp3
+    assert previews.may_be_heard(preview, country="DE")
 
     notices.take_down(recording, claimant="Charlie", statement="Mine.", actor="user:1", at=timezone.now())
-    assert not offers.may_be_heard(preview, country="DE")
+    assert not previews.may_be_heard(preview, country="DE")

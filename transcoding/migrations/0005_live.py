@@ -1,9 +1,15 @@
 """What is watched while it is made."""
 
-from django.db import migrations
+from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
     dependencies = [("transcoding", "0004_uploads")]
 
-    operations = []
+    operations = [
+        migrations.AddField(
+            model_name="rendition",
+            name="peaks",
+            field=models.JSONField(blank=True, default=list),
+        ),
+    ]

@@ -9,6 +9,7 @@ const seek = wave.querySelector("input");
 const list = bar.querySelector("#queue");
 const audio = new Audio();
 audio.preload = "auto";
+const opusPlays = audio.canPlayType("audio/ogg; codecs=opus");
 
 let queue = [];
 let at = -1;
@@ -20,8 +21,8 @@ const clock = (seconds) => {
 };
 
 function fromLink(link) {
-  const { title, by, page, cover, peaks: drawn } = link.dataset;
-  return { src: link.href, title, by, page, cover, peaks: drawn };
+  const { title, by, page, cover, opus, peaks: drawn } = link.dataset;
+  return { src: link.href, opus: opus && opusPlays ? opus : "", title, by, page, cover, peaks: drawn };
 }
 
 // What stands on the page becomes the queue: the pressed track and the rest of its list.
@@ -37,7 +38,7 @@ function load(index) {
   if (!track) return;
   at = index;
   bar.hidden = false;
-  audio.src = track.src;
+  audio.src = track.opus || track.src;
   audio.play().catch(() => say("The preview did not start. Press play again."));
   const title = bar.querySelector(".player-title");
   const cover = bar.querySelector(".player-cover");
@@ -180,7 +181,12 @@ audio.addEventListener("durationchange", () => { part("whole").textContent = clo
 audio.addEventListener("play", () => { mark(); say(`Playing ${queue[at]?.title}`); });
 audio.addEventListener("pause", mark);
 audio.addEventListener("ended", () => { if (queue[at + 1]) step(1); else mark(); });
-audio.addEventListener("error", () => { if (at >= 0) say("This preview cannot be played here."); });
+audio.addEventListener("error", () => {
+  if (queue[at]?.opus) {
+    queue[at].opus = "";
+    load(at);
+  } else if (at >= 0) say("This preview cannot be played here.");
+});
 seek.addEventListener("input", () => { if (audio.duration) audio.currentTime = (seek.value / 1000) * audio.duration; });
 part("volume").addEventListener("input", (event) => {
   audio.volume = event.target.value / 100;
