@@ -6,6 +6,7 @@ measured otherwise, is owed until it is measured anew: `owed` says which, `tasks
 
 import hashlib
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Collection
 from pathlib import Path
@@ -23,6 +24,7 @@ from transcoding.probe import Examined
 
 log = logging.getLogger(__name__)
 RECIPE = 1  # raise it when something is measured otherwise: all masters are measured anew
+CATCH_UP, CATCH_UP_SECONDS = 500, 30
 CANDIDATES = 30
 LEAST_SECONDS = 8.0  # that two sounds must be alike for, or else the better part of the shorter
 PART = 0.5
@@ -86,6 +88,20 @@ def owed() -> QuerySet[Master]:
 
 def not_compared() -> QuerySet[Fingerprint]:
     return Fingerprint.objects.filter(compared_at=None).order_by("pk")
+
+
+def catch_up() -> int:
+    """Work off what is owed for CATCH_UP_SECONDS, so that other work gets its turn; how much was tried."""
+    until, tried = time.monotonic() + CATCH_UP_SECONDS, 0
+    for fingerprinted in not_compared().select_related("master")[:CATCH_UP]:
+        compare(fingerprinted.master)
+        tried += 1
+    for key in owed().values_list("pk", flat=True)[:CATCH_UP]:
+        if time.monotonic() > until:
+            break
+        measure(key)
+        tried += 1
+    return tried
 
 
 def measure(master_id: int) -> None:

@@ -170,7 +170,7 @@ def _resampled_from(hertz: int, rate: int) -> int:
         (
             source
             for source in SOURCE_RATES
-            if source < rate * 0.98 and source / 2 * BELOW_HALF <= hertz <= source / 2 * 1.01
+            if source < rate * 0.98 and source / 2 * BELOW_HALF <= hertz <= source / 2 * 1.03
         ),
         0,
     )

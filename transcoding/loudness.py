@@ -124,24 +124,24 @@ class TruePeak:
 
     def __init__(self, channels: int) -> None:
         self.highest = 0.0
-        self._tail = np.zeros((2 * HALF, channels), dtype=np.float32)
+        self._tail = np.zeros((channels, 2 * HALF), dtype=np.float32)
 
     def __call__(self, sound: Floats) -> None:
-        joined = np.concatenate((self._tail, sound))
-        self._tail = joined[-2 * HALF :]
-        loud = np.abs(joined)
-        self.highest = max(self.highest, float(loud.max()))
-        high = loud > self.highest * NEAR
-        between = high[HALF - 1 : -HALF] | high[HALF : len(high) - HALF + 1]
-        for channel in range(joined.shape[1]):
-            starts = np.flatnonzero(between[:, channel])
+        """Look at some samples, one row per channel."""
+        joined = np.concatenate((self._tail, sound), axis=1)
+        self._tail = joined[:, -2 * HALF :]
+        for channel in joined:
+            loud = np.abs(channel)
+            self.highest = max(self.highest, float(loud.max()))
+            high = loud > np.float32(self.highest * NEAR)
+            starts = np.flatnonzero(high[HALF - 1 : -HALF] | high[HALF : len(high) - HALF + 1])
             if len(starts):
-                around = np.lib.stride_tricks.sliding_window_view(joined[:, channel], 2 * HALF)[starts]
+                around = np.lib.stride_tricks.sliding_window_view(channel, 2 * HALF)[starts]
                 self.highest = max(self.highest, float(np.abs(around @ _PHASES).max()))
 
     def close(self) -> None:
         """Look at what lies between the last samples too."""
-        self(np.zeros((2 * HALF, self._tail.shape[1]), dtype=np.float32))
+        self(np.zeros((len(self._tail), 2 * HALF), dtype=np.float32))
 
     @property
     def hundredths(self) -> int | None:

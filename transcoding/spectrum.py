@@ -20,7 +20,9 @@ WINDOW_SECONDS = 1 / 24
 BAND = 100  # hertz
 CLIFF = 18.0  # decibels within some bands
 NEAR, FAR = 2, 9  # bands on each side of an edge between which the means are compared
-DENSE = 15  # bands below an edge that must all stand out: lines of a synthesizer are no dense sound
+DENSE = 15  # bands below an edge that must all stand out, and lie level: lines of a synthesizer are no dense sound
+LEVEL = 14.0  # decibels between the highest and the lowest of them
+WALK, SLOPE = 0.8, 12.0  # where one walks up from to the edge, and how far the sound may have fallen until there
 STANDS_OUT = 8.0  # decibels above what is beyond the edge
 NOTHING = -150.0  # decibels
 FAINT = -118.0  # where a sound without a cliff is said to end
@@ -52,12 +54,13 @@ class Spectrum:
         self._rows = np.unique(np.linspace(0, self.size // 2, ROWS, endpoint=False).astype(int))
 
     def __call__(self, sound: Floats) -> None:
-        """Look at some frames; left and right take turns, so that nothing cancels out."""
-        if len(sound) < self.size:
-            sound = np.pad(sound, ((0, self.size - len(sound)), (0, 0)))
-        starts = np.arange(0, len(sound) - self.size + 1, self._step)
-        channels = (starts // self._step + self._count) % sound.shape[1]
-        windows = np.lib.stride_tricks.sliding_window_view(sound, self.size, axis=0)[starts, channels]
+        """Look at some samples, one row per channel; left and right take turns, so that nothing cancels out."""
+        length = sound.shape[1]
+        if length < self.size:
+            sound = np.pad(sound, ((0, 0), (0, self.size - length)))
+        starts = np.arange(0, max(1, length - self.size + 1), self._step)
+        channels = (starts // self._step + self._count) % len(sound)
+        windows = np.lib.stride_tricks.sliding_window_view(sound, self.size, axis=1)[channels, starts]
         power = np.square(np.abs(np.fft.rfft(windows * self._window, axis=1))) * self._scale
         self._sum += power.sum(axis=0, dtype=np.float64)
         self._count += len(starts)
@@ -109,10 +112,16 @@ def edge(mean: Levels, rate: int) -> Edge:
         if cliff < max(CLIFF, best.cliff):
             continue
         falls_for_good = beyond.max() < levels[at - FAR : at - NEAR].mean() - CLIFF / 2
-        dense = levels[at - DENSE : at - NEAR].min() > beyond[: FAR - NEAR].mean() + STANDS_OUT
+        plain = levels[at - DENSE : at - FAR + NEAR]
+        dense = plain.min() > beyond[: FAR - NEAR].mean() + STANDS_OUT and np.ptp(plain) < LEVEL
         if falls_for_good and dense:
             best = Edge(at * BAND, cliff)
-    return best
+    if not best.cliff:
+        return best
+    foot = best.hertz // BAND
+    start = int(foot * WALK)
+    top = start + int(np.flatnonzero(levels[start : foot + 1] > levels[start] - SLOPE)[-1])
+    return Edge((top + 1) * BAND, best.cliff)
 
 
 def _bands(mean: Levels, rate: int) -> Levels:

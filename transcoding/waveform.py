@@ -112,35 +112,37 @@ class Listener(Digest):
 
     def _look(self, data: bytes) -> None:
         words = self._words(data[: len(data) - len(data) % self.frame])
-        if not len(words):
+        if not words.size:
             return
         sound = words.astype(np.float32) * np.float32(1 / (1 << 8 * words.itemsize - 1))
         each = np.abs(sound)
-        loud = each.max(axis=1)
-        tenth = max(1, self.rate // TENTHS)
-        edges = np.arange(0, len(loud), tenth)
+        loud = each[0] if self.channels == 1 else np.maximum(each[0], each[1])
         squares = np.square(sound)
-        self._highest.append(np.maximum.reduceat(loud, edges))
-        self._energy.append(np.add.reduceat(squares.mean(axis=1), edges))
-        self._clipped += _runs(loud >= 1 - 1.5 / (1 << self.depth - 1))
-        self._sums += sound.sum(axis=0)
-        self._squares += squares.sum(axis=0)
-        self._tops = np.maximum(self._tops, each.max(axis=0))
-        self._bits |= int(np.bitwise_or.reduce(words, axis=None))
+        edges = np.arange(0, len(loud), max(1, self.rate // TENTHS))
+        highest = np.maximum.reduceat(loud, edges)
+        self._highest.append(highest)
+        self._energy.append(np.add.reduceat(squares, edges, axis=1).mean(axis=0))
+        full = np.float32(1 - 1.5 / (1 << self.depth - 1))
+        if highest.max() >= full:
+            self._clipped += _runs(loud >= full)
+        self._sums += sound.sum(axis=1)
+        self._squares += squares.sum(axis=1)
+        self._tops = np.maximum(self._tops, each.max(axis=1))
+        self._bits |= int(np.bitwise_or.reduce(words.ravel()))
         if self.channels == STEREO:
-            self._product += float(np.dot(sound[:, 0], sound[:, 1]))
-            self._differ = self._differ or bool((words[:, 0] != words[:, 1]).any())
+            self._product += float(np.dot(sound[0], sound[1]))
+            self._differ = self._differ or not np.array_equal(words[0], words[1])
         self._true_peak(sound)
         self._spectrum(sound)
 
     def _words(self, data: bytes) -> Words:
-        """The samples as integers; of three bytes as four, with nothing in the lowest."""
+        """The samples as integers, one row per channel; of three bytes as four, with nothing in the lowest."""
         if self.depth == 16:  # noqa: PLR2004
-            return np.frombuffer(data, dtype="<i2").reshape(-1, self.channels)
+            return np.ascontiguousarray(np.frombuffer(data, dtype="<i2").reshape(-1, self.channels).T)
         packed = np.frombuffer(data, dtype=np.uint8).reshape(-1, 3)
         wide = np.zeros((len(packed), 4), dtype=np.uint8)
         wide[:, 1:] = packed
-        return wide.view("<i4").reshape(-1, self.channels)
+        return np.ascontiguousarray(wide.view("<i4").reshape(-1, self.channels).T)
 
     def heard(self, *, window_seconds: int) -> Heard:
         """Close the books; `window_seconds` is the length of the passage looked for."""

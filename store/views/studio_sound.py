@@ -134,7 +134,7 @@ def _figures(master: Master, measured: Analysis) -> list[Figure]:
 
 
 def _number(hundredths: int) -> str:
-    return str(number_format(hundredths / HUNDREDTHS, 1))
+    return str(number_format(round(hundredths / HUNDREDTHS, 1), 1))
 
 
 def _twins(label: Party, master: Master) -> list[Twin]:

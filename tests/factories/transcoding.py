@@ -11,7 +11,7 @@ from django.utils import timezone
 from catalog.models import Recording
 from tests.factories.catalog import make_recording
 from transcoding import masters
-from transcoding.models import Finding, Master, Rendition, Upload
+from transcoding.models import Analysis, Finding, Likeness, Master, Rendition, Upload
 from transcoding.tags import TagSet
 
 _count = itertools.count(1)
@@ -60,6 +60,25 @@ def make_lossy_master(recording: Recording | None = None, **over: Any) -> Master
 def make_finding(master: Master, **over: Any) -> Finding:
     fields = {"code": "MONO", "severity": Finding.Severity.NOTE, "message": "Mono."}
     return Finding.objects.create(master=master, **(fields | over))
+
+
+def make_analysis(master: Master, **over: Any) -> Analysis:
+    """What a healthy master measures, as a row only."""
+    fields = {
+        "recipe": 1,
+        "loudness": -1400,
+        "loudness_range": 650,
+        "true_peak": -100,
+        "curve": [-180, -140, -120, -150],
+        "cutoff_hz": 21_000,
+        "true_depth": 16,
+    }
+    return Analysis.objects.create(master=master, **(fields | over))
+
+
+def make_likeness(one: Master, other: Master, **over: Any) -> Likeness:
+    first, second = sorted((one, other), key=lambda master: master.pk)
+    return Likeness.objects.create(one=first, other=second, **({"seconds": 60, "permille": 950} | over))
 
 
 def make_rendition(master: Master | None = None, format: str = "FLAC", **over: Any) -> Rendition:  # noqa: A002

@@ -51,6 +51,18 @@ def test_the_same_sound_of_another_label_is_a_rival_with_its_case(recording: Rec
     assert rival.url == reverse("review-case", args=[theirs.record_id])
 
 
+def test_nearly_the_same_sound_of_another_label_is_a_rival_and_of_ones_own_is_none(
+    recording: Recording, grant: LicenceGrant
+) -> None:
+    master = Master.objects.get(recording=recording)
+    theirs = transcoding.make_master(catalog.make_recording("Lifted", label=catalog.make_label("Other")))
+    remix = transcoding.make_master(catalog.make_recording("Remix", label=recording.label))
+    transcoding.make_likeness(master, theirs, seconds=73)
+    transcoding.make_likeness(master, remix)
+    (rival,) = cases.rivals(record_of(grant))
+    assert (rival.title, rival.label, rival.why) == ("Lifted", "Other", "Nearly the same sound for 73 s")
+
+
 def test_another_exclusive_licensor_is_a_rival_only_where_and_when_they_meet(label: Party) -> None:
     recording = catalog.make_recording(label=label)
     grant = licensing.make_grant(recording, territories=TerritorySet.only("JP", "DE"), submitted_for=label)

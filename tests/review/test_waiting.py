@@ -82,6 +82,17 @@ def test_the_same_sound_elsewhere_raises_the_risk_of_both(known: Party) -> None:
     assert all(RiskReason.SAME_SOUND in reasons(grant) for grant in (mine, twin))
 
 
+def test_nearly_the_same_sound_of_another_label_raises_the_risk_of_both(known: Party) -> None:
+    other = catalog.make_label("Other")
+    licensing.make_approved(catalog.make_recording(label=other), submitted_for=other)
+    mine, theirs, own = hand_in(known, "Tide"), hand_in(other, "Lifted"), hand_in(known, "Remix")
+    masters = [transcoding.make_master(grant.recording) for grant in (mine, theirs, own)]
+    transcoding.make_likeness(masters[0], masters[1])
+    transcoding.make_likeness(masters[0], masters[2])
+    assess()
+    assert [RiskReason.SAME_SOUND in reasons(grant) for grant in (mine, theirs, own)] == [True, True, False]
+
+
 def test_another_label_using_the_isrc_raises_the_risk(known: Party) -> None:
     recording = catalog.make_recording(label=known, isrc="DEA122600001")
     grant = licensing.make_grant(recording, submitted_for=known)
