@@ -10,9 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from celery.signals import worker_init
 
 from transcoding import checks, sandbox
-from transcoding.errors import LimitReached, ProcessFailed
+from transcoding.errors import DiskFull, Killed, LimitReached, ProcessFailed
 from transcoding.sandbox import DEFAULT_LIMITS
 
 FOREVER = ["-loglevel", "error", "-re", "-f", "lavfi", "-i", "sine", "-f", "null", "-"]
@@ -134,8 +135,74 @@ def test_bubblewrap_hides_every_other_file(fence: str, audio: Path) -> None:
         sandbox.run(["-i", f"file:{audio / 'plain.wav'}", "-f", "null", "-"], inputs=[])
 
 
-def test_the_check_says_which_fence_there_is(monkeypatch) -> None:
-    monkeypatch.setattr(sandbox, "fence_name", lambda: "limits")
+@pytest.mark.parametrize("name", FENCES)
+def test_the_check_says_which_fence_there_is(monkeypatch, name: str) -> None:
+    monkeypatch.setattr(sandbox, "fence_name", lambda: name)
+    monkeypatch.setattr(sys, "argv", ["manage.py", "check"])
     (message,) = checks.say_fence(None)
-    assert "limits" in message.msg
-    assert "bubblewrap" in (message.hint or "")
+    assert f"'{name}'" in message.msg
+    assert ("bubblewrap" in (message.hint or "")) is (name != "bubblewrap")
+
+
+def test_other_commands_do_not_talk_of_it(monkeypatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["manage.py", "migrate"])
+    assert checks.say_fence(None) == []
+
+
+def test_a_worker_says_its_fence_when_it_starts(monkeypatch, caplog) -> None:
+    monkeypatch.setattr(sandbox, "fence_name", lambda: "namespaces")
+    with caplog.at_level("INFO", logger="transcoding.tasks"):
+        worker_init.send(sender=None)
+    assert "fence 'namespaces'" in caplog.text
+
+
+def test_another_encoder_runs_inside_the_same_fence(fence: str, audio: Path, tmp_path: Path) -> None:
+    """Behind bubblewrap it sees its input and its output folder, and nothing else of ours."""
+    source, other = audio / "plain.wav", audio / "plain.flac"
+    script = f"cat {source} > {tmp_path}/copy; test -e {other} && echo neighbour; ls /proc/self >/dev/null"
+    sent = sandbox.run_program(["/bin/sh", "-c", script], inputs=[source], output_dir=tmp_path).stdout
+    assert (tmp_path / "copy").read_bytes() == source.read_bytes()
+    assert (b"neighbour" in sent) is (fence != "bubblewrap")
+
+
+def test_another_encoder_is_named_by_its_whole_path() -> None:
+    with pytest.raises(ValueError, match="whole path"):
+        sandbox.run_program(["sh"], inputs=[])
+
+
+def test_a_program_that_somebody_kills_says_nothing_of_its_file(fence: str) -> None:
+    """Out of memory, or an operator's hand: it may be tried again. What hits its own limit is told apart above."""
+    with pytest.raises(Killed) as told:
+        sandbox.run_program(["/bin/sh", "-c", "kill -KILL $$"], inputs=[])
+    assert told.value.retry
+
+
+def test_a_full_disk_is_no_fault_of_the_file(fence: str) -> None:
+    script = "echo 'write error: No space left on device' >&2; exit 1"
+    with pytest.raises(DiskFull) as told:
+        sandbox.run_program(["/bin/sh", "-c", script], inputs=[])
+    assert told.value.retry
+
+
+def test_what_the_caller_does_meanwhile_is_not_the_programs_time(fence: str, monkeypatch) -> None:
+    """Its encoders may rest for an hour while more urgent work is done."""
+    skipped = [0.0]
+    monkeypatch.setattr(sandbox, "BEAT_SECONDS", 0.0)
+    monkeypatch.setattr(sandbox, "time", Clock(skipped))
+
+    def rest() -> None:
+        skipped[0] += 3600
+
+    program = ["/bin/sh", "-c", "for i in 1 2 3; do echo $i; done"]
+    assert sandbox.run_program(program, inputs=[], on_beat=rest).stdout == b"1\n2\n3\n"
+    assert skipped[0] >= 3600
+
+
+class Clock:
+    """A clock that somebody else puts forward."""
+
+    def __init__(self, skipped: list[float]) -> None:
+        self.skipped = skipped
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.skipped[0]
