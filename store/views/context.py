@@ -37,6 +37,7 @@ def _desks(request: HttpRequest) -> list[dict[str, object]]:
     if user.is_reviewer:
         found.append(("Review", reverse("review"), True))
     if user.is_staff:
+        found.append(("Operations", reverse("ops"), True))
         found.append(("Admin", reverse("admin:index"), False))  # pages of another hand: never swapped into ours
     return [{"word": word, "url": url, "ours": ours, "here": request.path.startswith(url)} for word, url, ours in found]
 
