@@ -1,19 +1,14 @@
 """Bells, sweeps, and workers that die in the middle of it."""
 
-import os
-import signal
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.db import connection, connections
 from django.utils import timezone
 
 from tests.factories.transcoding import deliver, make_master, make_tags, make_upload
 from tests.platform.homes import until
-from tests.transcoding import sounds
 from transcoding import claims, masters, probe, renditions, sandbox, scratch, storage, tasks
 from transcoding.errors import ProcessFailed, StorageFailed
 from transcoding.formats import FORMATS
@@ -245,53 +240,3 @@ def test_scratch_of_the_living_is_kept() -> None:
     with scratch.folder("make-1") as path:
         assert scratch.sweep() == 0
         assert path.exists()
-
-
-def killed_after(seconds: float, work: Callable[[], object]) -> bool:
-    """Do `work` in a process of its own and kill it -9 after so long; true if it was killed before it was done."""
-    connection.close()
-    child = os.fork()
-    if child == 0:
-        try:
-            for inherited in connections.all(initialized_only=True):
-                inherited.connection = None  # a socket shared with the parent would outlive the kill, and its locks too
-            work()
-        finally:
-            os._exit(0)
-    time.sleep(seconds)
-    os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    return os.WIFSIGNALED(status)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_workers_killed_at_any_moment_lose_nothing_and_double_nothing(tmp_path: Path, settings) -> None:
-    """Killed ten times over the whole way from quarantine to the last rendition; the outcome is that of no kill."""
-    song = sounds.write_wav(tmp_path / "song.wav", seconds=4)
-    calm = deliver(song)
-    renditions.plan(calm, WANTED, tags=make_tags(), at=NOW)
-    renditions.make_due(calm.pk)
-    master = deliver(song, examine=False)
-    kills = 0
-    for delay in (0.02, 0.1, 0.3):
-        kills += killed_after(delay, lambda: masters.examine(master.pk))
-        leases_run_out()
-    masters.examine(master.pk)
-    master.refresh_from_db()
-    renditions.plan(master, WANTED, tags=make_tags(), at=NOW)
-    for delay in (0.02, 0.1, 0.2, 0.4, 0.6, 0.9, 1.3):
-        kills += killed_after(delay, lambda: renditions.make_due(master.pk))
-        leases_run_out()
-    renditions.make_due(master.pk)
-    while Rendition.objects.exclude(state="READY").exists():
-        leases_run_out()
-        renditions.make_due(master.pk)
-    scratch.sweep()
-    masters.sweep_quarantine(at=timezone.now())
-    assert kills >= 5
-    hashes = [dict(Rendition.objects.filter(master=each).values_list("format", "sha256")) for each in (calm, master)]
-    assert hashes[0] == hashes[1]
-    assert list((settings.HOME / "scratch").iterdir()) == []
-    kept = {path.name.split(".")[0] for path in (settings.AUDIO_ROOT / "renditions").rglob("*.*")}
-    assert kept == set(hashes[0].values())
-    assert not list((settings.AUDIO_ROOT / "quarantine").iterdir())
