@@ -1,0 +1,388 @@
+"""How each kind of tag names what a file says about itself, and how it is written and read back. Pure.
+
+Names follow MusicBrainz Picard's mapping where it has one, so that players and libraries find them; the licence stands
+where Creative Commons' embedding pages put it. Vorbis comments are the common tongue: all others are mapped from them.
+"""
+
+import base64
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mutagen import aiff, apev2, asf, flac, id3, mp4, oggopus, oggvorbis, wave
+
+from transcoding import containers
+from transcoding.formats import Tagger
+
+PADDING = 1024
+FREEFORM = "----:com.apple.iTunes:"
+GAPLESS = f"{FREEFORM}iTunSMPB"
+MUSICBRAINZ_OWNER = "http://musicbrainz.org"
+AAC_FRAME = 1024  # samples
+FRONT_COVER = 3
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+Fields = dict[str, list[str]]
+Read = tuple[Fields, bytes | None]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What is to be written. `id3` is 4 or 3, for ID3v2.4 or v2.3; `samples` is the length that players shall play,
+    nought where they need not be told."""
+
+    fields: Fields
+    cover: bytes | None = None
+    id3: int = 4
+    samples: int = 0
+
+
+def picture_type(data: bytes) -> str:
+    return "image/png" if data.startswith(_PNG) else "image/jpeg"
+
+
+def _padding(_info: object) -> int:
+    return PADDING
+
+
+PAIRS = {"TRACKNUMBER": "TRACKTOTAL", "DISCNUMBER": "DISCTOTAL"}
+_TOTALS = {total: number for number, total in PAIRS.items()}
+_MUSICBRAINZ = {
+    "MUSICBRAINZ_ALBUMID": "MusicBrainz Album Id",
+    "MUSICBRAINZ_ARTISTID": "MusicBrainz Artist Id",
+    "MUSICBRAINZ_ALBUMARTISTID": "MusicBrainz Album Artist Id",
+    "MUSICBRAINZ_RELEASEGROUPID": "MusicBrainz Release Group Id",
+    "MUSICBRAINZ_RELEASETRACKID": "MusicBrainz Release Track Id",
+    "MUSICBRAINZ_WORKID": "MusicBrainz Work Id",
+}
+CARRIED = ("MUSICBRAINZ_TRACKID", *_MUSICBRAINZ)
+_GAINS = ("REPLAYGAIN_TRACK_GAIN", "REPLAYGAIN_TRACK_PEAK", "REPLAYGAIN_ALBUM_GAIN", "REPLAYGAIN_ALBUM_PEAK")
+
+
+def _mapped(said: Fields, names: dict[str, str]) -> Fields:
+    """Fields by the names of another kind of tag, with number and total as one "3/12"."""
+    found: Fields = {}
+    for name, values in said.items():
+        if name in PAIRS:
+            found[names.get(name, name)] = ["/".join([values[0], *said.get(PAIRS[name], [])])]
+        elif name not in _TOTALS or _TOTALS[name] not in said:
+            found[names.get(name, name)] = values
+    return found
+
+
+def _unmapped(found: Fields, names: dict[str, str]) -> Fields:
+    ours = {theirs.upper(): name for name, theirs in names.items()}
+    said: Fields = {}
+    for theirs, values in found.items():
+        name = ours.get(theirs.upper(), theirs.upper())
+        said[name] = values
+        if name in PAIRS:
+            number, _, of = values[0].partition("/")
+            said[name] = [number]
+            if of:
+                said[PAIRS[name]] = [of]
+    return said
+
+
+# -- ID3, in MP3 files and in chunks of WAV and AIFF -------------------------------------------------------------------
+
+_ID3_TEXT = {
+    "TITLE": "TIT2", "ARTIST": "TPE1", "ALBUM": "TALB", "ALBUMARTIST": "TPE2", "DATE": "TDRC", "ISRC": "TSRC",
+    "GENRE": "TCON", "LABEL": "TPUB", "COMPOSER": "TCOM", "COPYRIGHT": "TCOP", "LYRICIST": "TEXT", "CONDUCTOR": "TPE3",
+    "REMIXER": "TPE4", "LANGUAGE": "TLAN", "ARTISTSORT": "TSOP", "ALBUMARTISTSORT": "TSO2", "ALBUMSORT": "TSOA",
+    "TITLESORT": "TSOT",
+}  # fmt: skip
+_ID3_URL = {"LICENSE": "WCOP", "CONTACT": "WOAF", "WEBSITE": "WOAR"}
+_ID3_PAIR = {"TRACKNUMBER": "TRCK", "DISCNUMBER": "TPOS"}
+_ID3_NAMES = {**_MUSICBRAINZ, **{name: name.lower() for name in _GAINS}}
+_YEAR = 4  # letters
+
+
+def _frames(said: Said) -> list[Any]:
+    frames: list[Any] = []
+    for name, values in said.fields.items():
+        if name == "DATE" and said.id3 == 3:  # noqa: PLR2004 - v2.3 parts year and day
+            frames.append(id3.TYER(encoding=1, text=[values[0][:_YEAR]]))
+            if day := values[0][5:]:
+                month, _, day = day.partition("-")
+                frames.append(id3.TDAT(encoding=1, text=[day + month]))
+        elif name in _ID3_TEXT:
+            frames.append(getattr(id3, _ID3_TEXT[name])(encoding=3, text=values))
+        elif name in _ID3_URL:
+            frames.append(getattr(id3, _ID3_URL[name])(url=values[0]))
+        elif name in _ID3_PAIR:
+            both = [values[0], *said.fields.get(PAIRS[name], [])]
+            frames.append(getattr(id3, _ID3_PAIR[name])(encoding=3, text=["/".join(both)]))
+        elif name == "MUSICBRAINZ_TRACKID":
+            frames.append(id3.UFID(owner=MUSICBRAINZ_OWNER, data=values[0].encode()))
+        elif name not in PAIRS.values():
+            frames.append(id3.TXXX(encoding=3, desc=_ID3_NAMES.get(name, name), text=values))
+    if said.cover:
+        frames.append(id3.APIC(encoding=3, mime=picture_type(said.cover), type=FRONT_COVER, desc="", data=said.cover))
+    return frames
+
+
+def _from_frames(tags: Any) -> Read:
+    said: Fields = {}
+    if tags is None:
+        return said, None
+    for name, frame in _ID3_TEXT.items():
+        if frame in tags:
+            said[name] = [str(value) for value in tags[frame].text]
+    for name, frame in _ID3_URL.items():
+        found = tags.getall(frame)
+        if found:
+            said[name] = [found[0].url]
+    for name, frame in _ID3_PAIR.items():
+        if frame in tags:
+            number, _, of = str(tags[frame].text[0]).partition("/")
+            said[name] = [number]
+            if of:
+                said[PAIRS[name]] = [of]
+    texts = {frame.desc: [str(value) for value in frame.text] for frame in tags.getall("TXXX")}
+    said |= _unmapped(texts, _ID3_NAMES)
+    for frame in tags.getall("UFID"):
+        said["MUSICBRAINZ_TRACKID"] = [frame.data.decode()]
+    pictures = tags.getall("APIC")
+    return said, pictures[0].data if pictures else None
+
+
+def _write_id3(path: Path, said: Said) -> None:
+    id3.delete(path)
+    tags = id3.ID3()
+    for frame in _frames(said):
+        tags.add(frame)
+    tags.save(path, v1=0, v2_version=said.id3, v23_sep=None, padding=_padding)
+
+
+def _read_id3(path: Path) -> Read:
+    return _from_frames(id3.ID3(path))
+
+
+def _write_chunk(kind: Any) -> Callable[[Path, Said], None]:
+    def write_chunk(path: Path, said: Said) -> None:
+        kind(path).delete()
+        file = kind(path)
+        file.add_tags()
+        for frame in _frames(said):
+            file.tags.add(frame)
+        file.save(v2_version=said.id3, v23_sep=None, padding=_padding)
+
+    return write_chunk
+
+
+def _read_chunk(kind: Any) -> Callable[[Path], Read]:
+    return lambda path: _from_frames(kind(path).tags)
+
+
+# -- Vorbis comments, in FLAC and Ogg ----------------------------------------------------------------------------------
+
+
+def _picture(cover: bytes) -> flac.Picture:
+    picture = flac.Picture()
+    picture.type, picture.mime, picture.data = FRONT_COVER, picture_type(cover), cover
+    return picture
+
+
+def _write_flac(path: Path, said: Said) -> None:
+    file = flac.FLAC(path)
+    file.clear_pictures()
+    if file.tags is None:
+        file.add_tags()
+    file.tags.clear()
+    file.tags.extend((name, value) for name, values in said.fields.items() for value in values)
+    if said.cover:
+        file.add_picture(_picture(said.cover))
+    file.save(padding=_padding)
+
+
+def _read_flac(path: Path) -> Read:
+    file = flac.FLAC(path)
+    return _comments(file.tags), file.pictures[0].data if file.pictures else None
+
+
+def _comments(tags: Any) -> Fields:
+    said: Fields = {}
+    for name, value in tags or ():
+        said.setdefault(name.upper(), []).append(value)
+    return said
+
+
+def _write_ogg(kind: Any) -> Callable[[Path, Said], None]:
+    def write_ogg(path: Path, said: Said) -> None:
+        file = kind(path)
+        file.tags.clear()
+        file.tags.extend((name, value) for name, values in said.fields.items() for value in values)
+        if said.cover:
+            block = base64.b64encode(_picture(said.cover).write()).decode("ascii")
+            file.tags.append(("METADATA_BLOCK_PICTURE", block))
+        file.save(padding=_padding)
+
+    return write_ogg
+
+
+def _read_ogg(kind: Any) -> Callable[[Path], Read]:
+    def read_ogg(path: Path) -> Read:
+        said = _comments(kind(path).tags)
+        blocks = said.pop("METADATA_BLOCK_PICTURE", [])
+        return said, flac.Picture(base64.b64decode(blocks[0])).data if blocks else None
+
+    return read_ogg
+
+
+# -- MP4 atoms ---------------------------------------------------------------------------------------------------------
+
+_MP4_TEXT = {
+    "TITLE": "\xa9nam", "ARTIST": "\xa9ART", "ALBUM": "\xa9alb", "ALBUMARTIST": "aART", "DATE": "\xa9day",
+    "GENRE": "\xa9gen", "COMPOSER": "\xa9wrt", "COPYRIGHT": "cprt", "ARTISTSORT": "soar", "ALBUMARTISTSORT": "soaa",
+    "ALBUMSORT": "soal", "TITLESORT": "sonm",
+}  # fmt: skip
+_MP4_PAIR = {"TRACKNUMBER": "trkn", "DISCNUMBER": "disk"}
+_MP4_NAMES = {
+    **_MUSICBRAINZ, "MUSICBRAINZ_TRACKID": "MusicBrainz Track Id", **{name: name.lower() for name in _GAINS}
+}  # fmt: skip
+
+
+def _write_mp4(path: Path, said: Said) -> None:
+    mp4.MP4(path).delete()
+    file = mp4.MP4(path)
+    if file.tags is None:
+        file.add_tags()
+    for name, values in said.fields.items():
+        if name in _MP4_TEXT:
+            file.tags[_MP4_TEXT[name]] = values
+        elif name in _MP4_PAIR:
+            file.tags[_MP4_PAIR[name]] = [(int(values[0]), int(said.fields.get(PAIRS[name], ["0"])[0]))]
+        elif name not in PAIRS.values():
+            file.tags[FREEFORM + _MP4_NAMES.get(name, name)] = [value.encode() for value in values]
+    if gapless := _gapless(path, said.samples):
+        file.tags[GAPLESS] = [gapless.encode()]
+    if said.cover:
+        kind = mp4.AtomDataType.PNG if picture_type(said.cover) == "image/png" else mp4.AtomDataType.JPEG
+        file.tags["covr"] = [mp4.MP4Cover(said.cover, imageformat=kind)]
+    file.save(padding=_padding)
+
+
+def _gapless(path: Path, samples: int) -> str:
+    """What iTunes and its kin read before any edit list: delay, padding and length in samples, in hexadecimal."""
+    timing = containers.aac_timing(path) if samples else None
+    if timing is None:
+        return ""
+    priming, frames = timing
+    padding = frames * AAC_FRAME - priming - samples
+    if padding < 0:
+        return ""
+    return f" 00000000 {priming:08X} {padding:08X} {samples:016X}" + " 00000000" * 8
+
+
+def _read_mp4(path: Path) -> Read:
+    tags = mp4.MP4(path).tags or {}
+    said = {name: list(tags[key]) for name, key in _MP4_TEXT.items() if key in tags}
+    for name, key in _MP4_PAIR.items():
+        if key in tags:
+            number, of = tags[key][0]
+            said[name] = [str(number)]
+            if of:
+                said[PAIRS[name]] = [str(of)]
+    texts = {
+        key.removeprefix(FREEFORM): [bytes(value).decode() for value in tags[key]]
+        for key in tags
+        if key.startswith(FREEFORM) and key != GAPLESS
+    }
+    said |= _unmapped(texts, _MP4_NAMES)
+    return said, bytes(tags["covr"][0]) if "covr" in tags else None
+
+
+# -- APEv2, in WavPack, TTA, Musepack and Monkey's Audio ---------------------------------------------------------------
+
+_APE_NAMES = {
+    "TITLE": "Title", "ARTIST": "Artist", "ALBUM": "Album", "ALBUMARTIST": "Album Artist", "TRACKNUMBER": "Track",
+    "DISCNUMBER": "Disc", "DATE": "Year", "GENRE": "Genre", "COMPOSER": "Composer", "LYRICIST": "Lyricist",
+    "CONDUCTOR": "Conductor", "REMIXER": "MixArtist", "PRODUCER": "Producer", "LABEL": "Label",
+    "COPYRIGHT": "Copyright", "WEBSITE": "Weblink", "LANGUAGE": "Language", "BARCODE": "Barcode",
+}  # fmt: skip
+_APE_COVER = "Cover Art (Front)"
+
+
+def _write_ape(path: Path, said: Said) -> None:
+    """TTA too: what its encoder leaves at the end would hide an ID3 tag from most readers."""
+    apev2.delete(path)
+    tags = apev2.APEv2()
+    for name, values in _mapped(said.fields, _APE_NAMES).items():
+        tags[name] = values
+    if said.cover:
+        ending = b"png" if picture_type(said.cover) == "image/png" else b"jpg"
+        tags[_APE_COVER] = b"cover." + ending + b"\0" + said.cover
+    tags.save(path)
+
+
+def _read_ape(path: Path) -> Read:
+    tags = apev2.APEv2(path)
+    texts = {name: list(value) for name, value in tags.items() if value.kind == apev2.TEXT}
+    cover = tags.get(_APE_COVER)
+    return _unmapped(texts, _APE_NAMES), bytes(cover.value).partition(b"\0")[2] if cover else None
+
+
+# -- ASF, in WMA -------------------------------------------------------------------------------------------------------
+
+_ASF_NAMES = {
+    "TITLE": "Title", "ARTIST": "Author", "ALBUM": "WM/AlbumTitle", "ALBUMARTIST": "WM/AlbumArtist",
+    "TRACKNUMBER": "WM/TrackNumber", "DISCNUMBER": "WM/PartOfSet", "DATE": "WM/Year", "GENRE": "WM/Genre",
+    "COMPOSER": "WM/Composer", "LYRICIST": "WM/Writer", "CONDUCTOR": "WM/Conductor", "REMIXER": "WM/ModifiedBy",
+    "PRODUCER": "WM/Producer", "LABEL": "WM/Publisher", "COPYRIGHT": "Copyright", "ISRC": "WM/ISRC",
+    "BARCODE": "WM/Barcode", "WEBSITE": "WM/AuthorURL", "CONTACT": "WM/AudioFileURL", "LANGUAGE": "WM/Language",
+    "ARTISTSORT": "WM/ArtistSortOrder", "ALBUMARTISTSORT": "WM/AlbumArtistSortOrder", "ALBUMSORT": "WM/AlbumSortOrder",
+    "TITLESORT": "WM/TitleSortOrder", "ARTISTS": "WM/ARTISTS", "MUSICBRAINZ_TRACKID": "MusicBrainz/Track Id",
+    **{name: theirs.replace(" ", "/", 1) for name, theirs in _MUSICBRAINZ.items()},
+}  # fmt: skip
+_ASF_COVER = "WM/Picture"
+
+
+def _write_asf(path: Path, said: Said) -> None:
+    file = asf.ASF(path)
+    file.tags.clear()
+    for name, values in _mapped(said.fields, _ASF_NAMES).items():
+        file.tags[name] = [asf.ASFUnicodeAttribute(value) for value in values]
+    if said.cover:
+        mime = (picture_type(said.cover) + "\0").encode("utf-16-le")
+        head = struct.pack("<BI", FRONT_COVER, len(said.cover)) + mime + "\0".encode("utf-16-le")
+        file.tags[_ASF_COVER] = [asf.ASFByteArrayAttribute(head + said.cover)]
+    file.save(padding=_padding)
+
+
+def _read_asf(path: Path) -> Read:
+    found: Fields = {}
+    cover = None
+    for name, value in asf.ASF(path).tags:
+        if name == _ASF_COVER:
+            (length,) = struct.unpack("<I", value.value[1:5])
+            cover = value.value[-length:]
+        elif str(value):
+            found.setdefault(name, []).append(str(value))
+    return _unmapped(found, _ASF_NAMES), cover
+
+
+WRITERS: dict[Tagger, Callable[[Path, Said], None]] = {
+    Tagger.ID3: _write_id3,
+    Tagger.RIFF: _write_chunk(wave.WAVE),
+    Tagger.AIFF: _write_chunk(aiff.AIFF),
+    Tagger.FLAC: _write_flac,
+    Tagger.OGG: _write_ogg(oggvorbis.OggVorbis),
+    Tagger.OPUS: _write_ogg(oggopus.OggOpus),
+    Tagger.MP4: _write_mp4,
+    Tagger.APE: _write_ape,
+    Tagger.ASF: _write_asf,
+}
+READERS: dict[Tagger, Callable[[Path], Read]] = {
+    Tagger.ID3: _read_id3,
+    Tagger.RIFF: _read_chunk(wave.WAVE),
+    Tagger.AIFF: _read_chunk(aiff.AIFF),
+    Tagger.FLAC: _read_flac,
+    Tagger.OGG: _read_ogg(oggvorbis.OggVorbis),
+    Tagger.OPUS: _read_ogg(oggopus.OggOpus),
+    Tagger.MP4: _read_mp4,
+    Tagger.APE: _read_ape,
+    Tagger.ASF: _read_asf,
+}
