@@ -246,8 +246,8 @@ def passage(found: Recording, form: StartForm | None) -> dict[str, Any]:
     return {
         "preview": planned,
         "wave": wave(planned.master.peaks),
-        "place": WIDE * planned.start_ms // planned.whole_ms,
-        "width": WIDE * planned.length_ms // planned.whole_ms,
+        "window_at": WIDE * planned.start_ms // planned.whole_ms,
+        "window_wide": WIDE * planned.length_ms // planned.whole_ms,
         "start_form": form or StartForm(initial={"start": seconds_clock(planned.start_ms / 1000)}),
     }
 

@@ -18,7 +18,6 @@ from store.errors import NotOnSale, Recalled
 from store.models import Letter, Offer, Order, OrderLine
 from tests.factories import catalog, onsale, shelf
 from tests.factories.store import make_user
-from transcoding.models import Rendition
 
 
 def end_rights(release, code):
@@ -102,8 +101,8 @@ PAGES = ["/", "/browse", "/search?q=first", "/search?q=lind"]
 
 def heard(release):
     """The address of a preview, as somebody keeps it."""
-    rendition = Rendition.objects.get(master__recording__tracks__release=release, format="PREVIEW_MP3")
-    return f"/preview/{rendition.public_id}.mp3"
+    recording = release.recordings.get().pk
+    return f"/preview/{previews.heard([recording], country='DE')[recording].mp3.public_id}.mp3"
 
 
 def take_down(subject, kind="TAKEDOWN", **over):

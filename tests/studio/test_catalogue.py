@@ -39,7 +39,6 @@ def test_a_file_that_is_being_examined_says_so(label: Party) -> None:
     recording = catalog.make_recording(label=label)
     transcoding.make_master(recording, state=Master.State.EXAMINING, accepted_at=None)
     assert _codes(recording)[0] == "EXAMINING"
-    assert _row(recording).moving
 
 
 def test_a_rejected_file_says_why_in_the_words_of_the_examination(label: Party) -> None:
