@@ -226,19 +226,20 @@ def examine(
     """
     facts = header(path)
     check_limits(facts, max_seconds=max_seconds)
-    checked = bool(facts.declared.pcm_md5)
-    listener = Listener(channels=facts.channels, depth=facts.pcm_depth, rate=facts.sample_rate, checked=checked)
     claimed = (facts.samples or 0) / facts.sample_rate or facts.seconds
     room = max_seconds if not facts.lossless or not claimed else claimed
     limits = pcm_limits(room, rate=facts.sample_rate, channels=facts.channels, depth=facts.pcm_depth)
 
-    def beat() -> None:
-        if on_share is not None and claimed:
-            on_share(min(1.0, listener.samples / facts.sample_rate / claimed))
-        if on_beat is not None:
-            on_beat()
+    def listen(folder: Path | None) -> Listener:
+        checked = bool(facts.declared.pcm_md5)
+        listener = Listener(channels=facts.channels, depth=facts.pcm_depth, rate=facts.sample_rate, checked=checked)
 
-    try:
+        def beat() -> None:
+            if on_share is not None and claimed:
+                on_share(min(1.0, listener.samples / facts.sample_rate / claimed))
+            if on_beat is not None:
+                on_beat()
+
         decode(
             path,
             facts.container,
@@ -249,6 +250,10 @@ def examine(
             on_beat=beat,
             folder=folder,
         )
+        return listener
+
+    try:
+        listener, folder = _with_measures(listen, folder)
     except LimitReached as error:
         raise MasterRefused("DAMAGED", f"The file holds more sound than its header says. {error}") from error
     except ProcessFailed as error:
@@ -259,6 +264,19 @@ def examine(
     described = folder / FINGERPRINT if folder else None
     text = described.read_text("ascii") if described is not None and described.exists() else ""
     return Examined(facts, heard, findings.of(facts, heard, weighed), weighed, text)
+
+
+def _with_measures(listen: Callable[[Path | None], Listener], folder: Path | None) -> tuple[Listener, Path | None]:
+    """What was heard, and the folder with what was measured. A file is not refused because measuring it failed: what
+    fails is heard once more without."""
+    if folder is not None:
+        try:
+            return listen(folder), folder
+        except LimitReached:
+            raise
+        except ProcessFailed:
+            pass
+    return listen(None), None
 
 
 def _check_whole(facts: AudioFacts, heard: Heard) -> None:

@@ -308,6 +308,15 @@ def test_a_master_that_cannot_be_measured_any_more_is_not_tried_for_ever(
 
 
 @pytest.mark.django_db
+def test_a_good_file_is_not_refused_because_measuring_fails(audio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loudness, "weighing", lambda *_files: "no_such_filter")
+    master = deliver(audio / "plain.flac")
+    kept = Analysis.objects.get(master=master)
+    assert master.state == Master.State.ACCEPTED
+    assert (kept.loudness, kept.fingerprint, kept.true_depth) == (None, "", 16)
+
+
+@pytest.mark.django_db
 def test_an_ffmpeg_without_chromaprint_measures_the_rest(audio: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "knows_fingerprints", lambda _program: False)
     master = deliver(audio / "plain.flac")
