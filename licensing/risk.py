@@ -44,7 +44,7 @@ POINTS: dict[RiskReason, int] = {
 
 WORDS: dict[RiskReason, str] = {
     RiskReason.OPEN_CLAIM: "somebody contests it",
-    RiskReason.SAME_SOUND: "the same sound is here under another title",
+    RiskReason.SAME_SOUND: "the same sound, or nearly, is here under another title",
     RiskReason.SAME_CODE: "another label used its ISRC",
     RiskReason.RIVAL_CLAIM: "another licensor claims the same right",
     RiskReason.WHOLE_CATALOGUE: "it speaks for a whole catalogue",

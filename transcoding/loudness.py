@@ -64,8 +64,16 @@ def read(moments: Path, shorts: Path) -> Loudness:
     return Loudness(
         integrated=_hundredths(integrated(moment[FULL_MOMENT - 1 :])),
         range=_hundredths(loudness_range(short[FULL_SHORT - 1 :])),
-        curve=curve(short),
+        curve=curve(_from_the_start(moment, short)),
     )
+
+
+def _from_the_start(moments: Levels, shorts: Levels) -> Levels:
+    """Short-term values with the first full one in place of those before, which know nothing yet; of a sound that is
+    shorter than three seconds the momentary ones."""
+    if len(shorts) < FULL_SHORT:
+        return moments
+    return np.concatenate((np.full(FULL_SHORT - 1, shorts[FULL_SHORT - 1]), shorts[FULL_SHORT - 1 :]))
 
 
 def _values(path: Path) -> Iterator[float]:
