@@ -1,13 +1,15 @@
 """One decode of a master feeds every encoder due: one ffmpeg process, several outputs, and the sound itself to hash.
 
 Each option has its reason here or in `formats`. All outputs are written bit-exactly: no encoder's version, no date, and
-Ogg serial numbers counted from nought, so that the same master gives the same bytes.
+Ogg serial numbers counted from nought, so that the same master gives the same bytes. What ffmpeg cannot encode itself
+it writes as WAV beside the others, and the encoder that can, or does it better, takes it from there.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from transcoding import probe, sandbox
+from transcoding import encoders, formats, probe, sandbox
+from transcoding.encoders import FFMPEG, Encoder
 from transcoding.errors import RenditionWrong
 from transcoding.formats import Format, Sound, depth, output_rate, output_samples
 from transcoding.waveform import Digest
@@ -18,22 +20,48 @@ RESAMPLED_TOLERANCE = 32
 # the end and give back too many or too few samples; short sounds therefore get short pages, in microseconds.
 SHORT_SECONDS = 3
 SHORT_PAGE = "20000"
-_SAMPLE_FORMATS = {("flac", 16): "s16", ("flac", 24): "s32", ("alac", 16): "s16p", ("alac", 24): "s32p"}
+# Triangular noise makes the error of rounding independent of the music, and high-passed it lies where ears are dull.
+# No noise shaping: that depends on the rate, and pushes loud masters over the top. Its generator starts the same way
+# each time, so the same master gives the same bytes.
+DITHER = "aresample=osf=s16:dither_method=triangular_hp"
+ENCODED = 0.8  # of a file's progress, where another encoder has its turn after ffmpeg
+_SAMPLE_FORMATS = {
+    ("flac", 16): "s16",
+    ("flac", 24): "s32",
+    ("alac", 16): "s16p",
+    ("alac", 24): "s32p",
+    ("wavpack", 16): "s16p",
+    ("wavpack", 24): "s32p",
+    ("tta", 16): "s16",
+    ("tta", 24): "s32",
+}
+# ffmpeg gives back whole frames of Musepack and the decoder's delay; players that read the header trim both.
+_MUSEPACK_FRAME = 1152 + 481
+# Resampled sound has more than 16 bits; left to itself ffmpeg would round it to those of the master, without dither.
+_RESAMPLED = {"mp3": "fltp", "opus": "flt"}
 
 
 def arguments(format: Format, sound: Sound, path: Path) -> list[str]:  # noqa: A002 - the trade's word
     """What makes one output of the decoded stream: its codec, what it keeps of rate and depth, its container."""
-    args = ["-map", "0:a:0", "-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact"]
-    args += ["-flags:a", "+bitexact", *format.options]
+    plain = ["-map", "0:a:0", "-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact"]
+    rate = output_rate(format, sound.sample_rate)
+    if maker(format, sound)[0] != FFMPEG:
+        bits = formats.bits(format, sound) if format.lossless else _bits_beside(format, sound)
+        args = [*plain, *_reduced(format, sound), "-c:a", f"pcm_s{bits}le", "-ar", str(rate)]
+        return [*args, "-rf64", "never", "-f", "wav", f"file:{_beside(path)}"]
+    args = [*plain, "-flags:a", "+bitexact", *format.options, *_reduced(format, sound)]
     if format.lossless:
-        bits = depth(sound)
+        bits = formats.bits(format, sound)
         if format.codec == "pcm":
-            args += ["-c:a", f"pcm_s{bits}{'be' if format.code == 'AIFF' else 'le'}"]
+            args += ["-c:a", f"pcm_s{bits}{'be' if format.muxer == 'aiff' else 'le'}"]
         else:
             args += ["-sample_fmt", _SAMPLE_FORMATS[format.codec, bits], "-bits_per_raw_sample", str(bits)]
-    rate = output_rate(format, sound.sample_rate)
+    elif rate != sound.sample_rate and format.codec in _RESAMPLED:
+        args += ["-sample_fmt", _RESAMPLED[format.codec]]
     if rate != sound.sample_rate or format.rates:
         args += ["-ar", str(rate)]
+    if format.codec == "wmav2":
+        args += _wma_words(format, rate)
     if format.muxer == "ipod":
         args += ["-movflags", "+faststart"]  # the index first: a player may begin before the end has arrived
     if format.muxer == "mp3":
@@ -41,6 +69,41 @@ def arguments(format: Format, sound: Sound, path: Path) -> list[str]:  # noqa: A
     if format.muxer == "ogg" and sound.samples < SHORT_SECONDS * sound.sample_rate:
         args += ["-page_duration", SHORT_PAGE]
     return [*args, "-f", format.muxer, f"file:{path}"]
+
+
+def maker(format: Format, sound: Sound) -> tuple[Encoder, Sequence[str]]:  # noqa: A002
+    """Which encoder makes it here, and what that one is told."""
+    if format.encoder != FFMPEG:
+        return format.encoder, format.options
+    better = encoders.instead(format.options, rate=output_rate(format, sound.sample_rate))
+    short = sound.samples < SHORT_SECONDS * sound.sample_rate  # only ffmpeg lets us choose the length of pages
+    if better is None or short or not sound.lossless or sound.samples * sound.channels * 4 > encoders.LARGEST:
+        return FFMPEG, format.options
+    return better
+
+
+def _bits_beside(format: Format, sound: Sound) -> int:  # noqa: A002
+    """What a lossy encoder is given: no fewer bits than the sound has after decoding and resampling."""
+    whole = sound.lossless and output_rate(format, sound.sample_rate) == sound.sample_rate
+    return depth(sound) if whole else 24
+
+
+def _reduced(format: Format, sound: Sound) -> list[str]:  # noqa: A002
+    return ["-af", DITHER] if formats.reduces(format, sound) else []
+
+
+def _wma_words(format: Format, rate: int) -> list[str]:  # noqa: A002
+    """A decoder of WMA drops the first frame, and the encoder the last if it is not full: so one of silence before the
+    sound and one after it. Packets as large as eight blocks, or ASF fills up to half of each with nothing."""
+    frame = 512 if rate <= 16000 else 1024 if rate <= 22050 else 2048  # noqa: PLR2004 - as the codec fixes it
+    block = format.kilobits * 1000 * frame // (rate * 8)
+    words = f"aresample={rate},adelay={frame}S:all=1,apad=pad_len={frame}"
+    return ["-af", words, "-packet_size", str(8 * (block + 17) + 32)]
+
+
+def _beside(path: Path) -> Path:
+    """Where the WAV lies that another encoder reads."""
+    return path.with_name(f"{path.name}.wav")
 
 
 def limits(sound: Sound, *, outputs: int) -> sandbox.Limits:
@@ -56,25 +119,59 @@ def limits(sound: Sound, *, outputs: int) -> sandbox.Limits:
 
 
 def encode(
-    source: Path, sound: Sound, outputs: Mapping[Path, Format], *, on_beat: Callable[[], None] | None = None
+    source: Path,
+    sound: Sound,
+    outputs: Mapping[Path, Format],
+    *,
+    on_beat: Callable[[], None] | None = None,
+    on_share: Callable[[float], None] | None = None,
 ) -> Digest:
-    """Decode `source` once into all `outputs`; they lie in one folder. Answers the hash of the sound that went in."""
+    """Decode `source` once into all `outputs`; they lie in one folder. Answers the hash of the sound that went in.
+
+    `on_share` hears how much of the sound has gone in, from nought to one.
+    """
     bits = depth(sound) if sound.lossless else 16
     digest = Digest(channels=sound.channels, depth=bits)
+    makers = {path: maker(each, sound) for path, each in outputs.items()}
+    others = {path: (encoder, words) for path, (encoder, words) in makers.items() if encoder != FFMPEG}
+    whole = ENCODED if others else 1.0
+
+    def hear(piece: bytes) -> None:
+        digest(piece)
+        if on_share is not None:
+            on_share(whole * min(1.0, digest.samples / sound.samples))
+
     args = ["-loglevel", "error", *probe.input_args(source, sound.container, strict=sound.lossless)]
     for path, each in outputs.items():
         args += arguments(each, sound, path)
     args += ["-map", "0:a:0", *probe.pcm_args(bits)]
     folder = next(iter(outputs)).parent
-    sandbox.run(
-        args,
-        inputs=[source],
-        output_dir=folder,
-        limits=limits(sound, outputs=len(outputs)),
-        on_output=digest,
-        on_beat=on_beat,
-    )
+    room = limits(sound, outputs=len(outputs))
+    sandbox.run(args, inputs=[source], output_dir=folder, limits=room, on_output=hear, on_beat=on_beat)
+    for path, (encoder, words) in others.items():
+        _encode_beside(path, encoder, words, room, on_beat=on_beat)
     return digest
+
+
+def _encode_beside(
+    path: Path, encoder: Encoder, words: Sequence[str], room: sandbox.Limits, *, on_beat: Callable[[], None] | None
+) -> None:
+    """Let an encoder other than ffmpeg turn its WAV into the file wanted. The WAV is gone afterwards."""
+    plain = _beside(path)
+    encoders.simplify(plain)
+    try:
+        sandbox.run_program(
+            encoders.command(encoder, words, plain, path),
+            inputs=[plain],
+            output_dir=path.parent,
+            reads=encoders.reads(encoder),
+            limits=room,
+            on_beat=on_beat,
+        )
+    finally:
+        plain.unlink(missing_ok=True)
+    if not path.exists():
+        raise RenditionWrong(f"{encoder.name} ended well, but made no file.")
 
 
 _CONTAINER_OF = {"ipod": "mov", "opus": "ogg"}
@@ -88,9 +185,9 @@ def verify(
     sound_sha256: str,
     on_beat: Callable[[], None] | None = None,
 ) -> Digest:
-    """Decode what was made. Raises RenditionWrong unless a lossless file gives back the master's own sound, and a lossy
-    one its length: to the sample where the rate is kept, within RESAMPLED_TOLERANCE where it is not."""
-    bits = depth(sound) if format.lossless else 16
+    """Decode what was made. Raises RenditionWrong unless a lossless file gives back the master's own sound, and any
+    other its length: to the sample where the rate is kept, within RESAMPLED_TOLERANCE where it is not."""
+    bits = formats.bits(format, sound) if format.lossless else 16
     found = Digest(channels=sound.channels, depth=bits)
     probe.decode(
         path,
@@ -101,11 +198,13 @@ def verify(
         limits=limits(sound, outputs=2),
         on_beat=on_beat,
     )
-    expected = output_samples(format, sound)
-    if format.lossless:
+    if format.lossless and not formats.reduces(format, sound):
         if found.sha256 != sound_sha256:
             raise RenditionWrong(f"The {format.name} file does not hold the master's own sound.")
-    elif abs(found.samples - expected) > tolerance(format, sound):
+        return found
+    expected, off = output_samples(format, sound), tolerance(format, sound)
+    more = _MUSEPACK_FRAME if format.codec == "musepack" else format.untrimmed
+    if not expected - off <= found.samples <= expected + off + more:
         raise RenditionWrong(f"The {format.name} file holds {found.samples} samples instead of {expected}.")
     return found
 

@@ -1,19 +1,29 @@
 """Every format this store makes, and what is true of each. Pure: one table that answers every question.
 
-A format never promises more than its master holds: nothing lossless comes out of a lossy master, and a lossy master is
-not encoded again into its own codec, since the delivered file itself is better and is offered as ORIGINAL.
+A format never promises more than its master holds: nothing lossless comes out of a lossy master, a lossy master is
+not encoded again into its own codec (the delivered file itself is better and is offered as ORIGINAL), no bit rate is
+named that the codec cannot reach at that sample rate, and bits are reduced only where the buyer asks, with dither.
+
+A code is a family and a grade: MP3_V2 by quality, MP3_224 by kbit/s, OGG_Q7, FLAC, FLAC_16. Every grade there is stands
+in FORMATS, so that each has one name, and the files kept of a recording have a number that can be told.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from typing import Protocol
 
+from transcoding import encoders
+from transcoding.encoders import FFMPEG, JMAC, MPCENC, Encoder
 from transcoding.errors import UnknownFormat
 
 STANDARD_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 OPUS_RATES = (48000,)
+MUSEPACK_RATES = (32000, 37800, 44100, 48000)
 COMPACT_DEPTH = 16  # bits; what holds more is kept as 24
+WMA_MOST = 160  # kbit/s per channel at 44.1 kHz
+SIGNED_FILE = 2**31 - 2**20  # bytes: readers of AIFF and Monkey's Audio count with a sign
 
 
 class Sound(Protocol):
@@ -50,59 +60,187 @@ class Tagger(StrEnum):
     NONE = "as delivered"
 
 
+class Shelf(StrEnum):
+    """Where a buyer finds a format: among the first, behind one click, or by asking for that very grade."""
+
+    FIRST = "first"
+    MORE = "more"
+    GRADE = "grade"
+    PREVIEW = "preview"
+
+
+class Family(StrEnum):
+    """What a format is a member of; the value is what it is called."""
+
+    FLAC = "FLAC"
+    ALAC = "Apple Lossless"
+    WAV = "WAV"
+    AIFF = "AIFF"
+    WAVPACK = "WavPack"
+    TTA = "TTA"
+    APE = "Monkey's Audio"
+    MP3 = "MP3"
+    VORBIS = "Ogg Vorbis"
+    AAC = "AAC"
+    OPUS = "Opus"
+    MUSEPACK = "Musepack"
+    WMA = "Windows Media Audio"
+    ORIGINAL = "As delivered"
+
+
 @dataclass(frozen=True)
 class Format:
     """One thing a buyer may ask for (or, for previews, listen to).
 
-    `kilobits` is the rate of a stereo track at its usual loudness, only for estimates; nought where size follows the
-    sound. `recipe` rises when the same code would give other bytes. `rates` are those the codec can hold; none: any.
-    `ahead`: made as soon as a recording is cleared, not on first demand.
+    `kilobits` is the rate of a stereo track at its usual loudness, nought where size follows the sound; the encoder is
+    told it where `steady`, elsewhere it only serves estimates. `weight` is what a lossless codec leaves of it, in
+    thousandths. `recipe` rises when the same code would give other bytes. `rates` are those the codec can hold; none:
+    any. `ahead`: made as soon as a recording is cleared, not on first demand. `bits` are what sound is reduced to,
+    nought: as the master. `untrimmed` samples at most may follow the sound, where a container has no place to say where
+    it ends. `largest` is the most PCM that its files can hold, in bytes.
     """
 
     code: str
     name: str
+    family: Family
     extension: str
     media_type: str
     muxer: str
     codec: str
     tagger: Tagger
-    lossless: bool
-    ahead: bool
-    kilobits: int
+    lossless: bool = False
+    ahead: bool = False
+    shelf: Shelf = Shelf.MORE
+    kilobits: int = 0
+    steady: bool = False
+    weight: int = 0
     options: tuple[str, ...] = ()
     rates: tuple[int, ...] = ()
-    preview: bool = False
+    bits: int = 0
+    untrimmed: int = 0
+    largest: int = 0
+    encoder: Encoder = FFMPEG
     recipe: int = 1
+
+    @property
+    def preview(self) -> bool:
+        return self.shelf is Shelf.PREVIEW
+
+
+_MP3 = Format("", "MP3", Family.MP3, "mp3", "audio/mpeg", "mp3", "mp3", Tagger.ID3, rates=STANDARD_RATES)
+_AAC = Format("", "AAC", Family.AAC, "m4a", "audio/mp4", "ipod", "aac", Tagger.MP4, rates=STANDARD_RATES)
+_OGG = Format("", "Ogg Vorbis", Family.VORBIS, "ogg", "audio/ogg", "ogg", "vorbis", Tagger.OGG)
+_OPUS = Format("", "Opus", Family.OPUS, "opus", "audio/ogg", "opus", "opus", Tagger.OPUS, rates=OPUS_RATES)
+_WMA = Format("", "WMA", Family.WMA, "wma", "audio/x-ms-wma", "asf", "wmav2", Tagger.ASF, rates=STANDARD_RATES,
+              untrimmed=2 * 2048)  # fmt: skip
+_MPC = Format("", "Musepack", Family.MUSEPACK, "mpc", "audio/x-musepack", "mpc8", "musepack", Tagger.APE,
+              rates=MUSEPACK_RATES, encoder=MPCENC)  # fmt: skip
+
+_MP3_QUALITIES = {0: 245, 1: 225, 2: 190, 3: 175, 4: 165, 5: 130, 6: 115}
+_MP3_BITRATES = (96, 112, 128, 160, 192, 224, 256, 320)
+_OGG_QUALITIES = {2: 96, 3: 112, 4: 128, 5: 160, 6: 192, 7: 224, 8: 256, 9: 320, 10: 500}
+_MPC_QUALITIES = {4: 130, 5: 180, 6: 210, 7: 240, 8: 270, 9: 300, 10: 350}
+_STEP = 8  # kbit/s between two grades of one codec
+
+
+def _by_bitrate(kind: Format, code: str, kilobits: int, *options: str) -> Format:
+    words = (*options, "-b:a", f"{kilobits}k")
+    return replace(
+        kind,
+        code=f"{code}_{kilobits}",
+        name=f"{kind.name} {kilobits} kbit/s",
+        kilobits=kilobits,
+        steady=True,
+        options=words,
+        shelf=Shelf.GRADE,
+    )
+
+
+def _by_quality(kind: Format, code: str, mark: str, step: int, kilobits: int, *options: str) -> Format:
+    return replace(
+        kind,
+        code=f"{code}_{mark.upper()}{step}",
+        name=f"{kind.name} {mark}{step}",
+        kilobits=kilobits,
+        options=options,
+        shelf=Shelf.GRADE,
+    )
+
+
+def _grades() -> list[Format]:
+    """Every step that may be asked for. By eights, since nobody hears a ninth and each file asked for is kept."""
+    lame, opus = ("-c:a", "libmp3lame"), ("-c:a", "libopus", "-vbr", "on")
+    found = [_by_quality(_MP3, "MP3", "V", q, rate, *lame, "-q:a", str(q)) for q, rate in _MP3_QUALITIES.items()]
+    found += [_by_bitrate(_MP3, "MP3", rate, *lame) for rate in _MP3_BITRATES]
+    found += [_by_bitrate(_AAC, "AAC", rate, "-c:a", "aac") for rate in range(96, 321, _STEP)]
+    found += [
+        _by_quality(_OGG, "OGG", "q", q, rate, "-c:a", "libvorbis", "-q:a", str(q))
+        for q, rate in _OGG_QUALITIES.items()
+    ]
+    found += [_by_bitrate(_OPUS, "OPUS", rate, *opus) for rate in range(64, 257, _STEP)]
+    found += [_by_bitrate(_WMA, "WMA", rate, "-c:a", "wmav2") for rate in range(96, 321, _STEP)]
+    found += [
+        _by_quality(_MPC, "MPC", "q", q, rate, "--silent", "--overwrite", "--quality", str(q))
+        for q, rate in _MPC_QUALITIES.items()
+    ]
+    return found
 
 
 # FLAC's frame size is fixed because ffmpeg 9 otherwise takes over that of whatever came in: 102 samples from a
 # resampler made files a third larger.
-_TABLE = (
-    Format("FLAC", "FLAC", "flac", "audio/flac", "flac", "flac", Tagger.FLAC, lossless=True, ahead=True, kilobits=0,
-           options=("-c:a", "flac", "-compression_level", "5", "-frame_size", "4096")),
-    Format("MP3_V0", "MP3 V0", "mp3", "audio/mpeg", "mp3", "mp3", Tagger.ID3, lossless=False, ahead=True, kilobits=245,
-           options=("-c:a", "libmp3lame", "-q:a", "0"), rates=STANDARD_RATES),
-    Format("MP3_320", "MP3 320 kbit/s", "mp3", "audio/mpeg", "mp3", "mp3", Tagger.ID3, lossless=False, ahead=True,
-           kilobits=320, options=("-c:a", "libmp3lame", "-b:a", "320k"), rates=STANDARD_RATES),
-    Format("OGG_Q6", "Ogg Vorbis q6", "ogg", "audio/ogg", "ogg", "vorbis", Tagger.OGG, lossless=False, ahead=True,
-           kilobits=192, options=("-c:a", "libvorbis", "-q:a", "6")),
-    Format("AAC_256", "AAC 256 kbit/s", "m4a", "audio/mp4", "ipod", "aac", Tagger.MP4, lossless=False, ahead=False,
-           kilobits=256, options=("-c:a", "aac", "-b:a", "256k"), rates=STANDARD_RATES),
-    Format("ALAC", "Apple Lossless", "m4a", "audio/mp4", "ipod", "alac", Tagger.MP4, lossless=True, ahead=False,
-           kilobits=0, options=("-c:a", "alac")),
-    Format("OPUS_128", "Opus 128 kbit/s", "opus", "audio/ogg", "opus", "opus", Tagger.OPUS, lossless=False,
-           ahead=False, kilobits=128, options=("-c:a", "libopus", "-b:a", "128k", "-vbr", "on"), rates=OPUS_RATES),
-    Format("WAV", "WAV", "wav", "audio/wav", "wav", "pcm", Tagger.RIFF, lossless=True, ahead=False, kilobits=0,
-           options=("-rf64", "auto")),
-    Format("AIFF", "AIFF", "aiff", "audio/aiff", "aiff", "pcm", Tagger.AIFF, lossless=True, ahead=False, kilobits=0),
-    Format("ORIGINAL", "the delivered file itself", "", "", "", "", Tagger.NONE, lossless=False, ahead=True,
-           kilobits=0),
-    Format("PREVIEW_MP3", "preview, MP3", "mp3", "audio/mpeg", "mp3", "mp3", Tagger.ID3, lossless=False, ahead=True,
-           kilobits=160, options=("-c:a", "libmp3lame", "-b:a", "160k"), rates=STANDARD_RATES, preview=True),
-    Format("PREVIEW_OPUS", "preview, Opus", "opus", "audio/ogg", "opus", "opus", Tagger.OPUS, lossless=False,
-           ahead=False, kilobits=96, options=("-c:a", "libopus", "-b:a", "96k"), rates=OPUS_RATES, preview=True),
+_LOSSLESS = (
+    Format("FLAC", "FLAC", Family.FLAC, "flac", "audio/flac", "flac", "flac", Tagger.FLAC, lossless=True,
+           weight=600, options=("-c:a", "flac", "-compression_level", "5", "-frame_size", "4096")),
+    Format("ALAC", "Apple Lossless", Family.ALAC, "m4a", "audio/mp4", "ipod", "alac", Tagger.MP4, lossless=True,
+           weight=615, options=("-c:a", "alac")),
+    Format("WAV", "WAV", Family.WAV, "wav", "audio/wav", "wav", "pcm", Tagger.RIFF, lossless=True,
+           weight=1000, options=("-rf64", "auto")),
+    Format("AIFF", "AIFF", Family.AIFF, "aiff", "audio/aiff", "aiff", "pcm", Tagger.AIFF, lossless=True,
+           weight=1000, largest=SIGNED_FILE),
+    Format("WV", "WavPack", Family.WAVPACK, "wv", "audio/x-wavpack", "wv", "wavpack", Tagger.APE, lossless=True,
+           weight=595, options=("-c:a", "wavpack")),
+    Format("TTA", "TTA", Family.TTA, "tta", "audio/x-tta", "tta", "tta", Tagger.APE, lossless=True,
+           weight=590, options=("-c:a", "tta")),
+    Format("APE", "Monkey's Audio", Family.APE, "ape", "audio/x-ape", "ape", "ape", Tagger.APE, lossless=True,
+           weight=570, options=("c2",), largest=SIGNED_FILE, encoder=JMAC),
 )  # fmt: skip
-FORMATS = {each.code: each for each in _TABLE}
+_REDUCED = tuple(
+    replace(each, code=f"{each.code}_16", name=f"{each.name}, dithered to 16 bit", bits=COMPACT_DEPTH)
+    for each in _LOSSLESS
+)
+_ORIGINAL = Format(
+    "ORIGINAL", "the delivered file itself", Family.ORIGINAL, "", "", "", "", Tagger.NONE, ahead=True, shelf=Shelf.FIRST
+)
+_PREVIEWS = (
+    replace(_by_bitrate(_MP3, "PREVIEW", 160, "-c:a", "libmp3lame"), code="PREVIEW_MP3", name="preview, MP3",
+            ahead=True, shelf=Shelf.PREVIEW),
+    replace(_by_bitrate(_OPUS, "PREVIEW", 96, "-c:a", "libopus"), code="PREVIEW_OPUS", name="preview, Opus",
+            shelf=Shelf.PREVIEW),
+)  # fmt: skip
+
+# Best and most wanted first; the rest of the table behind one click, and each grade in between on request.
+_FIRST = ("FLAC", "MP3_V0", "MP3_320", "OGG_Q6", "AAC_256", "ALAC", "OPUS_128", "WAV", "AIFF")
+_MORE = (
+    *("WV", "TTA", "APE"),
+    *(each.code for each in _REDUCED),
+    *("MP3_V2", "MP3_256", "MP3_192", "MP3_128", "AAC_192", "AAC_128"),
+    *("OGG_Q9", "OGG_Q8", "OGG_Q7", "OGG_Q5", "OGG_Q4"),
+    *("OPUS_256", "OPUS_192", "OPUS_160", "OPUS_96"),
+    *("MPC_Q7", "MPC_Q6", "MPC_Q5", "WMA_192", "WMA_160", "WMA_128"),
+)
+_AHEAD = ("FLAC", "MP3_V0", "MP3_320", "OGG_Q6")
+
+
+def _table() -> list[Format]:
+    known = {each.code: each for each in (*_LOSSLESS, *_REDUCED, *_grades())}
+    first = [replace(known.pop(code), shelf=Shelf.FIRST, ahead=code in _AHEAD) for code in _FIRST]
+    more = [replace(known.pop(code), shelf=Shelf.MORE) for code in _MORE]
+    return [_ORIGINAL, *first, *more, *known.values(), *_PREVIEWS]
+
+
+_TABLE = _table()
+FORMATS: Mapping[str, Format] = {each.code: each for each in _TABLE}
+_LONG_NAMES = {f"MP3_CBR_{rate}": f"MP3_{rate}" for rate in _MP3_BITRATES}
 
 _DELIVERED = {  # what a delivered file is called: by container and, where that leaves it open, by codec
     "flac": ("flac", "audio/flac", "FLAC"),
@@ -118,28 +256,95 @@ _DELIVERED = {  # what a delivered file is called: by container and, where that 
 }
 
 
+NAMED = tuple(each.code for each in _TABLE if each.shelf in {Shelf.FIRST, Shelf.MORE})
+
+
 def get(code: str) -> Format:
     try:
-        return FORMATS[code]
+        return FORMATS[_LONG_NAMES.get(code, code)]
     except KeyError:
-        raise UnknownFormat(f"There is no format {code!r}; known are {', '.join(FORMATS)}.") from None
+        raise UnknownFormat(
+            f"There is no format {code!r}. Ask for one of {', '.join(NAMED)}, or a grade such as MP3_V3 or OPUS_144."
+        ) from None
+
+
+# -- What may be sold --------------------------------------------------------------------------------------------------
+
+
+def available() -> dict[str, str]:
+    """Why each named format is not made here; nothing where it is."""
+    return {code: unavailable(FORMATS[code]) for code in NAMED}
+
+
+def unavailable(format: Format) -> str:  # noqa: A002 - the trade's word
+    if encoders.installed(format.encoder):
+        return ""
+    return f"needs {format.encoder.name}, which is not installed (Debian: {format.encoder.packages})"
+
+
+def is_offered(format: Format, master: Sound) -> bool:  # noqa: A002
+    """Whether `format` may honestly be sold from `master`, and can be made here. Previews are not sold."""
+    if format.code == "ORIGINAL":
+        return not master.lossless
+    if format.preview or not encoders.installed(format.encoder):
+        return False
+    if format.lossless:
+        return master.lossless and (not format.bits or depth(master) > format.bits) and _fits(format, master)
+    return (master.lossless or format.codec != master.codec) and _reaches(format, master)
+
+
+def _fits(format: Format, master: Sound) -> bool:  # noqa: A002
+    return not format.largest or _pcm(format, master) <= format.largest
+
+
+def _reaches(format: Format, master: Sound) -> bool:  # noqa: A002
+    """Whether the codec can spend the bit rate it is named for at this sample rate. Sources: ISO 11172-3 and 13818-3
+    (bit rates of MPEG-1, 2 and 2.5), ISO 14496-3 (6144 bits per channel and frame), and what encoders refuse."""
+    if not format.steady:
+        return True
+    rate = output_rate(format, master.sample_rate)
+    if format.codec == "mp3":
+        most = 320 if rate >= 32000 else 160 if rate >= 16000 else 64  # noqa: PLR2004 - the three tables of MPEG
+    elif format.codec == "aac":
+        most = 6144 * master.channels * rate // 1024 // 1000
+    elif format.codec == "wmav2":
+        most = WMA_MOST * master.channels * rate // 44100
+    else:
+        most = format.kilobits
+    return format.kilobits <= most
 
 
 def offered_for(master: Sound) -> list[Format]:
-    """What may honestly be sold from `master`, best first. Previews are not sold."""
-    if master.lossless:
-        return [each for each in _TABLE if not each.preview and each.code != "ORIGINAL"]
-    made = [
-        each
-        for each in _TABLE
-        if not each.preview and not each.lossless and each.code != "ORIGINAL" and each.codec != master.codec
-    ]
-    return [FORMATS["ORIGINAL"], *made]
+    """The named formats that may honestly be sold from `master`, best first."""
+    return [each for each in (FORMATS[code] for code in NAMED) if is_offered(each, master)]
+
+
+def first_for(master: Sound) -> list[Format]:
+    """Those of the offered that a buyer sees before asking for more."""
+    return [each for each in offered_for(master) if each.shelf is Shelf.FIRST]
 
 
 def ahead_for(master: Sound) -> list[Format]:
     """Those of the offered that are made as soon as the recording is cleared."""
     return [each for each in offered_for(master) if each.ahead]
+
+
+def grades_for(master: Sound) -> list[Format]:
+    """Everything that may be asked for, the named ones among it, family by family."""
+    places = {family: place for place, family in enumerate(Family)}
+    return sorted((each for each in _TABLE if is_offered(each, master)), key=lambda each: places[each.family])
+
+
+def common(lists: Iterable[Iterable[Format]]) -> list[Format]:
+    """What all of several recordings can be had in, in the first one's order."""
+    every = [list(one) for one in lists]
+    if not every:
+        return []
+    codes = set.intersection(*({each.code for each in one} for one in every))
+    return [each for each in every[0] if each.code in codes]
+
+
+# -- What is true of it ------------------------------------------------------------------------------------------------
 
 
 def _delivered(master: Sound) -> tuple[str, str, str]:
@@ -159,13 +364,23 @@ def label(format: Format, master: Sound) -> str:  # noqa: A002
     if format.code == "ORIGINAL":
         return f"{_delivered(master)[2]}, the delivered file itself"
     if format.lossless:
-        return f"{format.name}, lossless"
+        return format.name if format.bits else f"{format.name}, lossless"
     return format.name if master.lossless else f"{format.name}, made from a lossy source"
 
 
 def depth(master: Sound) -> int:
-    """Bits per sample of a lossless rendition: 16 or 24, never fewer than the master holds."""
+    """Bits per sample of a master's sound as it is kept: 16 or 24, never fewer than it holds."""
     return COMPACT_DEPTH if master.bit_depth <= COMPACT_DEPTH else 24
+
+
+def bits(format: Format, master: Sound) -> int:  # noqa: A002
+    """Bits per sample of a lossless rendition: as the master, or those that the buyer asked for."""
+    return format.bits or depth(master)
+
+
+def reduces(format: Format, master: Sound) -> bool:  # noqa: A002
+    """Whether bits are taken away, so that the sound must be dithered and is no longer the master's own."""
+    return format.lossless and bits(format, master) < depth(master)
 
 
 def output_rate(format: Format, rate: int) -> int:  # noqa: A002
@@ -192,12 +407,14 @@ def quality(format: Format, master: Sound) -> str:  # noqa: A002
     rate = Fraction(output_rate(format, master.sample_rate), 1000)
     channels = "mono" if master.channels == 1 else "stereo"
     if format.lossless or (format.code == "ORIGINAL" and master.lossless):
-        return f"{float(rate):g} kHz, {depth(master)} bit, {channels}"
+        return f"{float(rate):g} kHz, {bits(format, master)} bit, {channels}"
+    kilobits = format.kilobits
     if format.code == "ORIGINAL":
         kilobits = master.bytes * 8 * master.sample_rate // (master.samples * 1000)
-        return f"about {kilobits} kbit/s, {float(rate):g} kHz, {channels}"
-    about = "" if f"{format.kilobits} kbit/s" in format.name else "about "
-    return f"{about}{format.kilobits} kbit/s, {float(rate):g} kHz, {channels}"
+    elif not format.steady:
+        kilobits = _usual(format, master)
+    about = "" if format.steady and format.codec != "opus" else "about "
+    return f"{about}{kilobits} kbit/s, {float(rate):g} kHz, {channels}"
 
 
 def notes(format: Format, master: Sound) -> list[str]:  # noqa: A002
@@ -206,19 +423,43 @@ def notes(format: Format, master: Sound) -> list[str]:  # noqa: A002
     rate = output_rate(format, master.sample_rate)
     if rate != master.sample_rate:
         said.append(f"Resampled from {master.sample_rate / 1000:g} to {rate / 1000:g} kHz, as {format.name} needs.")
+    if reduces(format, master):
+        said.append(f"Reduced from {depth(master)} to {format.bits} bits with dither: the master's own depth is above.")
+    if format.untrimmed:
+        said.append("Players leave a short gap between tracks: this kind of file cannot say where the sound ends.")
     if not master.lossless and format.code != "ORIGINAL":
         said.append("Made from a lossy source: the delivered file itself sounds at least as good.")
     return said
+
+
+# -- How large it is ---------------------------------------------------------------------------------------------------
+
+_WEIGHT_OF = {each.codec: each.weight for each in _LOSSLESS if each.codec != "pcm"}
+
+
+def _pcm(format: Format, master: Sound) -> int:  # noqa: A002
+    return master.samples * master.channels * bits(format, master) // 8
+
+
+def _usual(format: Format, master: Sound) -> int:  # noqa: A002
+    """The kbit/s to expect where quality is fixed: mono takes three fifths of stereo, half the sample rate half."""
+    share = Fraction(3, 5) if master.channels == 1 else Fraction(1)
+    rate = Fraction(min(44100, output_rate(format, master.sample_rate)), 44100)
+    return max(1, round(format.kilobits * share * rate))
 
 
 def estimate(format: Format, master: Sound) -> int:  # noqa: A002
     """Bytes to expect before the file is made; only ever shown marked as an estimate."""
     if format.code == "ORIGINAL":
         return master.bytes
-    pcm = master.samples * master.channels * depth(master) // 8
+    pcm = _pcm(format, master)
     if format.codec == "pcm":
         return pcm + 44
     if format.lossless:
-        return master.bytes if master.codec in {"flac", "alac", "wavpack"} else pcm * 3 // 5
-    kilobits = format.kilobits if master.channels > 1 or "320" in format.code else format.kilobits * 3 // 5
-    return kilobits * 125 * master.samples // master.sample_rate
+        known = _WEIGHT_OF.get(master.codec)
+        if known is None:
+            return pcm * format.weight // 1000
+        like = master.bytes * format.weight // known  # what was delivered tells best how the sound can be packed
+        return max(pcm // 4, like - (master.samples * master.channels if reduces(format, master) else 0))
+    kilobits = format.kilobits if format.steady else _usual(format, master)
+    return max(1, kilobits * 125 * master.samples // master.sample_rate)

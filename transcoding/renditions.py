@@ -53,10 +53,9 @@ def plan(
     Ring `tasks.make_renditions` after commit. Raises FormatNotOffered for what this master cannot honestly give.
     """
     _check_accepted(master)
-    offered = formats.offered_for(master)
     rows = []
     for each in wanted:
-        if each not in offered:
+        if not formats.is_offered(each, master):
             raise FormatNotOffered(f"{each.name} is not offered from this master.")
         rows.append(_owe(master, each, tags=tags, cut=None, priority=priority, at=at))
     return rows

@@ -35,8 +35,8 @@ ONLY_IN = {
 # Pure modules: they decide, and can be read, tested and trusted without a database.
 PURE = {
     "catalog": ("codes",),
-    "licensing": ("territories", "terms", "licences", "rules", "reasons", "risk", "notice_rules"),
-    "transcoding": ("formats",),
+    "licensing": ("territories", "terms", "licences", "rules", "reasons", "risk", "notice_rules", "excerpts"),
+    "transcoding": ("formats", "encoders"),
     "payments": ("money",),
     "store": ("royalties",),
 }

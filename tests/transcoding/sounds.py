@@ -31,14 +31,28 @@ def write_samples(path: Path, sound: np.ndarray, *, rate: int = 44100, bits: int
     return path
 
 
-def convert(source: Path, target: Path, *args: str) -> Path:
-    """Another container of the same sound, by the ffmpeg the store itself uses."""
-    command = [sandbox.ffmpeg(), "-nostdin", "-loglevel", "error", "-y", "-i", str(source), *args, str(target)]
+def convert(source: Path, target: Path, *args: str, before: tuple[str, ...] = ()) -> Path:
+    """Another container of the same sound, by the ffmpeg the store itself uses; `before` goes to its input."""
+    command = [sandbox.ffmpeg(), "-nostdin", "-loglevel", "error", "-y", *before, "-i", str(source)]
+    command += [*args, str(target)]
     subprocess.run(command, check=True, capture_output=True)
     return target
 
 
 def decode(path: Path, *args: str) -> bytes:
     """What an ordinary player would hear: 16-bit samples."""
-    command = [sandbox.ffmpeg(), "-nostdin", "-loglevel", "error", "-i", str(path), *args, "-f", "s16le", "-"]
+    return decode_raw(path, *args, "-f", "s16le")
+
+
+def decode_raw(path: Path, *args: str) -> bytes:
+    command = [sandbox.ffmpeg(), "-nostdin", "-loglevel", "error", "-i", str(path), *args, "-"]
     return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+def wav_data(path: Path) -> bytes:
+    """The samples of a WAV file of any header."""
+    data = path.read_bytes()
+    at = 12
+    while data[at : at + 4] != b"data":
+        at += 8 + int.from_bytes(data[at + 4 : at + 8], "little") + data[at + 4] % 2
+    return data[at + 8 : at + 8 + int.from_bytes(data[at + 4 : at + 8], "little")]

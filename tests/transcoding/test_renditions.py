@@ -30,7 +30,7 @@ READY, FAILED, PLANNED = Rendition.State.READY, Rendition.State.FAILED, Renditio
 
 
 def made(master: Master, *codes: str, **tags: object) -> list[Rendition]:
-    wanted = [FORMATS[code] for code in codes] or formats.offered_for(master)
+    wanted = [FORMATS[code] for code in codes] or formats.first_for(master)
     rows = renditions.plan(master, wanted, tags=make_tags(**tags), at=NOW)
     renditions.make_due(master.pk)
     return list(Rendition.objects.filter(pk__in=[row.pk for row in rows]).order_by("pk"))
