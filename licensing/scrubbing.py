@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
@@ -23,7 +24,11 @@ from licensing.models.scrubbing import Place
 
 log = logging.getLogger(__name__)
 
-EVERY = {Place.EVIDENCE: timedelta(days=1), Place.TEXT: timedelta(days=7), Place.AUDIO: timedelta(days=30)}
+EVERY = {
+    Place.EVIDENCE: timedelta(days=1),
+    Place.TEXT: timedelta(days=7),
+    Place.AUDIO: timedelta(days=settings.SCRUB_DAYS),
+}
 AGAIN = timedelta(minutes=10)  # what was altered or unreadable is looked at soon: it may have been restored
 CLAIM_FOR = timedelta(minutes=15)
 SLICE = 20

@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from django.core.cache import cache
 from django.core.files import File
 from django.db import transaction
 from django.urls import reverse
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 LEASE = timedelta(minutes=10)  # renewed with each line
 AGAIN = timedelta(seconds=30)
 MAX_CLAIMS = 4
+GHOSTS_EVERY = 3600  # seconds; it lists the storage
 
 
 def hand_in(parcel: Parcel, asked: dict[str, Any], *, at: datetime) -> Delivery:
@@ -200,5 +202,7 @@ def _conclude(parcel: Parcel, state: Parcel.State, *, error: str = "") -> None:
 def tidy(*, at: datetime) -> None:
     """Forget what nobody went on with, and empty quarantine behind workers that were killed."""
     uploads.expire(at=at)
+    if cache.add("uploads:ghosts", 1, timeout=GHOSTS_EVERY):
+        uploads.forget_ghosts(at=at)
     for parcel in uploads.uncleared()[:100]:
         uploads.clear(parcel)

@@ -1,4 +1,5 @@
-"""Look again at all bytes that approvals rest on, evidence and masters, and tell the reviewers what was altered.
+"""Look again at all bytes that approvals rest on, evidence and masters, and tell the reviewers what was altered. Then
+look at what can be made again (`transcoding.looks`).
 
 Licensing looks after its evidence; the masters' bytes are hashed here, because only the store may know rights and
 files at once. A master whose bytes are no longer those that were examined counts as none (`clearing.masters_of`), so
@@ -20,11 +21,12 @@ from licensing.models.scrubbing import Place
 from licensing.scrubbing import Scrubbed
 from store import clearing, letters, offers
 from store.models import User
-from transcoding import storage
+from transcoding import looks, storage
 from transcoding.errors import StorageFailed
 from transcoding.models import Master
 
 SECONDS = 10  # of hashing at one ring
+LEAST = 3  # of these for what can be made again, however much else is due
 MASTERS = 4  # a slice: tens of megabytes each
 WATCH_AT_ONCE, WATCH_EVERY = 5000, 600
 
@@ -33,6 +35,7 @@ def scrub(*, at: datetime, seconds: float = SECONDS) -> Scrubbed:
     """Work off what is due for about `seconds`, evidence first; then tell the reviewers what is newly altered."""
     if cache.add("scrub:watch", 1, timeout=WATCH_EVERY):
         watch_masters()
+        looks.watch()
     done, end = Scrubbed(), time.monotonic() + seconds
     for slice_ in (scrubbing.scrub, scrub_masters):
         while (found := slice_(at=at)).looked_at:
@@ -43,6 +46,9 @@ def scrub(*, at: datetime, seconds: float = SECONDS) -> Scrubbed:
                 break
     if done.altered:
         tell(at=at)
+    end = max(end, time.monotonic() + LEAST)
+    while looks.scrub(at=at).looked_at and time.monotonic() < end:
+        pass
     return done
 
 

@@ -289,6 +289,7 @@ METRICS_TOKEN = text("METRICS_TOKEN", "")
 # Audio limits of the fence: refused before decoding where the header says so, killed where it lied.
 FFMPEG = text("FFMPEG", "")
 MASTER_MAX_BYTES = number("MASTER_MAX_BYTES", 2 * 1024**3)
+SCRUB_DAYS = number("SCRUB_DAYS", 1)
 UPLOAD_QUOTA_BYTES = number("UPLOAD_QUOTA_BYTES", 20 * 1024**3)  # of one label, on the way at a time
 UPLOAD_MAX_FILES = number("UPLOAD_MAX_FILES", 1000)  # in one delivery
 MASTER_MAX_SECONDS = number("MASTER_MAX_SECONDS", 6 * 3600)

@@ -22,7 +22,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from payments import chain
 from payments.models import StripeEvent
-from store import access, signing, tasks
+from store import access, parcels, signing, tasks
 from store.models import Order, User
 from tests.browser.conftest import also_allowed
 from tests.deliveries.tones import write_tags
@@ -30,7 +30,7 @@ from tests.factories import catalog
 from tests.factories.store import make_user
 from tests.fakes import StripeFake, stripe_sandbox  # noqa: F401 - a fixture
 from transcoding import masters, renditions
-from transcoding.models import Master, Rendition
+from transcoding.models import Master, Parcel, Rendition
 
 BY = "https://creativecommons.org/licenses/by/4.0/"
 
@@ -81,8 +81,12 @@ def deliver(page: Page, file: Path) -> None:
     page.locator("#id_files").set_input_files(file)
     page.get_by_label(re.compile("own", re.IGNORECASE)).first.check()
     page.locator("[name=price]").fill("1.50")
+    expect(page.locator("[data-chosen]")).to_contain_text("1 file here")
     page.get_by_role("button", name="Deliver").click()
-    expect(page.get_by_text("Tide").first).to_be_visible()
+    expect(page.get_by_text("wait to be read")).to_be_visible()
+    for parcel in Parcel.objects.all():
+        parcels.take(parcel.pk, at=timezone.now())
+    expect(page.get_by_role("main").get_by_text("Tide").first).to_be_visible()
 
 
 def approve_all(page: Page) -> None:
