@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core import signing
 from django.db.models import F, Q
@@ -25,6 +25,7 @@ from store import bells, recalls, redownloads, tagging
 from store.errors import FormatUnknown, LinkRefused, NotOwned, NotReadyYet, Recalled, RedownloadOver
 from store.models import Download, Order, OrderLine, OrderLineTrack, User
 from transcoding import formats, renditions
+from transcoding.errors import UnknownFormat
 from transcoding.formats import Format
 from transcoding.models import Master, Rendition
 
@@ -39,7 +40,7 @@ WAITING = (Rendition.State.PLANNED, Rendition.State.MAKING)
 class FileState:
     """One format of one bought track: what it is, how big (exactly or about), and whether it lies ready.
 
-    `state` is READY, WAITING (being made), ON_DEMAND (made when asked for) or FAILED.
+    `state` is READY, WAITING (being made), ON_DEMAND (made when asked for) or FAILED; `permille` is encoded.
     """
 
     format: str
@@ -49,6 +50,14 @@ class FileState:
     bytes: int
     exact: bool
     state: str
+    permille: int = 0
+
+
+class Unfinished(NamedTuple):
+    """A file that is owed or was given up."""
+
+    state: str
+    permille: int
 
 
 @dataclass(frozen=True)
@@ -85,21 +94,43 @@ def owned_line(user: User, public_id: uuid.UUID | str) -> OrderLine:
     return line
 
 
-def files(lines: Sequence[OrderLine]) -> dict[tuple[int, int], list[FileState]]:
-    """Every offered format of every bought track, by (line, track), best first. Three queries."""
+def files(lines: Sequence[OrderLine], *, wanted: str = "") -> dict[tuple[int, int], list[FileState]]:
+    """The formats of every bought track, by (line, track), best first, with all that were made. Two queries.
+
+    With `wanted` only that one and the first few, which is all that a long library shows.
+    """
     rows = [row for line in lines for row in line.tracks.all()]
     masters = masters_of(rows)
     ready, waiting = _renditions(masters.values())
-    sizes = renditions.sizes(list(masters.values()))
-    found: dict[tuple[int, int], list[FileState]] = {}
-    for row in rows:
-        master = masters.get(row.pk)
-        found[row.line_id, row.track_id] = (
-            [_state(each, master, sizes[master.pk][each.code], ready, waiting) for each in formats.offered_for(master)]
-            if master
-            else []
-        )
+    made = _made(ready, waiting)
+    states: dict[int, list[FileState]] = {
+        master.pk: [
+            _state(each, master, ready, waiting) for each in _shown(master, made.get(master.pk, ()), wanted=wanted)
+        ]
+        for master in masters.values()
+    }
+    return {(row.line_id, row.track_id): states[masters[row.pk].pk] if row.pk in masters else [] for row in rows}
+
+
+def _made(*known: Mapping[tuple[int, str], object]) -> dict[int, list[str]]:
+    """The codes that were ever asked for, by master."""
+    found: dict[int, list[str]] = defaultdict(list)
+    for master, code in dict.fromkeys(key for each in known for key in each):
+        found[master].append(code)
     return found
+
+
+def _shown(master: Master, made: Sequence[str], *, wanted: str) -> list[Format]:
+    """What is offered, then what was made besides: a grade in between, or a format whose encoder has left since."""
+    found = formats.first_for(master) if wanted else formats.offered_for(master)
+    codes = {each.code for each in found}
+    others = [formats.get(code) for code in made if code not in codes]
+    if wanted:
+        asked = formats.get(wanted)
+        others = [each for each in others if each == asked]
+        if not others and wanted not in codes and formats.is_offered(asked, master):
+            others = [asked]
+    return [*found, *others]
 
 
 def masters_of(rows: Iterable[OrderLineTrack]) -> dict[int, Master]:
@@ -116,36 +147,40 @@ def masters_of(rows: Iterable[OrderLineTrack]) -> dict[int, Master]:
     return {key: by_sound[sound] for key, sound in keys.items() if sound in by_sound}
 
 
-def _renditions(masters: Iterable[Master]) -> tuple[dict[tuple[int, str], Rendition], dict[tuple[int, str], str]]:
+def _renditions(
+    masters: Iterable[Master],
+) -> tuple[dict[tuple[int, str], Rendition], dict[tuple[int, str], Unfinished]]:
     """The newest finished file, and the state of an unfinished one, by master and format. One query."""
     ready: dict[tuple[int, str], Rendition] = {}
-    other: dict[tuple[int, str], str] = {}
+    other: dict[tuple[int, str], Unfinished] = {}
     rows = Rendition.objects.filter(master__in={master.pk for master in masters}, purpose=Rendition.Purpose.FULL)
     for row in rows.order_by("recipe", "ready_at", "pk"):
         key = (row.master_id, row.format)
         if row.state == Rendition.State.READY:
             ready[key] = row
         else:
-            other[key] = "FAILED" if row.state == Rendition.State.FAILED else "WAITING"
+            state = "FAILED" if row.state == Rendition.State.FAILED else "WAITING"
+            other[key] = Unfinished(state, row.permille)
     return ready, other
 
 
 def _state(
     each: Format,
     master: Master,
-    size: renditions.Size,
     ready: Mapping[tuple[int, str], Rendition],
-    other: Mapping[tuple[int, str], str],
+    other: Mapping[tuple[int, str], Unfinished],
 ) -> FileState:
     key = (master.pk, each.code)
+    state, permille = ("READY", 1000) if key in ready else other.get(key, ("ON_DEMAND", 0))
     return FileState(
         format=each.code,
         label=formats.label(each, master),
         quality=formats.quality(each, master),
         notes=tuple(formats.notes(each, master)),
-        bytes=size.bytes,
-        exact=size.exact,
-        state="READY" if key in ready else other.get(key, "ON_DEMAND"),
+        bytes=ready[key].bytes if key in ready else formats.estimate(each, master),
+        exact=key in ready or each.code == "ORIGINAL",
+        state=state,
+        permille=permille,
     )
 
 
@@ -166,6 +201,7 @@ def link(
     Raises NotReadyYet after the missing files were put in order; ask again soon. Raises NotOwned and FormatUnknown.
     """
     line = owned_line(user, line.public_id)
+    format = _known(format).code  # noqa: A001 - one name for each, whatever it was asked by
     rows = _fetchable(_rows_of(line, track), country=line.order.country, at=at)
     made = {row.pk: _ready_or_plan(row, format, at=at) for row in rows}
     if any(rendition is None for rendition in made.values()):
@@ -261,12 +297,12 @@ def _ready_or_plan(row: OrderLineTrack, code: str, *, at: datetime) -> Rendition
     master = masters_of([row]).get(row.pk)
     if master is None:
         raise FormatUnknown("The sound of this purchase cannot be found; please write to us.")
-    each = next((each for each in formats.offered_for(master) if each.code == code), None)
-    if each is None:
-        raise FormatUnknown("This format is not offered for this recording.")
-    made = renditions.ready(master, each)
+    each = _known(code)
+    made = None if each.preview else renditions.ready(master, each)
     if made is not None:
         return made
+    if not formats.is_offered(each, master):
+        raise FormatUnknown("This format is not offered for this recording. Choose another in your library.")
     track = tagging.tracks_for_tags([row.track_id])[0]
     place = tagging.places_of([track.release_id])[track.release_id, track.disc]
     tags = tagging.tagset(track, verdict=Verdict.from_data(row.decision.verdict), master=master, place=place)
@@ -277,6 +313,13 @@ def _ready_or_plan(row: OrderLineTrack, code: str, *, at: datetime) -> Rendition
         renditions.ask_again(planned)
     bells.ring("transcoding.tasks.make_renditions", master.pk)
     return None
+
+
+def _known(code: str) -> Format:
+    try:
+        return formats.get(code)
+    except UnknownFormat as error:
+        raise FormatUnknown(str(error)) from error
 
 
 def _token(download: Download, user: User) -> str:

@@ -14,6 +14,7 @@ from store.demo.visitor import Form, Page, PageFailed, Visitor
 from store.models import Offer, Order, OrderLine
 from transcoding import probe
 from transcoding.errors import TranscodingError
+from transcoding.formats import FORMATS, Shelf
 
 PATIENCE_SECONDS = 900
 LOOK_SECONDS = 0.5
@@ -129,9 +130,10 @@ def _ask_for_all(visitor: Visitor, order: Order, line: OrderLine) -> None:
 
 
 def _offered(visitor: Visitor, order: Order, line: OrderLine) -> list[str]:
-    """The formats that the order's page offers of a line, best first."""
+    """The formats that the order's page offers of a line before one asks for more, best first."""
     forms = visitor.get(f"/orders/{order.public_id}").forms(START)
-    return [form.fields["format"] for form in forms if form.fields.get("line") == str(line.public_id)]
+    codes = [form.fields["format"] for form in forms if form.fields.get("line") == str(line.public_id)]
+    return [code for code in codes if FORMATS[code].shelf is Shelf.FIRST]
 
 
 def _when_ready(visitor: Visitor, address: str, line: OrderLine, code: str) -> tuple[Page, Form]:

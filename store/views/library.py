@@ -25,15 +25,18 @@ from store.library import FileState
 from store.models import Order, OrderLine
 from store.templatetags.shop import country_name, ledger_amounts
 from store.views.checkout import licence_words
+from store.views.formats import grouped
 from store.views.media import ranged
 from store.views.sleeves import TONES, covers
 from store.views.visitor import signed_in
 from transcoding import storage
 from transcoding.archives import Archive, safe_name
-from transcoding.formats import FORMATS
+from transcoding.formats import FORMATS, Family, Shelf
 
 FORMAT_KEY = "format"
 FIRST_CHOICE = "FLAC"
+PICKS = [each for each in FORMATS.values() if not each.preview]
+GRADES = grouped(each for each in sorted(PICKS, key=lambda each: list(Family).index(each.family)) if each.extension)
 PRESIGNED_SECONDS = 300
 SHUT = {
     OrderLine.State.REFUND_DUE: "Taken down after you ordered it; your money comes back",
@@ -54,12 +57,18 @@ class Batch:
     state: str
     done: int
     whole: int
+    permille: int
+
+    @property
+    def first(self) -> bool:
+        """Shown before asking for more: the most wanted, and whatever was asked for already."""
+        return FORMATS[self.code].shelf is Shelf.FIRST or self.state != "ON_DEMAND"
 
     @property
     def words(self) -> str:
         """What a waiting buyer is told, and how long it usually takes."""
         if self.whole == 1:
-            return "Being made, some seconds"
+            return f"Being made, {self.permille // 10}%" if self.permille else "Being made, some seconds"
         return f"Being made, {self.done} of {self.whole}"
 
 
@@ -87,6 +96,7 @@ def _batch(files: Sequence[FileState]) -> Batch:
         state=state,
         done=states.count("READY"),
         whole=len(states),
+        permille=sum(each.permille for each in files) // len(files),
     )
 
 
@@ -120,6 +130,7 @@ def order(request: HttpRequest, public_id: UUID) -> HttpResponse:
 
 def _order_row(line: OrderLine, files: Mapping[tuple[int, int], Sequence[FileState]]) -> dict[str, Any]:
     tracks = [files.get((line.pk, row.track_id), []) for row in line.tracks.all()]
+    offered = batches(tracks)
     return {
         "public_id": line.public_id,
         "title": line.title,
@@ -133,7 +144,9 @@ def _order_row(line: OrderLine, files: Mapping[tuple[int, int], Sequence[FileSta
         "many": len(tracks) > 1,
         "open": line.state == OrderLine.State.PAID,
         "why_shut": SHUT.get(OrderLine.State(line.state), ""),
-        "formats": batches(tracks),
+        "formats": offered,
+        "first": [each for each in offered if each.first],
+        "more": [each for each in offered if not each.first],
     }
 
 
@@ -192,19 +205,18 @@ def account_words(account: Account) -> str:
 def library(request: HttpRequest) -> HttpResponse:
     """Everything bought, in the one format chosen at the top. A fixed number of queries."""
     lines = owned_music.owned(signed_in(request))
-    files = owned_music.files(lines)
     wanted = request.GET.get("format") or request.session.get(FORMAT_KEY, FIRST_CHOICE)
     if wanted not in FORMATS or FORMATS[wanted].preview:
         wanted = FIRST_CHOICE
     if request.GET.get("format") == wanted:
         request.session[FORMAT_KEY] = wanted
-    offered = {each.format for of_track in files.values() for each in of_track}
-    picks = [(code, made.name) for code, made in FORMATS.items() if code in offered or code == wanted]
+    files = owned_music.files(lines, wanted=wanted)
     fronts = covers({_release_of(line) for line in lines})
     rows = [_library_row(line, files, wanted, fronts) for line in lines]
     context = {
         "rows": rows,
-        "picks": [(code, name[0].upper() + name[1:]) for code, name in picks],
+        "picks": [each for each in PICKS if each.shelf is Shelf.FIRST],
+        "grades": GRADES,
         "picked": wanted,
         "picked_label": FORMATS[wanted].name,
         "total_bytes": sum(row["bytes"] for row in rows),
@@ -246,6 +258,7 @@ def _library_row(
         "exact": whole is not None and whole.exact,
         "state": whole.state if whole else "TRACKS",
         "words": whole.words if whole else "",
+        "permille": whole.permille if whole else 0,
         "note": f"Not to be had as {FORMATS[wanted].name}: given as {whole.label}." if whole and fallback else "",
         "tracks": [
             {
@@ -256,6 +269,7 @@ def _library_row(
                 "bytes": file.bytes if file else 0,
                 "format": file.format if file else "",
                 "label": file.label if file else "",
+                "permille": file.permille if file else 0,
             }
             for row, file in zip(bought, chosen, strict=True)
         ],

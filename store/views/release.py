@@ -1,7 +1,7 @@
 """One release: what one gets, what it costs here, who gets what of it, on what it rests. A fixed number of queries."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from store import clearing, offers, previews, pricing
 from store.models import Offer, OrderLine
 from store.previews import Preview
 from store.templatetags.shop import countries_phrase, country_name, seconds_words
+from store.views.formats import grades, offered, shelf
 from store.views.sleeves import TONES, covers, open_in, shown, sleeves
 from store.views.splits import parts
 from store.views.visitor import basket_of, country_of, user_of
@@ -88,6 +89,9 @@ def release(request: HttpRequest, slug: str) -> HttpResponse:
     cover = covers([found.pk]).get(found.pk, "")
     by = sleeve_credits.artist_line(found)
     lines = _lines(found, tracks, under, singles=singles, owned=owned, country=country, cover=cover, by=by)
+    held = [track for track in tracks if track.recording_id in under.masters]
+    masters = [under.masters[track.recording_id] for track in held]
+    rows = _shelf(masters, under)
     context: dict[str, Any] = {
         "release": found,
         "by": by,
@@ -110,7 +114,10 @@ def release(request: HttpRequest, slug: str) -> HttpResponse:
             for track in tracks
             if track.recording_id in under.masters and track.recording_id in under.verdicts
         ],
-        "formats": _formats(tracks, under),
+        "formats": rows,
+        "rest": sum(not row["first"] for row in rows),
+        "sizes": _sizes(held, rows),
+        "grades": len(grades(masters)),
         "credits": _credits(tracks),
         "lines": [pair for pair in (("©", found.c_line), ("℗", found.p_line), ("Barcode", found.gtin)) if pair[1]],
         "more": sleeves(shown().filter(label=found.label_id).exclude(pk=found.pk)[:MORE], country=country),
@@ -140,51 +147,33 @@ def _gist(tracks: Sequence[Track], under: Ground) -> str:
     seconds = sum(master.seconds for master in masters)
     if seconds:
         said.append(seconds_words(seconds))
-    offered = _offered(masters)
-    if offered:
-        best = offered[0]
+    found = offered(masters)
+    if found:
+        best = found[0]
         master = masters[0]
         name = best.name if best.code != "ORIGINAL" else formats.label(best, master).partition(",")[0]
         if best.lossless:
             least = min(masters, key=lambda one: (one.bit_depth, one.sample_rate))
             name += f" {formats.depth(least)}/{least.sample_rate / 1000:g}"
-        rest = len(offered) - 1
+        rest = len(found) - 1
         said.append(f"{name} and {rest} more format{'s' if rest != 1 else ''}" if rest else name)
     return ", ".join(said)
 
 
-def _offered(masters: Iterable[Master]) -> list[formats.Format]:
-    """The formats that every track of the release can honestly be had in, best first."""
-    lists = [formats.offered_for(master) for master in masters]
-    if not lists:
+def _shelf(masters: Sequence[Master], under: Ground) -> list[dict[str, Any]]:
+    made = {(one.master_id, one.format): one.bytes for several in under.renditions.values() for one in several}
+    return shelf(masters, made)
+
+
+def _sizes(tracks: Sequence[Track], rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What each track takes in each of the first formats; nothing where there is one track alone."""
+    first = [row for row in rows if row["first"]]
+    if len(tracks) < 2:  # noqa: PLR2004 - then the table above says it
         return []
-    common = set.intersection(*({each.code for each in one} for one in lists))
-    return [each for each in lists[0] if each.code in common]
-
-
-def _formats(tracks: Sequence[Track], under: Ground) -> list[dict[str, Any]]:
-    """Each format with its true quality and size: of the files themselves once all are made, estimated until then."""
-    masters = [under.masters[track.recording_id] for track in tracks if track.recording_id in under.masters]
-    rows = []
-    for each in _offered(masters):
-        exact, total = True, 0
-        for master in masters:
-            made = [one.bytes for one in under.renditions.get(master.recording_id, ()) if one.format == each.code]
-            exact = exact and (bool(made) or each.code == "ORIGINAL")
-            total += made[-1] if made else formats.estimate(each, master)
-        qualities = list(dict.fromkeys(formats.quality(each, master) for master in masters))
-        labels = list(dict.fromkeys(formats.label(each, master) for master in masters))
-        notes = dict.fromkeys(note for master in masters for note in formats.notes(each, master))
-        rows.append(
-            {
-                "label": labels[0] if len(labels) == 1 else each.name,
-                "quality": qualities[0] if len(qualities) == 1 else f"{qualities[0]} to {qualities[-1]}",
-                "bytes": total,
-                "exact": exact,
-                "notes": list(notes),
-            }
-        )
-    return rows
+    return [
+        {"number": track.number, "title": track.title, "sizes": [row["sizes"][place] for row in first]}
+        for place, track in enumerate(tracks)
+    ]
 
 
 def _lines(
@@ -226,10 +215,6 @@ def _lines(
 
 def preview_link(preview: Preview, *, title: str, by: str, slug: str, cover: str) -> dict[str, str]:
     """What the player needs to know of a track."""
-def _address(rendition: Rendition) -> str:
-    return reverse("track-preview", args=[rendition.public_id, formats.get(rendition.format).extension])
-
-
     return {
         "url": _address(preview.mp3),
         "opus": _address(preview.opus) if preview.opus else "",
@@ -239,6 +224,10 @@ def _address(rendition: Rendition) -> str:
         "page": reverse("release", args=[slug]),
         "cover": reverse("artwork", args=[cover, 96]) if cover else "",
     }
+
+
+def _address(rendition: Rendition) -> str:
+    return reverse("track-preview", args=[rendition.public_id, formats.get(rendition.format).extension])
 
 
 def _discs(tracks: Sequence[Track], lines: Sequence[Line]) -> list[dict[str, Any]]:
