@@ -17,7 +17,8 @@ _FRAME = {"__main__", "figures"}
 
 
 def names() -> list[str]:
-    return sorted(m.name for m in pkgutil.iter_modules(benchmarks.__path__) if m.name not in _FRAME)
+    modules = pkgutil.iter_modules(benchmarks.__path__)  # packages hold parts of several
+    return sorted(each.name for each in modules if not each.ispkg and each.name not in _FRAME)
 
 
 def main() -> int:
