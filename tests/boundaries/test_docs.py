@@ -92,3 +92,17 @@ def test_nothing_large_or_compiled_is_kept() -> None:
         path = ROOT / name
         if path.exists() and not name.endswith(".lock"):
             assert path.stat().st_size < 600_000, name
+
+
+def test_the_dark_differs_in_colours_alone() -> None:
+    """Pages are looked at closely in the light; in the dark only what colours can break is asked of them."""
+    colour = re.compile(r"light-dark\(#[0-9a-f]{3,8}, #[0-9a-f]{3,8}\)")
+    dark = re.compile(r"@media \(prefers-color-scheme: (?:dark|light)\) \{((?:[^{}]*\{[^{}]*\})*)\s*\}")
+    for file in (ROOT / "store" / "static" / "css").glob("*.css"):
+        words = file.read_text()
+        blocks = dark.findall(words)
+        assert words.count("prefers-color-scheme") == len(blocks), file
+        set_there = {name for block in blocks for name in re.findall(r"[{;]\s*([\w-]+):", block)}
+        assert set_there <= {"filter", "color", "background", "border-color", "fill", "stroke"}, file
+        assert words.count("light-dark(") == len(colour.findall(words)), file
+        assert not re.search(r"data-theme=[^{]*\{(?!\s*color-scheme: (?:light|dark);\s*\})", words), file

@@ -13,11 +13,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from store.models import User
+from tests.browser.look import SIZES
 from tests.factories.store import sign_in
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 also_allowed: list[str] = []  # origins a test itself brought up
-SIZES = {"phone": (360, 780), "tablet": (768, 1000), "desktop": (1280, 900), "wide": (1600, 1000)}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

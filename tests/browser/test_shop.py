@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from store.models import Order, User
+from tests.browser import look
 from tests.factories import catalog, shelf
 from tests.factories.store import make_user
 
@@ -55,27 +55,14 @@ def world(alice: User) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_machine_finds_no_barrier_on_any_page(
-    open_page: OpenPage, world: dict[str, str], alice: User, scheme: str
+def test_no_page_has_a_barrier_or_is_wider_than_its_window(
+    open_page: OpenPage, world: dict[str, str], alice: User
 ) -> None:
-    page = open_page(scheme=scheme, user=alice)
-    found = {}
+    page, found = open_page(user=alice), {}
     for name, path in world.items():
         page.goto(path)
-        for violation in Axe().run(page).response["violations"]:
-            found[f"{name}: {violation['id']}"] = [node["html"][:120] for node in violation["nodes"]][:3]
-    assert found == {}
-
-
-@pytest.mark.parametrize("size", ["phone", "tablet", "wide"])
-def test_no_page_is_wider_than_its_window(open_page: OpenPage, world: dict[str, str], alice: User, size: str) -> None:
-    page = open_page(size, user=alice)
-    wide = {}
-    for name, path in world.items():
-        page.goto(path)
-        wide[name] = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    assert {name: over for name, over in wide.items() if over > 0} == {}
+        found[name] = look.faults(page)
+    assert {name: faults for name, faults in found.items() if faults} == {}
 
 
 def test_music_keeps_playing_while_one_browses(open_page: OpenPage, passage: bytes) -> None:
