@@ -26,7 +26,7 @@ DIRECT_GRANT = (
     "We grant Clearsong the right to sell these recordings as permanent downloads, by the agreement attached."
 )
 AGREEMENT_BYTES = 20 * 1024**2
-_CLOCK = re.compile(r"(?:[0-9]{1,4}:)?[0-9]{1,5}(?:[.,][0-9]{1,3})?")
+_CLOCK = re.compile(r"(?:(?:([0-9]{1,2}):)?([0-9]{1,4}):)?([0-9]{1,5}(?:[.,][0-9]{1,3})?)")
 
 
 class FilesInput(forms.ClearableFileInput):
@@ -211,18 +211,18 @@ class TitleForm(forms.Form):
 
 
 class ClockField(forms.CharField):
-    """A place in a recording as a clock says it (1:05, 0:12.5), read into milliseconds; seconds alone will do."""
+    """A place in a recording as a clock says it (1:05, 0:12.5, 1:02:03), read into milliseconds."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_length=12, **options)
         self.widget.attrs |= {"inputmode": "decimal", "autocomplete": "off", "size": 8}
 
     def clean(self, value: str) -> int:
-        text = super().clean(value).strip()
-        if not _CLOCK.fullmatch(text):
+        told = _CLOCK.fullmatch(super().clean(value).strip())
+        if told is None:
             raise forms.ValidationError("Write minutes and seconds, like 1:05.", code="invalid")
-        minutes, _, seconds = text.replace(",", ".").rpartition(":")
-        return int(minutes or 0) * 60_000 + round(Decimal(seconds) * 1000)
+        hours, minutes, seconds = told.groups()
+        return (int(hours or 0) * 60 + int(minutes or 0)) * 60_000 + round(Decimal(seconds.replace(",", ".")) * 1000)
 
 
 class StartForm(forms.Form):

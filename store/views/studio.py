@@ -248,7 +248,7 @@ def passage(found: Recording, form: StartForm | None) -> dict[str, Any]:
         "wave": wave(planned.master.peaks),
         "window_at": WIDE * planned.start_ms // planned.whole_ms,
         "window_wide": WIDE * planned.length_ms // planned.whole_ms,
-        "start_form": form or StartForm(initial={"start": seconds_clock(planned.start_ms / 1000)}),
+        "start_form": form or StartForm(initial={"start": seconds_clock(planned.start) or "0:00"}),
     }
 
 
@@ -278,15 +278,13 @@ def start_preview(request: HttpRequest, label: Party, public_id: UUID) -> HttpRe
 def own_sound(request: HttpRequest, label: Party, public_id: UUID) -> HttpResponseBase:
     """A master, for the ears of the label that delivered it."""
     master = get_object_or_404(Master, public_id=public_id, recording__label=label, state=Master.State.ACCEPTED)
-    response = ranged(
+    return ranged(
         request,
         lambda start, end: storage.open_range(master.storage_key, start, end),
         size=master.bytes,
         etag=master.file_sha256,
         media_type=formats.media_type(formats.get("ORIGINAL"), master),
     )
-    response["Cache-Control"] = "private, no-store"
-    return response
 
 
 def _set_price(request: HttpRequest, subject: Recording | Release, price: Money) -> None:

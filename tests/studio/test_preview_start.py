@@ -50,7 +50,7 @@ def test_the_choice_can_be_given_up(at_bobs: Client, recording: Recording) -> No
 
 def test_the_page_says_why_no_preview_is_heard_yet(at_bobs: Client, recording: Recording) -> None:
     text = at_bobs.get(page_of(recording)).text
-    assert "90 seconds from 0:00, the loudest passage" in text
+    assert "90 seconds from the beginning, the loudest passage" in text
     assert "It will be heard once it is cleared." in text
 
 
@@ -74,6 +74,7 @@ def test_a_label_hears_its_own_master_and_nobody_elses(at_bobs: Client, at_charl
     master = shelf.make_master(recording, storage_key=made.storage_key, bytes=100)
     own = reverse("studio-own-sound", args=["bobs", master.public_id])
     answer = at_bobs.get(own, headers={"range": "bytes=4-8"})
-    assert (answer.status_code, answer.getvalue(), answer["Cache-Control"]) == (206, b"sound", "private, no-store")
+    assert (answer.status_code, answer.getvalue()) == (206, b"sound")
+    assert "no-store" in answer["Cache-Control"]
     assert at_charlies.get(own).status_code == 404
     assert at_charlies.get(own.replace("/bobs/", "/charlies/")).status_code == 404
