@@ -66,7 +66,7 @@ def read(path: Path) -> Declared:  # noqa: PLR0911 - one answer per container
     """Find the container by its signature and read what it declares; MasterRefused where it is none we take."""
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
-        skipped = _id3_length(file.read(10))
+        skipped = id3_length(file.read(10))
         file.seek(skipped)
         head = file.read(HEAD)
         if head[:4] == b"fLaC":
@@ -90,7 +90,7 @@ def read(path: Path) -> Declared:  # noqa: PLR0911 - one answer per container
     )
 
 
-def _id3_length(head: bytes) -> int:
+def id3_length(head: bytes) -> int:
     """The length of an ID3v2 tag at the very start, nought without one."""
     if head[:3] != b"ID3" or len(head) < 10:  # noqa: PLR2004 - its header is ten bytes
         return 0
@@ -105,7 +105,7 @@ def _flac(head: bytes) -> Declared:
     return Declared(FLAC, samples=samples or None, pcm_md5="" if md5 == "0" * 32 else md5)
 
 
-def _chunks(file: BinaryIO, start: int, size: int, order: str) -> dict[bytes, tuple[int, int]]:
+def chunks_of(file: BinaryIO, start: int, size: int, order: str) -> dict[bytes, tuple[int, int]]:
     """Chunk name to (offset of its content, declared length), first of each name, at most 1,000 of them."""
     found: dict[bytes, tuple[int, int]] = {}
     at = start + 12
@@ -121,7 +121,7 @@ def _chunks(file: BinaryIO, start: int, size: int, order: str) -> dict[bytes, tu
 
 
 def _wav(file: BinaryIO, start: int, size: int) -> Declared:
-    chunks = _chunks(file, start, size, "<")
+    chunks = chunks_of(file, start, size, "<")
     if b"fmt " not in chunks or b"data" not in chunks:
         return Declared(WAV, missing=1)
     file.seek(chunks[b"fmt "][0])
@@ -137,7 +137,7 @@ def _wav(file: BinaryIO, start: int, size: int) -> Declared:
 
 
 def _aiff(file: BinaryIO, start: int, size: int) -> Declared:
-    chunks = _chunks(file, start, size, ">")
+    chunks = chunks_of(file, start, size, ">")
     if b"COMM" not in chunks or b"SSND" not in chunks:
         return Declared(AIFF, missing=1)
     file.seek(chunks[b"COMM"][0])
@@ -236,7 +236,7 @@ def boxes(file: BinaryIO, start: int, end: int) -> dict[bytes, tuple[int, int]]:
     return found
 
 
-def _inside(file: BinaryIO, *path: bytes) -> tuple[int, int] | None:
+def inside(file: BinaryIO, *path: bytes) -> tuple[int, int] | None:
     """The content of a box within boxes, of an MP4 file."""
     span = (0, file.seek(0, os.SEEK_END))
     for name in path:
@@ -252,8 +252,8 @@ def aac_timing(path: Path) -> tuple[int, int] | None:
     with path.open("rb") as file:
         trak = (b"moov", b"trak")
         table = (*trak, b"mdia", b"minf", b"stbl")
-        entries, sizes = _inside(file, *table, b"stsd"), _inside(file, *table, b"stsz")
-        edits = _inside(file, *trak, b"edts", b"elst")
+        entries, sizes = inside(file, *table, b"stsd"), inside(file, *table, b"stsz")
+        edits = inside(file, *trak, b"edts", b"elst")
         if entries is None or sizes is None or edits is None:
             return None
         file.seek(entries[0])

@@ -17,7 +17,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from transcoding import claims, encode, formats, previews, scratch, storage, tags
+from transcoding import claims, encode, formats, payloads, previews, scratch, storage, tags
 from transcoding.errors import (
     FormatNotOffered,
     LateWorker,
@@ -223,9 +223,7 @@ def _make(claimed: Sequence[claims.Claim], *, outer: claims.Pulse | None = None)
     pulse = claims.Pulse(claimed, outer=outer, meanwhile=None if urgent else serve_buyers)
     try:
         with scratch.folder(f"make-{master.pk}") as folder:
-            with pulse.kept():
-                source = storage.fetch_to(master.storage_key, folder / "master", sha256=master.file_sha256)
-            outputs = _produce(source, folder, claimed, pulse)
+            outputs = _produce(folder, claimed, pulse)
             return sum(_finish(claim, outputs[claim], pulse) for claim in claimed)
     except DatabaseError:
         raise  # nobody can write down what became of it; the claims run out
@@ -242,13 +240,26 @@ def _row(claim: claims.Claim) -> Rendition:
     return claim.row
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A finished file that only needs other tags: where it lies, and what is proved of its sound."""
+
+    path: Path
+    sha256: str
+    samples: int
+
+
+Proof = Digest | Kept | None
+
+
 def _produce(
-    source: Path, folder: Path, claimed: Sequence[claims.Claim], pulse: claims.Pulse
-) -> dict[claims.Claim, tuple[Path, Digest | None]]:
+    folder: Path, claimed: Sequence[claims.Claim], pulse: claims.Pulse
+) -> dict[claims.Claim, tuple[Path, Proof]]:
     """A file with the sound for each claim, and its digest where it is proved already: delivered bytes, previews, files
-    that only need other tags, and at last one decode for all that must be encoded."""
+    that only need other tags, and at last one decode for all that must be encoded. The master is fetched for the last
+    alone: a corrected title costs nothing that grows with it."""
     master = _row(claimed[0]).master
-    done: dict[claims.Claim, tuple[Path, Digest | None]] = {}
+    done: dict[claims.Claim, tuple[Path, Proof]] = {}
     cuts: dict[str, dict[Path, tuple[claims.Claim, Format]]] = {}
     fresh: dict[Path, tuple[claims.Claim, Format]] = {}
     for claim in claimed:
@@ -256,21 +267,19 @@ def _produce(
         each = formats.get(row.format)
         path = folder / f"{row.pk}.{formats.extension(each, master)}"
         if each.tagger is formats.Tagger.NONE:
-            done[claim] = (source, None)
+            done[claim] = (path, None)
         elif row.cut:
             cuts.setdefault(str(row.cut), {})[path] = (claim, each)
-        elif sibling := Rendition.objects.filter(
-            master=master,
-            format=row.format,
-            recipe=row.recipe,
-            state=Rendition.State.READY,
-            purpose=Rendition.Purpose.FULL,
-        ).first():
-            kept = storage.fetch_to(sibling.storage_key, folder / f"{row.pk}.kept", sha256=sibling.sha256)
-            shutil.copyfile(kept, path)  # a copy of our own: what was fetched may be the store's very file
-            done[claim] = (path, None)
+        elif sibling := _sibling(row):
+            with pulse.kept():
+                kept = storage.fetch_to(sibling.storage_key, folder / f"{row.pk}.kept", sha256=sibling.sha256)
+                shutil.copyfile(kept, path)  # a copy of our own: what was fetched may be the store's very file
+            done[claim] = (path, Kept(kept, sibling.sound_sha256, sibling.samples))
         else:
             fresh[path] = (claim, each)
+    if cuts or fresh:
+        with pulse.kept():
+            source = storage.fetch_to(master.storage_key, folder / "master", sha256=master.file_sha256)
     for wanted in cuts.values():
         cut = previews.Cut(**(_row(next(iter(wanted.values()))[0]).cut or {}))
         made = previews.make(source, master, {path: each for path, (_, each) in wanted.items()}, cut=cut, on_beat=pulse)
@@ -287,6 +296,19 @@ def _produce(
     return done
 
 
+def _sibling(row: Rendition) -> Rendition | None:
+    """The same sound with other tags, to be tagged anew. What was lost is made again as it was made before."""
+    if row.sha256:
+        return None
+    return Rendition.objects.filter(
+        master=row.master,
+        format=row.format,
+        recipe=row.recipe,
+        state=Rendition.State.READY,
+        purpose=Rendition.Purpose.FULL,
+    ).first()
+
+
 def _check_source(master: Master, sound: Digest) -> None:
     """What went into the encoders must be what was accepted. The last digits of a lossy decoder may differ between
     processors, so there the length decides."""
@@ -295,9 +317,22 @@ def _check_source(master: Master, sound: Digest) -> None:
     raise RenditionWrong("The master decodes to another sound than the one that was accepted.")
 
 
-def _finish(claim: claims.Claim, output: tuple[Path, Digest | None], pulse: claims.Pulse) -> bool:
+def _check_same(row: Rendition, sha256: str) -> None:
+    """A file that was lost may only come back as the bytes that buyers have."""
+    if row.sha256 not in {"", sha256}:
+        raise RenditionWrong("It was lost, and made again it has other bytes than before. Restore it from a copy.")
+
+
+def _proved(path: Path, each: Format, master: Master, proof: Proof, pulse: claims.Pulse) -> Digest | Kept:
+    """What is known for certain of the sound of a file that was tagged."""
+    if isinstance(proof, Kept) and not payloads.same_sound(proof.path, path):
+        raise RenditionWrong(f"New tags changed the sound of the {each.name} file.")
+    return proof or encode.verify(path, each, master, sound_sha256=master.sound_sha256, on_beat=pulse)
+
+
+def _finish(claim: claims.Claim, output: tuple[Path, Proof], pulse: claims.Pulse) -> bool:
     """Tag, prove, hash, store and publish one file; true when it is ready."""
-    row, (path, digest) = _row(claim), output
+    row, (path, proof) = _row(claim), output
     master, each = row.master, formats.get(row.format)
     try:
         pulse()
@@ -305,9 +340,11 @@ def _finish(claim: claims.Claim, output: tuple[Path, Digest | None], pulse: clai
             _publish(claim, key=master.storage_key, sha256=master.file_sha256, length=master.bytes, sound=None)
             return True
         tagset = TagSet.from_json(row.tags)
-        tags.write(path, each, tagset, _cover(tagset))
-        sound = digest or encode.verify(path, each, master, sound_sha256=master.sound_sha256, on_beat=pulse)
+        samples = proof.samples if proof else formats.output_samples(each, master)
+        tags.write(path, each, tagset, _cover(tagset), samples=samples)
+        sound = _proved(path, each, master, proof, pulse)
         sha256 = storage.sha256_of(path, on_beat=pulse)
+        _check_same(row, sha256)
         key = storage.rendition_key(sha256, path.suffix[1:])
         length = path.stat().st_size
         with pulse.kept():
@@ -330,7 +367,7 @@ def _cover(tagset: TagSet) -> bytes | None:
         return bytes(file.read())
 
 
-def _publish(claim: claims.Claim, *, key: str, sha256: str, length: int, sound: Digest | None) -> None:
+def _publish(claim: claims.Claim, *, key: str, sha256: str, length: int, sound: Digest | Kept | None) -> None:
     row, now = _row(claim), timezone.now()
     each = formats.get(row.format)
     with transaction.atomic():
