@@ -1,12 +1,14 @@
 """Bells, sweeps, and workers that die in the middle of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
+from store.celery import app
 from tests.factories.transcoding import deliver, make_master, make_tags, make_upload
 from tests.platform.homes import until
 from transcoding import claims, masters, probe, renditions, sandbox, scratch, storage, tasks
@@ -15,7 +17,6 @@ from transcoding.formats import FORMATS
 from transcoding.models import Attempt, Master, Rendition, Upload
 
 NOW = timezone.now()
-WANTED = [FORMATS[code] for code in ("FLAC", "MP3_V0", "OGG_Q6", "WAV")]
 
 
 @pytest.fixture
@@ -57,6 +58,45 @@ def test_a_bell_nobody_heard_is_rung_again(bells: list[tuple[str, int]]) -> None
     Rendition.objects.update(rung_at=timezone.now() - tasks.RING_AGAIN)
     tasks.sweep()
     assert len(bells) == 2
+
+
+@pytest.fixture
+def queue() -> Iterator[str]:
+    """The workers' queue, empty before and after; nobody works it off here."""
+    with app.connection_for_write() as connection:
+        connection.default_channel.queue_purge("cpu")
+        yield "cpu"
+        connection.default_channel.queue_purge("cpu")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("flushed", [True, False])
+def test_bells_lost_with_the_queue_are_rung_again_within_seconds(
+    bells: list[tuple[str, int]],
+    queue: str,
+    flushed: bool,  # noqa: FBT001
+) -> None:
+    """Where one still waits nothing was lost, and a long backlog is not rung for again and again."""
+    renditions.plan(make_master(), [FORMATS["FLAC"]], tags=make_tags(), at=NOW)
+    tasks.sweep()
+    Rendition.objects.update(rung_at=timezone.now() - tasks.LOST)
+    with app.connection_for_write() as connection:
+        connection.default_channel.queue_purge(queue)
+    if not flushed:
+        app.send_task("celery.ping", queue=queue)
+    tasks.sweep()
+    assert len(bells) == (2 if flushed else 1)
+
+
+@pytest.mark.django_db
+def test_a_broker_that_is_away_does_not_stop_the_sweep(monkeypatch) -> None:
+    def away() -> bool:
+        raise OperationalError("Connection refused")
+
+    old = make_upload(created_at=timezone.now() - timedelta(days=2))
+    monkeypatch.setattr(tasks, "_none_waits", away)
+    tasks.sweep()
+    assert Upload.objects.get(pk=old.pk).state == Upload.State.RELEASED
 
 
 @pytest.mark.django_db
