@@ -1,9 +1,9 @@
 # One image for the web, the workers, beat and the migrations; docker-compose.yml says which is which.
 FROM python:3.13-slim-bookworm
 
-# bubblewrap is the fence that audio from strangers is read in
+# bubblewrap is the fence that audio from strangers is read in; lame and oggenc serve better than their libraries in ffmpeg
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends bubblewrap \
+    && apt-get install --yes --no-install-recommends bubblewrap lame vorbis-tools \
     && rm -rf /var/lib/apt/lists/*
 
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 CLEARSONG_HOME=/data
