@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from store import embedded
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 60
 HOLD = """
@@ -121,7 +123,9 @@ class Home:
         return (self.path / "run" / "services.log").read_text(errors="replace")
 
     def stopped(self) -> bool:
-        return not any(self.pid(name) for name in ("supervisor", "postgres", "valkey", "sandbox"))
+        """Whether all have ended; each server and its children hold a lock until they have."""
+        locks = [self.path / "run" / f"{name}.lock" for name in ("supervisor", "postgres", "valkey", "sandbox")]
+        return not any(lock.exists() and embedded.is_held(lock) for lock in locks)
 
     def end(self) -> None:
         for user in self.users:

@@ -24,8 +24,26 @@ from tests.platform.homes import Home, kill, opened, until
 AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="only root meets folders that its servers may not enter")
 
 
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database as the first user of a home has it made, for those that come later."""
+    with opened(Home(tmp_path_factory.mktemp("first") / "home")) as first:
+        first.user()
+    return first.path / "postgres"
+
+
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
+def home(tmp_path: Path, cluster: Path) -> Iterator[Home]:
+    """A home that was used before."""
+    (tmp_path / "home").mkdir()
+    subprocess.run(["cp", "--archive", cluster, tmp_path / "home" / "postgres"], check=True)
+    with opened(Home(tmp_path / "home")) as one:
+        yield one
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Home]:
+    """A home that nobody has used."""
     with opened(Home(tmp_path / "home")) as one:
         yield one
 
@@ -61,12 +79,12 @@ def test_database_and_queue_answer_as_soon_as_the_block_begins(home: Home) -> No
         assert client.ping()
 
 
-def test_users_who_come_at_once_share_one_pair_of_servers(home: Home) -> None:
-    first, second, third = home.begin(), home.begin(), home.begin()
+def test_users_who_come_at_once_share_one_pair_of_servers(fresh: Home) -> None:
+    first, second, third = fresh.begin(), fresh.begin(), fresh.begin()
     for user in (first, second, third):
         user.wait_until_up()
     assert first.environment == second.environment == third.environment
-    assert home.log().count("ready to accept connections") == 1
+    assert fresh.log().count("ready to accept connections") == 1
 
 
 def test_servers_stay_until_the_last_user_leaves(home: Home) -> None:
@@ -136,16 +154,16 @@ def test_a_server_that_cannot_start_says_why(home: Home) -> None:
     assert "syntax error in file" in said
 
 
-def test_a_half_made_database_is_made_anew(home: Home) -> None:
-    (home.path / "postgres.new").mkdir(parents=True)
-    (home.path / "postgres.new" / "PG_VERSION").write_text("18\n")
-    assert answer(home.user().environment, "SELECT 1") == 1
+def test_a_half_made_database_is_made_anew(fresh: Home) -> None:
+    (fresh.path / "postgres.new").mkdir(parents=True)
+    (fresh.path / "postgres.new" / "PG_VERSION").write_text("18\n")
+    assert answer(fresh.user().environment, "SELECT 1") == 1
 
 
 def test_a_socket_folder_that_others_can_write_is_not_used(home: Home, tmp_path: Path) -> None:
     planted = tmp_path / "planted"
     planted.mkdir(mode=0o777)
-    (home.path / "run").mkdir(parents=True)
+    (home.path / "run").mkdir()
     state = {"names": [], "sockets": str(planted), "sandbox_port": 0}
     (home.path / "run" / "services.json").write_text(json.dumps(state))
     environment = home.user().environment
