@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -156,7 +157,7 @@ def compare(master: Master) -> int:
 
 def _alike(master: Master, marks: list[int]) -> list[Likeness]:
     words = fingerprint.decode(Analysis.objects.values_list("fingerprint", flat=True).get(master=master))
-    asked = {
+    asked: dict[str, Any] = {
         "marks": marks,
         "master": master.pk,
         "most": CANDIDATES,

@@ -140,7 +140,7 @@ def _number(hundredths: int) -> str:
 def _twins(label: Party, master: Master) -> list[Twin]:
     found = analysis.twins([master.pk])[master.pk]
     others = Master.objects.select_related("recording").in_bulk([key for key, _ in found])
-    twins = {}
+    twins: dict[int, Twin] = {}
     for key, likeness in found:
         other = others[key].recording
         mine = other.label_id == label.pk
