@@ -1,29 +1,36 @@
 """What a bought file says about itself: facts of the catalogue, the licence of the verdict, the page that proves it."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import log10
 
 from django.conf import settings
 from django.db.models import Count, Max, Prefetch
 
-from catalog.credits import artist_line, names, writers
+from catalog.credits import artist_line, artists, join, names, writers
 from catalog.models import Artwork, Credit, CreditRole, Recording, Release, Track, Work
+from catalog.words import sort_name
 from licensing.licences import Duty
 from licensing.verdicts import Verdict
 from transcoding.models import Master
-from transcoding.tags import Cover, TagSet
+from transcoding.tags import Cover, Level, TagSet
 
 _LEADING_YEAR = re.compile(r"^\W*(?:\([PCpc]\))?\W*(\d{4})\W+")
+GATE = 1000  # hundredths of LU
 LOSSY_NOTE = "made from a lossy source"
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a track stands on its release, counted over the whole release."""
+    """Where a track stands on its release, and how loud what was measured of the whole is. `levels` are those
+    of the release's masters, by their keys."""
 
     total: int
     discs: int
+    album: Level | None = None
+    levels: Mapping[int, Level] = field(default_factory=dict)
 
 
 def tracks_for_tags(tracks: Iterable[int]) -> list[Track]:
@@ -42,12 +49,61 @@ def tracks_for_tags(tracks: Iterable[int]) -> list[Track]:
 
 
 def places_of(releases: Iterable[int]) -> dict[tuple[int, int], Place]:
-    """How many tracks each disc has and how many discs there are, by release and disc. One query."""
-    rows = Track.objects.filter(release_id__in=set(releases)).values("release_id", "disc").annotate(total=Count("pk"))
-    discs = dict(
-        Track.objects.filter(release_id__in=set(releases)).values_list("release_id").annotate(discs=Max("disc"))
-    )
-    return {(row["release_id"], row["disc"]): Place(row["total"], discs[row["release_id"]]) for row in rows}
+    """How many tracks each disc has, how many discs there are, and how loud they are, by release and disc. Three
+    queries."""
+    releases = set(releases)
+    rows = Track.objects.filter(release_id__in=releases).values("release_id", "disc").annotate(total=Count("pk"))
+    discs = dict(Track.objects.filter(release_id__in=releases).values_list("release_id").annotate(discs=Max("disc")))
+    measured = _measured(releases)
+    return {
+        (row["release_id"], row["disc"]): Place(
+            row["total"],
+            discs[row["release_id"]],
+            _album_level(measured[row["release_id"]]),
+            {each.master: each.level for each in measured[row["release_id"]] if each.level},
+        )
+        for row in rows
+    }
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The level of one master, None where it has none, and how long it plays."""
+
+    recording: int
+    master: int
+    level: Level | None
+    seconds: float
+
+
+def _measured(releases: set[int]) -> dict[int, list[Measured]]:
+    """The masters of each release's recordings, the one that is sold last. One query."""
+    found: dict[int, list[Measured]] = defaultdict(list)
+    rows = Master.objects.filter(state=Master.State.ACCEPTED, recording__tracks__release__in=releases)
+    for release, recording, master, samples, rate, loudness, peak in rows.order_by("accepted_at", "pk").values_list(
+        "recording__tracks__release_id", "recording_id", "pk", "samples", "sample_rate", "analysis__loudness",
+        "analysis__true_peak",
+    ):  # fmt: skip
+        level = None if loudness is None else Level(loudness, peak)
+        found[release].append(Measured(recording, master, level, samples / rate))
+    return found
+
+
+def _album_level(measured: Sequence[Measured]) -> Level | None:
+    """The loudness of a release as one programme: the mean energy of its tracks, without those that lie ten and more
+    below it, as the gate of EBU R 128 leaves out quiet passages. Silent tracks, which have no level, count for none."""
+    sold = [each for each in {each.recording: each for each in measured}.values() if each.level]
+    if not sold:
+        return None
+    loud = [each for each in sold if each.level and each.level.loudness >= _mean(sold) - GATE]
+    peaks = [each.level.true_peak for each in sold if each.level and each.level.true_peak is not None]
+    return Level(round(_mean(loud)), max(peaks, default=None))
+
+
+def _mean(measured: Sequence[Measured]) -> float:
+    """Mean energy, in hundredths of LUFS."""
+    energy = sum(each.seconds * 10 ** (each.level.loudness / 1000) for each in measured if each.level)
+    return 1000 * log10(energy / sum(each.seconds for each in measured))
 
 
 def tagset(track: Track, *, verdict: Verdict, master: Master, place: Place) -> TagSet:
@@ -72,6 +128,17 @@ def tagset(track: Track, *, verdict: Verdict, master: Master, place: Place) -> T
         genre=recording.genre or release.genre,
         label=release.label.name,
         composers=tuple(writers(recording)),
+        conductors=tuple(names(recording, CreditRole.CONDUCTOR)),
+        remixers=tuple(names(recording, CreditRole.REMIXER)),
+        producers=tuple(names(recording, CreditRole.PRODUCER)),
+        artist_sort=_sort_names(recording),
+        album_artist_sort=_sort_names(release),
+        album_sort=_filed(release.title),
+        title_sort=_filed(track.title),
+        source_url=f"{settings.SITE_URL}/release/{release.slug}",
+        level=place.levels.get(master.pk),
+        album_level=place.album,
+        place=f"{release.public_id}/{recording.public_id}",
         licence_url=licence_url,
         licence_name=licence_name,
         copyright=copyright_line(recording, release, licence_url=licence_url, sound_sha256=master.sound_sha256),
@@ -80,6 +147,19 @@ def tagset(track: Track, *, verdict: Verdict, master: Master, place: Place) -> T
         source_note="" if master.lossless else LOSSY_NOTE,
         cover=Cover(str(cover.file.name), cover.sha256) if cover else None,
     )
+
+
+def _sort_names(subject: Recording | Release) -> str:
+    """The main artists as they are filed; empty where that is how they are called."""
+    main = artists(subject)
+    filed = join([each.sort_name for each in main])
+    return "" if filed == join([each.name for each in main]) else filed
+
+
+def _filed(title: str) -> str:
+    """The title as it is filed; empty where that is the title."""
+    filed = sort_name(title)
+    return "" if filed == title else filed
 
 
 def preview_tagset(track: Track, *, verdict: Verdict, master: Master) -> TagSet:

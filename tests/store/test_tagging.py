@@ -4,7 +4,9 @@ import pytest
 
 from licensing.verdicts import Verdict
 from store import clearing, tagging
-from tests.factories import shelf
+from tests.factories import catalog, shelf
+from transcoding.models import Analysis, Master
+from transcoding.tags import Level
 
 pytestmark = pytest.mark.django_db
 
@@ -48,3 +50,24 @@ def test_the_same_facts_give_the_same_signature():
     release = shelf.shelve()
     assert tags_of(release).signature() == tags_of(release).signature()
     assert tags_of(release).signature() != tags_of(release, 2).signature()
+
+
+def test_gains_come_from_what_was_measured_and_the_album_is_one_programme():
+    release = shelf.shelve(tracks=3)
+    assert (tags_of(release).level, tags_of(release).album_level) == (None, None)
+    for master, loudness, peak in zip(
+        Master.objects.order_by("pk"), (-1200, -1200, -4000), (-100, 20, -900), strict=True
+    ):
+        Analysis.objects.create(master=master, recipe=1, loudness=loudness, true_peak=peak)
+
+    assert tags_of(release, 3).level == Level(-4000, -900)
+    assert tags_of(release, 3).album_level == Level(-1200, 20)  # so quiet a track is gated out, as EBU R 128 has it
+
+
+def test_names_with_an_article_are_filed_without_it():
+    tags = tags_of(shelf.shelve("The Harbour", artist=catalog.make_party("The Aerials", sort_name="Aerials, The")))
+    assert (tags.artist_sort, tags.album_sort) == ("Aerials, The", "Harbour, The")
+
+
+def test_one_recording_on_two_releases_has_tags_for_each_place():
+    assert tags_of(shelf.shelve()).place != tags_of(shelf.shelve()).place
