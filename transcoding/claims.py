@@ -169,7 +169,8 @@ def worn_out(row: Master | Rendition) -> bool:
 def next_try(attempts: int, error: TranscodingError | OSError, *, fence: int = 1, at: datetime) -> datetime:
     """When a failed row may be tried again: later each time, but what may heal by itself never waits long."""
     again = isinstance(error, OSError) or error.retry
-    return at + (min(WAIT * 2 ** min(fence - 1, 5), LONGEST_WAIT) if again else WAIT * 2**attempts)
+    wait: timedelta = min(WAIT * 2 ** min(fence - 1, 5), LONGEST_WAIT) if again else WAIT * 2**attempts
+    return at + wait
 
 
 def counts(error: TranscodingError | OSError) -> bool:
