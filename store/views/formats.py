@@ -80,7 +80,7 @@ def page(request: HttpRequest) -> HttpResponse:
         }
         for family in families
     ]
-    context = {"families": groups, "formats": [row for group in groups for row in group["rows"]]}  # type: ignore[union-attr]
+    context = {"families": groups, "formats": [row for group in groups for row in group["rows"]]}
     return render(request, "pages/formats.html", context)
 
 
