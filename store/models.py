@@ -18,6 +18,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower, Now
 from django.utils import timezone
 
+from licensing.models.columns import CountriesField
+
 MOST_MINOR = 10**12 - 1  # as payments.money; in micros a bigint holds it many times over
 
 
@@ -878,12 +880,14 @@ class Shelf(models.Model):
 
     A trigger derives it from the open offers and their decisions (migration 0003), so that no route forgets it. After
     `until` only the countries of `lasting` count, and none after `lasting_until`; it `hangs_on` the catalogues on which
-    all of its offers hang.
+    all of its offers hang. `named` are the same countries as a text: where half the shelf is walked through, an array
+    that has to be unpacked at each row is what costs; where few rows match, the array's index finds them.
     """
 
     release = models.ForeignKey("catalog.Release", models.CASCADE, related_name="+")
     currency = models.CharField(max_length=3)
     countries = ArrayField(models.CharField(max_length=2))
+    named = CountriesField(default=list)
     until = models.DateTimeField(null=True, blank=True)
     lasting = ArrayField(models.CharField(max_length=2))
     lasting_until = models.DateTimeField(null=True, blank=True)

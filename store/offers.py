@@ -85,7 +85,8 @@ def selling(releases: QuerySet[Release], *, currency: str, country: str = "") ->
     lasts = Q(lasting_until=None) | Q(lasting_until__gt=now)
     shelf = Shelf.objects.filter(~Q(hangs_on__overlap=Held()), release=OuterRef("pk"), currency=currency)
     if country:
-        shelf = shelf.filter(current | (lasts & Q(lasting__contains=[country])), countries__contains=[country])
+        there = Q(named__names=country) & Q(countries__contains=[country])  # in this order: the first is the cheap one
+        shelf = shelf.filter(there, current | (lasts & Q(lasting__contains=[country])))
     else:
         shelf = shelf.filter(current | (lasts & Q(lasting__len__gt=0)))
     return releases.filter(Exists(shelf))

@@ -11,6 +11,8 @@ import django.contrib.postgres.indexes
 import django.db.models.deletion
 from django.db import migrations, models
 
+import licensing.models.columns
+
 CHECK_DECISION = """
 CREATE OR REPLACE FUNCTION store_check_decision(decision bigint, release_wanted bigint, track_wanted bigint, use_wanted text, country text)
 RETURNS void LANGUAGE plpgsql AS $$
@@ -172,9 +174,11 @@ BEGIN
         DELETE FROM store_shelf place WHERE place.release_id = ANY (wanted)
             AND NOT EXISTS (SELECT 1 FROM shelf WHERE shelf.release = place.release_id AND shelf.currency = place.currency)
     )
-    INSERT INTO store_shelf AS place (release_id, currency, countries, until, lasting, lasting_until, hangs_on)
-        SELECT release, currency, countries, until, lasting, lasting_until, hangs_on FROM shelf
-    ON CONFLICT (release_id, currency) DO UPDATE SET countries = excluded.countries, until = excluded.until,
+    INSERT INTO store_shelf AS place (release_id, currency, countries, named, until, lasting, lasting_until, hangs_on)
+        SELECT release, currency, countries, array_to_string(countries, ' '), until, lasting, lasting_until, hangs_on
+        FROM shelf
+    ON CONFLICT (release_id, currency) DO UPDATE SET countries = excluded.countries, named = excluded.named,
+        until = excluded.until,
         lasting = excluded.lasting, lasting_until = excluded.lasting_until, hangs_on = excluded.hangs_on
         WHERE ROW(place.countries, place.until, place.lasting, place.lasting_until, place.hangs_on)
             IS DISTINCT FROM ROW(excluded.countries, excluded.until, excluded.lasting, excluded.lasting_until, excluded.hangs_on);
@@ -208,6 +212,10 @@ DROP FUNCTION store_shelf_follows();
 DROP FUNCTION store_shelve(bigint[]);
 DROP AGGREGATE store_every(anycompatiblearray);
 """
+
+# The text of the countries stays in the row as it is: packed or put elsewhere, it would cost what the array does.
+INLINE = "ALTER TABLE store_shelf ALTER COLUMN named SET STORAGE PLAIN;"
+PACKED = "ALTER TABLE store_shelf ALTER COLUMN named SET STORAGE EXTENDED;"
 
 # The shelf is walked newest first; without this order in an index, each page sorts the whole of it.
 NEWEST = "CREATE INDEX store_releases_newest ON catalog_release (created_at DESC, id DESC);"
@@ -315,6 +323,7 @@ class Migration(migrations.Migration):
                     "countries",
                     django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=2), size=None),
                 ),
+                ("named", licensing.models.columns.CountriesField(default=list)),
                 ("until", models.DateTimeField(blank=True, null=True)),
                 (
                     "lasting",
@@ -344,6 +353,7 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.RunSQL(INLINE, PACKED),
         migrations.RunSQL(CHECK_NOW, CHECK_BEFORE),
         migrations.RunSQL(FOLLOW, NO_FOLLOW),
         migrations.RunSQL(SHELVE, NO_SHELVE),
