@@ -21,7 +21,8 @@ MOVED = "moved"
 
 def _fragment(request: HttpRequest, cells: list[live.Progress], *, besides: str = "") -> HttpResponse:
     seen = live.seen(cells, besides=besides)
-    context = {"cells": cells, "seen": seen, "address": request.path}
+    stale = request.GET.get("seen") not in {None, seen}  # its rows come anew; it may not have these cells yet
+    context = {"cells": [] if stale else cells, "seen": seen, "address": request.path}
     response = render(request, "studio/live.html", context)
     return trigger_client_event(response, MOVED) if seen != request.GET.get("seen") else response
 
