@@ -60,7 +60,7 @@ class _Standing(NamedTuple):
     sold: bool
 
 
-def of(recordings: Iterable[int] | QuerySet[Recording]) -> list[Progress]:
+def of(recordings: Iterable[int] | QuerySet[Any, Any]) -> list[Progress]:
     """Where each recording stands, in the order of their keys. One statement."""
     newest = Master.objects.filter(recording=OuterRef("pk")).order_by("-pk")
     of_newest = Rendition.objects.filter(master=OuterRef("newest")).order_by("format", "-pk").distinct("format")

@@ -218,7 +218,7 @@ class Rendition(models.Model):
 
     The tag signature covers the tags, the cover and, for a preview, the cut. `priority` is urgency, lowest first.
     `attempts` counts tries that failed; a worker that was killed has only let its claim run out. `permille` is how much
-    of the sound has gone into the encoder, as true as the encoder tells. `peaks` is a preview's own wave, as a master's.
+    of the sound has gone into the encoder, as true as the encoder tells. `peaks` is a preview's own wave.
     """
 
     class Purpose(models.TextChoices):

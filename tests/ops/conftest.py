@@ -25,12 +25,18 @@ def at_alices(db: None) -> Client:
 
 def owed(*, priority: int = 20, minutes: int = 1, **over: Any) -> Rendition:
     """A rendition that has been owed for some minutes."""
-    fields = {"state": "PLANNED", "planned_at": ago(minutes=minutes), "ready_at": None, "storage_key": "", "sha256": ""}
+    fields: dict[str, Any] = {
+        "state": "PLANNED",
+        "planned_at": ago(minutes=minutes),
+        "ready_at": None,
+        "storage_key": "",
+        "sha256": "",
+    }
     return make_rendition(priority=priority, **(fields | over))
 
 
 def waiting_master(*, minutes: int = 1, **over: Any) -> Master:
-    fields = {"state": Master.State.EXAMINING, "created_at": ago(minutes=minutes), "accepted_at": None}
+    fields: dict[str, Any] = {"state": Master.State.EXAMINING, "created_at": ago(minutes=minutes), "accepted_at": None}
     return make_master(**(fields | over))
 
 

@@ -1,5 +1,7 @@
 """What operators are told is what the rows say."""
 
+from typing import Any
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -118,13 +120,13 @@ def test_refused_deliveries_are_counted_by_finding() -> None:
         ({"fence": 4}, "taken 4 times and never finished"),
     ],
 )
-def test_a_file_that_should_have_moved_is_listed_with_why(row: dict[str, object], why: str) -> None:
+def test_a_file_that_should_have_moved_is_listed_with_why(row: dict[str, Any], why: str) -> None:
     owed(**row)
     assert [one.why for one in metrics.stuck(at=NOW)] == [why]
 
 
 @pytest.mark.parametrize("row", [{"priority": 10, "minutes": 4}, {"priority": 20, "minutes": 600}, {"fence": 3}])
-def test_a_file_whose_time_has_not_come_is_not(row: dict[str, object]) -> None:
+def test_a_file_whose_time_has_not_come_is_not(row: dict[str, Any]) -> None:
     owed(**row)
     assert metrics.stuck(at=NOW) == []
 

@@ -8,6 +8,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from store.celery import app
 from tests.platform.homes import ROOT, until
@@ -54,4 +55,5 @@ def test_a_worker_that_lost_its_consumer_ends_and_one_that_hears_does_not(tmp_pa
 
 def taken(queue: str) -> bool:
     with app.connection_for_read() as connection:
-        return not connection.default_channel.client.llen(queue)
+        channel: Any = connection.default_channel
+        return not channel.client.llen(queue)

@@ -1,5 +1,7 @@
 """The preview that is heard is the one that may be: its length by licence and country, its start by the label."""
 
+from typing import Any
+
 import pytest
 from django.utils import timezone
 
@@ -27,7 +29,7 @@ def shelve(seconds: int = 200, **terms: object) -> Master:
     return master
 
 
-def direct(**terms: object) -> Master:
+def direct(**terms: Any) -> Master:
     """The same on the label's own grant to the store."""
     paper = licensing.make_evidence(EvidenceKind.AGREEMENT, text="We agree.")
     return shelve(basis="DIRECT", licence_url="", evidence=[paper], **terms)
@@ -40,7 +42,7 @@ def review() -> None:
 
 def made() -> set[tuple[str, int, int]]:
     rows = Rendition.objects.filter(purpose=Rendition.Purpose.PREVIEW).values_list("format", "cut")
-    return {(code, cut["start_ms"] // 1000, cut["length_ms"] // 1000) for code, cut in rows}
+    return {(code, cut["start_ms"] // 1000, cut["length_ms"] // 1000) for code, cut in rows if cut}
 
 
 def heard(master: Master, country: str = "DE") -> tuple[int, int] | None:
@@ -49,6 +51,7 @@ def heard(master: Master, country: str = "DE") -> tuple[int, int] | None:
     if found is None:
         return None
     assert found.opus is not None
+    assert found.mp3.cut
     assert found.opus.cut == found.mp3.cut
     return found.mp3.cut["start_ms"] // 1000, found.mp3.cut["length_ms"] // 1000
 
@@ -72,6 +75,7 @@ def test_each_country_hears_as_much_as_licence_and_law_leave_it() -> None:
 def test_the_longer_cut_does_not_exist_where_only_the_shorter_may_be_heard() -> None:
     master = direct()
     longer = previews.heard([master.recording_id], country="DE")[master.recording_id]
+    assert longer.opus
     assert previews.may_be_heard(longer.mp3, country="DE")
     assert previews.may_be_heard(longer.opus, country="DE")
     assert not previews.may_be_heard(longer.mp3, country="CA")
@@ -81,6 +85,7 @@ def test_the_longer_cut_does_not_exist_where_only_the_shorter_may_be_heard() -> 
 def test_under_nd_a_part_is_heard_as_it_is_without_fades() -> None:
     master = shelve(licence_url=parse("CC BY-ND 4.0").url)
     found = previews.heard([master.recording_id], country="DE")[master.recording_id]
+    assert found.mp3.cut
     assert (found.mp3.cut["fade_in_ms"], found.mp3.cut["fade_out_ms"]) == (0, 0)
 
 

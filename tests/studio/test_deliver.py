@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -34,7 +33,7 @@ def _file(path: Path, name: str = "") -> io.BytesIO:
     return data
 
 
-def hand_in(client: Client, data: dict[str, Any]) -> HttpResponse:
+def hand_in(client: Client, data: dict[str, Any]) -> Any:
     """Press the button, and let a worker do its part."""
     answer = client.post(URL, data)
     for parcel in Parcel.objects.filter(state=Parcel.State.HANDED_IN):

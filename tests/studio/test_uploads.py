@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -30,7 +29,7 @@ def b64(data: bytes | str) -> str:
     return base64.b64encode(data.encode() if isinstance(data, str) else data).decode()
 
 
-def ask(client: Client, method: str, url: str, data: bytes = b"", **headers: Any) -> HttpResponse:
+def ask(client: Client, method: str, url: str, data: bytes = b"", **headers: Any) -> Any:
     said = {"Tus-Resumable": "1.0.0"} | {name.replace("_", "-"): str(value) for name, value in headers.items()}
     kind = "application/offset+octet-stream" if method == "PATCH" else ""
     kept = {name: value for name, value in said.items() if value}

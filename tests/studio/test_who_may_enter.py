@@ -11,7 +11,8 @@ from licensing.models import LicenceGrant
 from store.models import Delivery, Membership, RecordImport
 
 PAGES = [
-    "studio-label", "studio-deliver", "studio-uploads", "studio-catalogue", "studio-rights", "studio-declare", "studio-money",
+    "studio-label", "studio-deliver", "studio-uploads", "studio-catalogue", "studio-rights", "studio-declare",
+    "studio-money",
     "studio-sales", "studio-statement", "studio-statement-csv", "studio-payees", "studio-settings",
     "studio-record-subject", "studio-record-imports", "studio-records-csv", "studio-records-template",
 ]  # fmt: skip

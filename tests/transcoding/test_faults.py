@@ -19,7 +19,7 @@ from tests.factories.transcoding import deliver, make_tags
 from tests.transcoding import sounds, workers
 from tests.transcoding.workers import leases_run_out
 from transcoding import encode, masters, renditions, sandbox, scratch, storage
-from transcoding.errors import StorageFailed
+from transcoding.errors import Killed, StorageFailed
 from transcoding.formats import FORMATS
 from transcoding.models import Attempt, Master, Rendition
 
@@ -215,7 +215,7 @@ def test_a_program_that_is_killed_often_is_not_held_against_its_file(song: Path,
     renditions.plan(master, [FORMATS["FLAC"]], tags=make_tags(), at=timezone.now())
     with monkeypatch.context() as patch:
         patch.setattr(sandbox, "ffmpeg", lambda: "/bin/sh")
-        patch.setattr(sandbox, "_judge", lambda *_: (_ for _ in ()).throw(sandbox.Killed("ffmpeg")))
+        patch.setattr(sandbox, "_judge", lambda *_: (_ for _ in ()).throw(Killed("ffmpeg")))
         for _ in range(5):
             renditions.make_due(master.pk)
             leases_run_out()

@@ -14,7 +14,7 @@ from catalog import artwork
 from tests.factories.catalog import make_release
 from tests.factories.transcoding import deliver, make_rendition, make_tags
 from tests.transcoding import sounds
-from transcoding import formats, looks, renditions, storage
+from transcoding import formats, looks, renditions, storage, tags
 from transcoding.errors import StorageFailed
 from transcoding.models import ByteLook, Rendition
 
@@ -123,7 +123,7 @@ def test_a_file_that_becomes_other_bytes_is_given_up_with_the_reason(
     row.refresh_from_db()
     lose(row.storage_key)
     scrub_all()
-    monkeypatch.setattr(renditions.tags, "write", lambda *_args: None)  # an encoder or tagger of another day
+    monkeypatch.setattr(tags, "write", lambda *_args: None)  # an encoder or tagger of another day
     for _ in range(3):
         Rendition.objects.update(claimed_until=None)
         renditions.make_due(master.pk)
@@ -140,7 +140,7 @@ def test_a_cover_that_was_altered_is_named(tmp_path: Path, settings) -> None:
     Image.new("RGB", (200, 200), "teal").save(data, "PNG")
     cover = artwork.attach(make_release("First Light"), data.getvalue())
     assert scrub_all() == 0
-    path = Path(storages["artwork"].path(cover.file.name))
+    path = Path(storages["artwork"].path(str(cover.file.name)))
     path.chmod(0o644)
     path.write_bytes(b"another picture")
     assert scrub_all(timedelta(days=2)) == 1

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -62,7 +63,12 @@ def test_a_corrected_title_runs_no_program_and_reads_no_master(audio: Path, tmp_
     monkeypatch.setattr(sandbox, "run", None)
     real = storage.fetch_to
     fetched: list[str] = []
-    monkeypatch.setattr(storage, "fetch_to", lambda key, *args, **more: fetched.append(key) or real(key, *args, **more))
+
+    def fetch_to(key: str, *args: Any, **more: Any) -> Path:
+        fetched.append(key)
+        return real(key, *args, **more)
+
+    monkeypatch.setattr(storage, "fetch_to", fetch_to)
     after = made(master, "Right")
     assert sorted(fetched) == sorted(row.storage_key for row in before.values())
     for code, row in after.items():
@@ -70,6 +76,8 @@ def test_a_corrected_title_runs_no_program_and_reads_no_master(audio: Path, tmp_
         assert (row.sound_sha256, row.samples) == (before[code].sound_sha256, before[code].samples)
         assert row.sha256 != before[code].sha256
         path, old = storage.path_of(row.storage_key), storage.path_of(before[code].storage_key)
+        assert path
+        assert old
         assert tags.read(path, formats.get(code))[0]["TITLE"] == ["Right"]
         assert tags.read(old, formats.get(code))[0]["TITLE"] == ["Wrnog"]
 
@@ -82,7 +90,7 @@ def test_a_tagger_that_spoils_the_sound_publishes_nothing(audio: Path, tmp_path:
     renditions.make_due(master.pk)
     real = tags.write
 
-    def spoil(path: Path, *args: object, **more: object) -> None:
+    def spoil(path: Path, *args: Any, **more: Any) -> None:
         real(path, *args, **more)
         path.write_bytes(path.read_bytes()[:-300])
 

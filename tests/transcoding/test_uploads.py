@@ -14,7 +14,15 @@ from catalog.models import Party
 from tests.factories.catalog import make_label
 from tests.transcoding.test_storage import kind, s3  # noqa: F401 - fixtures: both places audio can live
 from transcoding import storage, uploads
-from transcoding.errors import QuotaReached, StorageCorrupt, UploadBusy, UploadDamaged, UploadMisplaced, UploadRefused
+from transcoding.errors import (
+    QuotaReached,
+    StorageCorrupt,
+    StorageFailed,
+    UploadBusy,
+    UploadDamaged,
+    UploadMisplaced,
+    UploadRefused,
+)
 from transcoding.models import Arrival, Parcel
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("kind")]
@@ -224,7 +232,7 @@ def test_a_file_whose_last_writer_was_killed_is_finished_by_the_next_look(
 def test_kept_bytes_that_are_lost_are_noticed(arrival: Arrival) -> None:
     arrival = send(arrival, SONG[:100_000])
     storage.discard(uploads._key(arrival), arrival.pieces)
-    with pytest.raises((StorageCorrupt, storage.StorageFailed)):
+    with pytest.raises((StorageCorrupt, StorageFailed)):
         send(arrival, SONG[100_000:])
 
 

@@ -1,5 +1,7 @@
 """A buyer who waits sees how far each file is, as far as it is encoded."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
 
@@ -9,7 +11,7 @@ from tests.factories import shelf
 from transcoding.models import Master
 
 pytestmark = pytest.mark.django_db
-OWED = {"storage_key": "", "sha256": "", "bytes": 0, "ready_at": None}
+OWED: dict[str, Any] = {"storage_key": "", "sha256": "", "bytes": 0, "ready_at": None}
 
 
 def owe(release: Release, *permille: int) -> None:
