@@ -91,8 +91,23 @@ def test_well_means_database_and_redis_answer(visitor: Client, monkeypatch: pyte
     assert (answer.status_code, answer.json()["redis"]) == (503, "unreachable")
 
 
-def test_our_scripts_stay_small() -> None:
-    assert sum(path.stat().st_size for path in (STATIC / "js").glob("*.js")) <= 30_000
+def _loaded(text: str) -> set[Path]:
+    """The scripts of ours that a template names, and what they import in turn."""
+    found = {STATIC / "js" / name for name in re.findall(r"js/(\w+\.js)", text)}
+    return found | {inner for one in found for inner in _imported(one)}
+
+
+def _imported(script: Path) -> set[Path]:
+    return {script.with_name(name) for name in re.findall(r'from "\./(\w+\.js)"', script.read_text(encoding="utf-8"))}
+
+
+@pytest.mark.parametrize("area", ["shop", "studio", "review", "ops"])
+def test_no_page_loads_many_scripts_of_ours(area: str) -> None:
+    templates = STATIC.parent / "templates"
+    texts = [templates / "base.html", *(templates / area).rglob("*.html")]
+    loaded = set().union(*(_loaded(path.read_text(encoding="utf-8")) for path in texts))
+    most = 30_000 if area in {"studio", "review"} else 15_000
+    assert 0 < sum(path.stat().st_size for path in loaded) <= most
 
 
 def test_a_profile_keeps_the_country_one_buys_from(at_alices: Client, alice: User) -> None:
