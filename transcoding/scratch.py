@@ -26,9 +26,10 @@ def root() -> Path:
 @contextlib.contextmanager
 def folder(name: str) -> Iterator[Path]:
     """An empty folder for this block."""
-    path = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=root()))
-    descriptor = os.open(path / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with _gate():
+        path = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=root()))
+        descriptor = os.open(path / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:
         yield path
     finally:
@@ -36,21 +37,38 @@ def folder(name: str) -> Iterator[Path]:
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def _gate() -> Iterator[None]:
+    """One at a time makes a folder or sweeps, so that a folder without a lock is a dead worker's too."""
+    descriptor = os.open(root().with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def sweep() -> int:
-    """Remove what dead workers left; how many folders that were. A folder not yet locked is left for the next time."""
-    removed = 0
-    for path in root().iterdir():
-        try:
-            descriptor = os.open(path / LOCK, os.O_RDWR)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue
-        else:
-            shutil.rmtree(path, ignore_errors=True)
-            removed += 1
-        finally:
-            os.close(descriptor)
-    return removed
+    """Remove what dead workers left; how many folders that were."""
+    with _gate():
+        left = [path for path in root().iterdir() if not _is_held(path)]
+    for path in left:
+        shutil.rmtree(path, ignore_errors=True)
+    return len(left)
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        descriptor = os.open(path / LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)

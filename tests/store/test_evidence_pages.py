@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import socket
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -237,9 +238,13 @@ def test_what_draws_sees_no_environment(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(sandbox.fence_name() == "limits", reason="the weakest fence does not bar the network")
 def test_what_draws_reaches_no_network(tmp_path, monkeypatch):
-    body = "import socket\ntry:\n socket.create_connection(('127.0.0.1', 1), 1)\nexcept OSError as error:\n"
-    script(tmp_path, monkeypatch, f"{body} assert error.errno == 101, error\n{GOOD}")
-    assert drawn(papers.plain())[0].codes == []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = listening.getsockname()
+        reach = f"try:\n socket.create_connection({address!r}, 1)\nexcept OSError:\n pass\nelse:\n sys.exit('reached')"
+        script(tmp_path, monkeypatch, f"import socket\n{reach}\n{GOOD}")
+        assert drawn(papers.plain())[0].codes == []
+        monkeypatch.setattr(sandbox, "fence_name", lambda: "limits")  # the control: without the fence it is reached
+        assert drawn(papers.plain("Signed again."))[0].codes == ["BROKEN"]
 
 
 # Owed work

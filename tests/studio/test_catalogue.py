@@ -85,7 +85,7 @@ def test_files_that_are_being_made_are_counted(label: Party) -> None:
     licensing.make_cleared(recording, sound=master.sound_sha256)
     offers.set_price(recording, currency="EUR", amount_minor=100, actor="user:1")
     offers.review_offers([recording.pk], at=NOW, actor="test")
-    assert [one.text for one in _row(recording).missing] == ["Formats: 0 of 5 made."]
+    assert [one.text for one in _row(recording).missing] == ["Formats: 0 of 6 made."]
 
 
 def test_of_two_files_of_one_format_the_newest_counts(label: Party) -> None:

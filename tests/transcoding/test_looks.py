@@ -123,7 +123,7 @@ def test_a_file_that_becomes_other_bytes_is_given_up_with_the_reason(
     row.refresh_from_db()
     lose(row.storage_key)
     scrub_all()
-    monkeypatch.setattr(tags, "write", lambda *_args: None)  # an encoder or tagger of another day
+    monkeypatch.setattr(tags, "write", lambda *_args, **_more: None)  # an encoder or tagger of another day
     for _ in range(3):
         Rendition.objects.update(claimed_until=None)
         renditions.make_due(master.pk)
