@@ -134,7 +134,8 @@ def _prepare(fence: str, limits: Limits, parent: int) -> Callable[[], None]:
     """What the child does between fork and exec: limits, then namespaces, then the promise to die with its parent."""
 
     def prepare() -> None:
-        resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds))
+        # A second between the two: at the first the kernel says why (SIGXCPU), at the other it only kills.
+        resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds + 1))
         resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
         resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
