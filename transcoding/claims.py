@@ -49,14 +49,18 @@ class Claim:
             return Q(master=self.row, rendition=None, fence=self.fence)
         return Q(rendition=self.row, fence=self.fence)
 
-    def begin(self, *, at: datetime) -> None:
-        """Write down that this try began."""
+    def begun(self, *, at: datetime) -> Attempt:
         rendition = self.row if isinstance(self.row, Rendition) else None
         master = self.row if isinstance(self.row, Master) else self.row.master
-        Attempt.objects.create(master=master, rendition=rendition, fence=self.fence, started_at=at)
+        return Attempt(master=master, rendition=rendition, fence=self.fence, started_at=at)
 
     def end(self, outcome: Attempt.Outcome, *, at: datetime, error: str = "") -> None:
         Attempt.objects.filter(self.attempts).update(ended_at=at, outcome=outcome, error=error)
+
+
+def begin(claims: Sequence[Claim], *, at: datetime) -> None:
+    """Write down that these tries began."""
+    Attempt.objects.bulk_create(claim.begun(at=at) for claim in claims)
 
 
 def _in_hand(claims: Sequence[Claim]) -> Iterator[tuple[QuerySet[Any], int]]:

@@ -105,6 +105,17 @@ def _flac(head: bytes) -> Declared:
     return Declared(FLAC, samples=samples or None, pcm_md5="" if md5 == "0" * 32 else md5)
 
 
+def flac_head(file: BinaryIO) -> int:
+    """How much of a FLAC file its blocks of metadata take, between the first four bytes and the sound."""
+    at = 4
+    while True:
+        file.seek(at)
+        head = file.read(4)
+        at += 4 + int.from_bytes(head[1:4], "big")
+        if len(head) < 4 or head[0] & 0x80:  # noqa: PLR2004 - the last block is marked
+            return at - 4
+
+
 def chunks_of(file: BinaryIO, start: int, size: int, order: str) -> dict[bytes, tuple[int, int]]:
     """Chunk name to (offset of its content, declared length), first of each name, at most 1,000 of them."""
     found: dict[bytes, tuple[int, int]] = {}

@@ -132,7 +132,7 @@ def _claim(master_id: int, *, at: datetime) -> claims.Claim | None:
             return None
         master = Master.objects.get(pk=master_id)
         claim = claims.Claim(master, master.fence)
-        claim.begin(at=at)
+        claims.begin([claim], at=at)
     if claims.worn_out(master):
         cut_short = Found("GIVEN_UP", Finding.Severity.FATAL, "Every try to examine this file was cut short.")
         _reject(master, claim, [cut_short])

@@ -14,7 +14,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.files.storage import storages
 from django.db import DatabaseError, transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from transcoding import claims, encode, formats, payloads, previews, scratch, storage, tags
@@ -23,6 +23,7 @@ from transcoding.errors import (
     LateWorker,
     MasterNotAccepted,
     RenditionWrong,
+    StorageCorrupt,
     TranscodingError,
     foreseen,
 )
@@ -204,15 +205,17 @@ def _claim(master_id: int, *, at: datetime, priority: int | None = None) -> list
         taken = []
         for row in calm or odd[:1]:
             row.fence += 1
-            row.state = Rendition.State.MAKING
             row.claimed_until, row.permille = at + claims.LEASE, 0
             if claims.worn_out(row):
                 row.state, row.error = Rendition.State.FAILED, "Every try was cut short: it seems to end its worker."
-            row.save(update_fields=["fence", "state", "claimed_until", "permille", "error"])
-            if row.state == Rendition.State.MAKING:
-                claim = claims.Claim(row, row.fence)
-                claim.begin(at=at)
-                taken.append(claim)
+                row.save(update_fields=["fence", "state", "claimed_until", "permille", "error"])
+            else:
+                row.state = Rendition.State.MAKING
+                taken.append(claims.Claim(row, row.fence))
+        Rendition.objects.filter(pk__in=[claim.row.pk for claim in taken]).update(
+            fence=F("fence") + 1, state=Rendition.State.MAKING, claimed_until=at + claims.LEASE, permille=0
+        )
+        claims.begin(taken, at=at)
     return taken
 
 
@@ -242,9 +245,10 @@ def _row(claim: claims.Claim) -> Rendition:
 
 @dataclass(frozen=True)
 class Kept:
-    """A finished file that only needs other tags: where it lies, and what is proved of its sound."""
+    """A finished file that only needs other tags: where it lies, its bytes' hash, and what is proved of its sound."""
 
     path: Path
+    file_sha256: str
     sha256: str
     samples: int
 
@@ -262,6 +266,7 @@ def _produce(
     done: dict[claims.Claim, tuple[Path, Proof]] = {}
     cuts: dict[str, dict[Path, tuple[claims.Claim, Format]]] = {}
     fresh: dict[Path, tuple[claims.Claim, Format]] = {}
+    siblings = _siblings(master)
     for claim in claimed:
         row = _row(claim)
         each = formats.get(row.format)
@@ -270,11 +275,11 @@ def _produce(
             done[claim] = (path, None)
         elif row.cut:
             cuts.setdefault(str(row.cut), {})[path] = (claim, each)
-        elif sibling := _sibling(row):
+        elif not row.sha256 and (sibling := siblings.get((row.format, row.recipe))):
             with pulse.kept():
-                kept = storage.fetch_to(sibling.storage_key, folder / f"{row.pk}.kept", sha256=sibling.sha256)
+                kept = storage.fetch_to(sibling.storage_key, folder / f"{row.pk}.kept")  # `_proved` holds its hash
                 shutil.copyfile(kept, path)  # a copy of our own: what was fetched may be the store's very file
-            done[claim] = (path, Kept(kept, sibling.sound_sha256, sibling.samples))
+            done[claim] = (path, Kept(kept, sibling.sha256, sibling.sound_sha256, sibling.samples))
         else:
             fresh[path] = (claim, each)
     if cuts or fresh:
@@ -296,17 +301,13 @@ def _produce(
     return done
 
 
-def _sibling(row: Rendition) -> Rendition | None:
-    """The same sound with other tags, to be tagged anew. What was lost is made again as it was made before."""
-    if row.sha256:
-        return None
-    return Rendition.objects.filter(
-        master=row.master,
-        format=row.format,
-        recipe=row.recipe,
-        state=Rendition.State.READY,
-        purpose=Rendition.Purpose.FULL,
-    ).first()
+def _siblings(master: Master) -> dict[tuple[str, int], Rendition]:
+    """By format and recipe the newest finished file, to be tagged anew. What was lost is made again as it was made
+    before."""
+    ready = Rendition.objects.filter(master=master, state=Rendition.State.READY, purpose=Rendition.Purpose.FULL)
+    newest = ready.order_by("format", "recipe", "-pk").distinct("format", "recipe")
+    needed = newest.only("format", "recipe", "storage_key", "sha256", "sound_sha256", "samples")
+    return {(row.format, row.recipe): row for row in needed}
 
 
 def _check_source(master: Master, sound: Digest) -> None:
@@ -323,11 +324,23 @@ def _check_same(row: Rendition, sha256: str) -> None:
         raise RenditionWrong("It was lost, and made again it has other bytes than before. Restore it from a copy.")
 
 
-def _proved(path: Path, each: Format, master: Master, proof: Proof, pulse: claims.Pulse) -> Digest | Kept:
-    """What is known for certain of the sound of a file that was tagged."""
-    if isinstance(proof, Kept) and not payloads.same_sound(proof.path, path):
+def _proved(path: Path, each: Format, master: Master, proof: Proof, pulse: claims.Pulse) -> tuple[Digest | Kept, str]:
+    """What is known for certain of the sound of a file that was tagged, and the hash of its bytes."""
+    if isinstance(proof, Kept):
+        return proof, _retagged(path, each, proof, pulse)
+    sound = proof or encode.verify(path, each, master, sound_sha256=master.sound_sha256, on_beat=pulse)
+    return sound, storage.sha256_of(path, on_beat=pulse)
+
+
+def _retagged(path: Path, each: Format, kept: Kept, pulse: claims.Pulse) -> str:
+    """The hash of a file with new tags, whose sound is that of the kept file to the byte."""
+    if found := payloads.retagged(kept.path, path, sha256=kept.file_sha256, on_beat=pulse):
+        return found
+    if storage.sha256_of(kept.path, on_beat=pulse) != kept.file_sha256:
+        raise StorageCorrupt(f"The {each.name} file that only needs new tags is not what it was. Restore it.")
+    if not payloads.same_sound(kept.path, path):
         raise RenditionWrong(f"New tags changed the sound of the {each.name} file.")
-    return proof or encode.verify(path, each, master, sound_sha256=master.sound_sha256, on_beat=pulse)
+    return storage.sha256_of(path, on_beat=pulse)
 
 
 def _finish(claim: claims.Claim, output: tuple[Path, Proof], pulse: claims.Pulse) -> bool:
@@ -342,13 +355,12 @@ def _finish(claim: claims.Claim, output: tuple[Path, Proof], pulse: claims.Pulse
         tagset = TagSet.from_json(row.tags)
         samples = proof.samples if proof else formats.output_samples(each, master)
         tags.write(path, each, tagset, _cover(tagset), samples=samples)
-        sound = _proved(path, each, master, proof, pulse)
-        sha256 = storage.sha256_of(path, on_beat=pulse)
+        sound, sha256 = _proved(path, each, master, proof, pulse)
         _check_same(row, sha256)
         key = storage.rendition_key(sha256, path.suffix[1:])
         length = path.stat().st_size
         with pulse.kept():
-            storage.put_file(key, path, sha256=sha256, take=True)
+            storage.put_hashed(key, path, sha256=sha256)
         _publish(claim, key=key, sha256=sha256, length=length, sound=sound)
     except DatabaseError:
         raise  # nobody can write down what became of it; the claims run out

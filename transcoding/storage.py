@@ -453,6 +453,14 @@ def put_file(key: str, path: Path, *, sha256: str = "", take: bool = False) -> s
     return found
 
 
+def put_hashed(key: str, path: Path, *, sha256: str) -> None:
+    """Keep a file of our own that was hashed just now, as `put_file` does with `take`; it is not read again."""
+    if sha256 not in key:
+        raise StorageCorrupt(f"{key} does not name what {path.name} holds.")
+    with _asking(key) as store:
+        store.put(key, path, sha256=sha256, take=True)
+
+
 def fetch_to(key: str, path: Path, *, sha256: str = "") -> Path:
     """A local file with the bytes under `key`, checked against `sha256`. Only for reading: it may be a link."""
     with _asking(key) as store:

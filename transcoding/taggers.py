@@ -16,7 +16,7 @@ from mutagen import aiff, apev2, asf, flac, id3, mp4, oggopus, oggvorbis, wave
 from transcoding import containers
 from transcoding.formats import Tagger
 
-PADDING = 1024
+PADDING, BLOCK = 1024, 4096
 FREEFORM = "----:com.apple.iTunes:"
 GAPLESS = f"{FREEFORM}iTunSMPB"
 MUSICBRAINZ_OWNER = "http://musicbrainz.org"
@@ -43,8 +43,14 @@ def picture_type(data: bytes) -> str:
     return "image/png" if data.startswith(_PNG) else "image/jpeg"
 
 
-def _padding(_info: object) -> int:
-    return PADDING
+def _padding(room: int) -> Callable[[Any], int]:
+    """What fills tags up to whole blocks: so most corrections take the place of the tags before them, and move no
+    sound. `room` is what those take now, of which mutagen says how much would be left."""
+    return lambda info: _filling(room - info.padding)
+
+
+def _filling(length: int) -> int:
+    return PADDING + -(length + PADDING) % BLOCK
 
 
 PAIRS = {"TRACKNUMBER": "TRACKTOTAL", "DISCNUMBER": "DISCTOTAL"}
@@ -150,25 +156,28 @@ def _from_frames(tags: Any) -> Read:
 
 
 def _write_id3(path: Path, said: Said) -> None:
-    id3.delete(path)
+    with path.open("rb") as file:
+        room = containers.id3_length(file.read(10))
     tags = id3.ID3()
     for frame in _frames(said):
         tags.add(frame)
-    tags.save(path, v1=0, v2_version=said.id3, v23_sep=None, padding=_padding)
+    tags.save(path, v1=0, v2_version=said.id3, v23_sep=None, padding=_padding(room))
 
 
 def _read_id3(path: Path) -> Read:
     return _from_frames(id3.ID3(path))
 
 
-def _write_chunk(kind: Any) -> Callable[[Path, Said], None]:
+def _write_chunk(kind: Any, name: bytes, order: str) -> Callable[[Path, Said], None]:
     def write_chunk(path: Path, said: Said) -> None:
-        kind(path).delete()
+        with path.open("rb") as opened:
+            _, room = containers.chunks_of(opened, 0, path.stat().st_size, order).get(name, (0, 0))
         file = kind(path)
+        file.tags = None
         file.add_tags()
         for frame in _frames(said):
             file.tags.add(frame)
-        file.save(v2_version=said.id3, v23_sep=None, padding=_padding)
+        file.save(v2_version=said.id3, v23_sep=None, padding=_padding(room))
 
     return write_chunk
 
@@ -195,7 +204,9 @@ def _write_flac(path: Path, said: Said) -> None:
     file.tags.extend((name, value) for name, values in said.fields.items() for value in values)
     if said.cover:
         file.add_picture(_picture(said.cover))
-    file.save(padding=_padding)
+    with path.open("rb") as opened:
+        room = containers.flac_head(opened)
+    file.save(padding=_padding(room))
 
 
 def _read_flac(path: Path) -> Read:
@@ -218,7 +229,8 @@ def _write_ogg(kind: Any) -> Callable[[Path, Said], None]:
         if said.cover:
             block = base64.b64encode(_picture(said.cover).write()).decode("ascii")
             file.tags.append(("METADATA_BLOCK_PICTURE", block))
-        file.save(padding=_padding)
+        filling = _filling(len(file.tags.write()))
+        file.save(padding=lambda _info: filling)
 
     return write_ogg
 
@@ -246,10 +258,12 @@ _MP4_NAMES = {
 
 
 def _write_mp4(path: Path, said: Said) -> None:
-    mp4.MP4(path).delete()
     file = mp4.MP4(path)
-    if file.tags is None:
+    if file.tags is None:  # begin as any file that is to be tagged anew
         file.add_tags()
+        file.save(padding=lambda _info: 0)
+    file.tags = None
+    file.add_tags()
     for name, values in said.fields.items():
         if name in _MP4_TEXT:
             file.tags[_MP4_TEXT[name]] = values
@@ -262,7 +276,14 @@ def _write_mp4(path: Path, said: Said) -> None:
     if said.cover:
         kind = mp4.AtomDataType.PNG if picture_type(said.cover) == "image/png" else mp4.AtomDataType.JPEG
         file.tags["covr"] = [mp4.MP4Cover(said.cover, imageformat=kind)]
-    file.save(padding=_padding)
+    file.save(padding=_padding(_mp4_room(path)))
+
+
+def _mp4_room(path: Path) -> int:
+    with path.open("rb") as file:
+        start, end = containers.inside(file, b"moov", b"udta", b"meta") or (0, 0)
+        found = containers.boxes(file, start + 4, end)
+    return sum(8 + end - begin for name, (begin, end) in found.items() if name in {b"ilst", b"free"})
 
 
 def _gapless(path: Path, samples: int) -> str:
@@ -349,7 +370,9 @@ def _write_asf(path: Path, said: Said) -> None:
         mime = (picture_type(said.cover) + "\0").encode("utf-16-le")
         head = struct.pack("<BI", FRONT_COVER, len(said.cover)) + mime + "\0".encode("utf-16-le")
         file.tags[_ASF_COVER] = [asf.ASFByteArrayAttribute(head + said.cover)]
-    file.save(padding=_padding)
+    with path.open("rb") as opened:
+        room = int.from_bytes(opened.read(24)[16:], "little")
+    file.save(padding=_padding(room))
 
 
 def _read_asf(path: Path) -> Read:
@@ -366,8 +389,8 @@ def _read_asf(path: Path) -> Read:
 
 WRITERS: dict[Tagger, Callable[[Path, Said], None]] = {
     Tagger.ID3: _write_id3,
-    Tagger.RIFF: _write_chunk(wave.WAVE),
-    Tagger.AIFF: _write_chunk(aiff.AIFF),
+    Tagger.RIFF: _write_chunk(wave.WAVE, b"id3 ", "<"),
+    Tagger.AIFF: _write_chunk(aiff.AIFF, b"ID3 ", ">"),
     Tagger.FLAC: _write_flac,
     Tagger.OGG: _write_ogg(oggvorbis.OggVorbis),
     Tagger.OPUS: _write_ogg(oggopus.OggOpus),

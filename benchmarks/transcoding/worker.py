@@ -50,7 +50,7 @@ class Stages:
 
 class Worker:
     def __init__(self) -> None:
-        from transcoding import encode, masters, probe, storage, tags
+        from transcoding import encode, masters, payloads, probe, storage, tags
 
         self.stages = Stages()
         self.stages.watch("upload", masters, "finish_upload")
@@ -58,8 +58,9 @@ class Worker:
         self.stages.watch("encode", encode, "encode")
         self.stages.watch("verify", encode, "verify")
         self.stages.watch("tag", tags, "write")
-        for name in ("fetch_to", "put_file", "sha256_of"):
+        for name in ("fetch_to", "put_file", "put_hashed", "sha256_of"):
             self.stages.watch("hash and store", storage, name)
+        self.stages.watch("hash and store", payloads, "retagged")
 
     def deliver(self, *, path: str, title: str, recording: int) -> int:
         """From the delivered file to an accepted master; answers its id."""

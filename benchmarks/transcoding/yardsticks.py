@@ -38,14 +38,6 @@ TEN = (
     Wanted("AIFF", "aiff", ("-c:a", "pcm_s16be"), lossless=True),
     Wanted("WMA_192", "wma", ("-c:a", "wmav2", "-b:a", "192k")),
 )
-_OWN = {  # the encoders' own programs
-    "MP3_V0": ("lame", lambda wav, to: ["lame", "--quiet", "-V0", str(wav), str(to)]),
-    "MP3_320": ("lame", lambda wav, to: ["lame", "--quiet", "-b", "320", str(wav), str(to)]),
-    "OGG_Q6": ("oggenc", lambda wav, to: ["oggenc", "-Q", "-q6", "-o", str(to), str(wav)]),
-    "OPUS_128": ("opusenc", lambda wav, to: ["opusenc", "--quiet", "--bitrate", "128", str(wav), str(to)]),
-    "FLAC": ("flac", lambda wav, to: ["flac", "-s", "-f", "-5", "-o", str(to), str(wav)]),
-    "WAV": ("cp", lambda wav, to: ["cp", str(wav), str(to)]),
-}
 
 
 def ffmpegs() -> dict[str, str]:
@@ -57,9 +49,22 @@ def ffmpegs() -> dict[str, str]:
 
 
 def own_program(code: str) -> tuple[str, Command] | None:
-    """The encoder's own program for a format, where it has one and it is installed."""
-    name, command = _OWN.get(code, ("", None))
-    return (name, command) if command is not None and shutil.which(name) else None
+    """The encoder's own program for a format, where it has one and it is installed. AAC and WMA have none that is free,
+    and Musepack is made by its own."""
+    family, _, grade = code.partition("_")
+    start: dict[str, list[str]] = {
+        "MP3": ["lame", "--quiet", f"-{grade}"] if grade[:1] == "V" else ["lame", "--quiet", "-b", grade],
+        "OGG": ["oggenc", "-Q", f"-q{grade[1:]}", "-o"],
+        "OPUS": ["opusenc", "--quiet", "--bitrate", grade],
+        "FLAC": ["flac", "-s", "-f", "-5", "-o"],
+        "WAV": ["cp"],
+    }
+    words = start.get(family)
+    if words is None or not shutil.which(words[0]):
+        return None
+    if words[-1] == "-o":
+        return words[0], lambda wav, to: [*words, str(to), str(wav)]
+    return words[0], lambda wav, to: [*words, str(wav), str(to)]
 
 
 def candidates(wanted: Wanted) -> dict[str, Command]:

@@ -255,18 +255,18 @@ def test_one_bad_format_does_not_keep_the_others(audio: Path, monkeypatch) -> No
 
 def test_a_full_disk_or_a_lost_store_is_not_the_files_fault(audio: Path, monkeypatch) -> None:
     master = deliver(audio / "plain.flac")
-    real = storage.put_file
+    real = storage.put_hashed
 
     def full(*_args: object, **_more: object) -> str:
         raise StorageFailed("no space left")
 
-    monkeypatch.setattr(storage, "put_file", full)
+    monkeypatch.setattr(storage, "put_hashed", full)
     made(master, "FLAC")
     for _ in range(5):
         time_passes()
         renditions.make_due(master.pk)
     assert Rendition.objects.get().attempts == 0
-    monkeypatch.setattr(storage, "put_file", real)
+    monkeypatch.setattr(storage, "put_hashed", real)
     time_passes()
     assert renditions.make_due(master.pk) == 1
 

@@ -28,6 +28,53 @@ def test_other_tags_leave_the_encoded_sound_to_the_byte(bare: dict[str, Path], t
 
 
 @pytest.mark.parametrize("code", sorted(FILES))
+def test_one_pass_over_the_copy_vouches_for_its_sound(bare: dict[str, Path], tmp_path: Path, code: str) -> None:
+    kept, fresh = corrected(bare[code], tmp_path, code)
+    assert payloads.retagged(kept, fresh, sha256=storage.sha256_of(kept)) == storage.sha256_of(fresh)
+
+
+@pytest.mark.parametrize("code", sorted(FILES))
+@pytest.mark.parametrize("place", [0, 0.5, 1], ids=["first", "middle", "last"])
+def test_one_pass_vouches_for_no_flipped_bit(bare: dict[str, Path], tmp_path: Path, code: str, place: float) -> None:
+    """Neither where the kept file was damaged before it was copied, nor where the copy is."""
+    kept, fresh = corrected(bare[code], tmp_path, code)
+    sha256 = storage.sha256_of(kept)
+    flip(fresh, place)
+    assert not payloads.retagged(kept, fresh, sha256=sha256)
+    flip(kept, place)
+    assert not payloads.retagged(kept, fresh, sha256=sha256)
+
+
+def corrected(bare: Path, folder: Path, code: str) -> tuple[Path, Path]:
+    """A file and its copy with a title of another length."""
+    kept, fresh = folder / f"kept{bare.suffix}", folder / f"fresh{bare.suffix}"
+    shutil.copyfile(bare, kept)
+    tags.write(kept, format_of(code), make_tags(title="Wrnog"), picture())
+    shutil.copyfile(kept, fresh)
+    tags.write(fresh, format_of(code), make_tags(title="Right and longer"), picture())
+    return kept, fresh
+
+
+def flip(path: Path, place: float) -> None:
+    """Turn over one bit of the sound."""
+    with path.open("r+b") as file:
+        start, end = payloads._sound(file)
+        file.seek(min(end - 1, start + int((end - start) * place)))
+        byte = file.read(1)[0]
+        file.seek(-1, 1)
+        file.write(bytes([byte ^ 1]))
+
+
+@pytest.mark.parametrize("code", sorted(set(FILES) - {"WV", "TTA"}))
+def test_a_correction_moves_no_sound(bare: dict[str, Path], tmp_path: Path, code: str) -> None:
+    """The cost of a correction must not grow by another copy of the file."""
+    kept, fresh = corrected(bare[code], tmp_path, code)
+    with kept.open("rb") as one, fresh.open("rb") as other:
+        assert payloads._sound(one) == payloads._sound(other)
+    assert kept.stat().st_size == fresh.stat().st_size
+
+
+@pytest.mark.parametrize("code", sorted(FILES))
 def test_one_flipped_bit_of_sound_is_another_sound(bare: dict[str, Path], tmp_path: Path, code: str) -> None:
     """The control: the comparison really reads the sound."""
     one, other = tmp_path / f"1{bare[code].suffix}", tmp_path / f"2{bare[code].suffix}"
@@ -80,6 +127,30 @@ def test_a_corrected_title_runs_no_program_and_reads_no_master(audio: Path, tmp_
         assert old
         assert tags.read(path, formats.get(code))[0]["TITLE"] == ["Right"]
         assert tags.read(old, formats.get(code))[0]["TITLE"] == ["Wrnog"]
+
+
+@pytest.mark.django_db
+def test_a_kept_file_that_was_damaged_is_not_tagged_anew(audio: Path, tmp_path: Path) -> None:
+    master = deliver(sounds.convert(audio / "plain.wav", tmp_path / "short.flac", "-t", "0.5"))
+    before = made(master, "Wrnog")
+    for row in before.values():
+        path = storage.path_of(row.storage_key)
+        assert path
+        path.chmod(0o644)
+        flip(path, 0.5)
+    for code, row in made(master, "Right").items():
+        assert (row.state, row.storage_key) == ("PLANNED", ""), code
+        assert "not what it was" in row.error
+
+
+@pytest.mark.django_db
+def test_corrected_is_what_a_fresh_encode_would_be(audio: Path, tmp_path: Path) -> None:
+    """Or a file that is lost could not be made again."""
+    short = sounds.convert(audio / "plain.wav", tmp_path / "short.flac", "-t", "0.5")
+    one, other = deliver(short), deliver(short)
+    made(one, "Wrnog")
+    after, fresh = made(one, "Right"), made(other, "Right")
+    assert {code: row.sha256 for code, row in after.items()} == {code: row.sha256 for code, row in fresh.items()}
 
 
 @pytest.mark.django_db
