@@ -4,19 +4,20 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
 from django.conf import settings
 from django.core.cache import cache
-from django.db import connection, connections
+from django.db import connection
 from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker
 
 from store import embedded
-from tests import cleaning
+from tests import cleaning, migrated
 
-TEMPLATE = "clearsong_template"  # migrated, for the second worker to copy
+TEMPLATE = "clearsong_template"  # migrated, for every worker to copy
 
 
 def pytest_configure() -> None:
@@ -34,39 +35,41 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
-def _shared() -> bool:
-    """Whether other workers use the same server, and it is one that ends with this run."""
-    return embedded.throwaway() and "PYTEST_XDIST_WORKER" in os.environ
+@pytest.fixture(scope="session")
+def kept_schema(request: pytest.FixtureRequest) -> Path | None:
+    """Where the migrated schema is kept from one run to the next; None where the server or the cache is not ours."""
+    cache = getattr(request.config, "cache", None)
+    return migrated.path_in(cache.mkdir("migrated")) if cache and migrated.possible() else None
 
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(
     django_db_modify_db_settings: None,  # as pytest-django does it: a name for each worker
+    kept_schema: Path | None,
     django_db_blocker: DjangoDbBlocker,
 ) -> Iterator[contextlib.ExitStack]:
-    """Workers that share a server of ours migrate once: the first makes a template, the others copy it."""
+    """Nobody migrates what was migrated before: the first worker makes a template of what is kept, all copy it."""
     with contextlib.ExitStack() as turn:
-        if _shared():
+        if kept_schema is not None:
             lock = turn.enter_context((embedded.home() / "run" / "template.lock").open("a"))
             fcntl.flock(lock, fcntl.LOCK_EX)
-            with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
-                cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE])
-                if cursor.fetchone():
+            with django_db_blocker.unblock():
+                if migrated.lay(TEMPLATE, kept_schema):
                     connection.settings_dict["TEST"]["TEMPLATE"] = TEMPLATE
         yield turn
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(
-    django_db_modify_db_settings: contextlib.ExitStack, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+    django_db_modify_db_settings: contextlib.ExitStack,
+    django_db_setup: None,
+    kept_schema: Path | None,
+    django_db_blocker: DjangoDbBlocker,
 ) -> Iterator[None]:
-    """After the database is made: keep a copy for the next worker, and learn what a clean one looks like."""
+    """After the database is made: keep its schema for the next worker and run; learn what a clean one looks like."""
     with django_db_blocker.unblock():
-        made = connection.settings_dict["NAME"]
-        if _shared() and not connection.settings_dict["TEST"].get("TEMPLATE"):
-            connections.close_all()
-            with connection._nodb_cursor() as cursor:
-                cursor.execute(f'CREATE DATABASE "{TEMPLATE}" TEMPLATE "{made}"')
+        if kept_schema is not None and not connection.settings_dict["TEST"].get("TEMPLATE"):
+            migrated.keep(connection.settings_dict["NAME"], kept_schema)
         django_db_modify_db_settings.close()
         possible = cleaning.possible()
         if possible:
