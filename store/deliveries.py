@@ -250,7 +250,10 @@ def _file_name(sheet: Sheet) -> str:
 def _sound_of(path: Path) -> str:
     """The hash of the decoded sound, as the examination will find it. Raises MasterRefused."""
     return probe.examine(
-        path, max_seconds=settings.MASTER_MAX_SECONDS, window_seconds=settings.PREVIEW_SECONDS
+        path,
+        max_seconds=settings.MASTER_MAX_SECONDS,
+        max_bytes=settings.MASTER_MAX_DECODED_BYTES,
+        window_seconds=settings.PREVIEW_SECONDS,
     ).heard.sha256
 
 

@@ -288,7 +288,8 @@ METRICS_TOKEN = text("METRICS_TOKEN", "")
 
 # Audio limits of the fence: refused before decoding where the header says so, killed where it lied.
 FFMPEG = text("FFMPEG", "")
-MASTER_MAX_BYTES = number("MASTER_MAX_BYTES", 2 * 1024**3)
+MASTER_MAX_BYTES = number("MASTER_MAX_BYTES", 8 * 1024**3)
+MASTER_MAX_DECODED_BYTES = number("MASTER_MAX_DECODED_BYTES", 8 * 1024**3)  # three hours in 24 bits at 96 kHz fit
 SCRUB_DAYS = number("SCRUB_DAYS", 1)
 UPLOAD_QUOTA_BYTES = number("UPLOAD_QUOTA_BYTES", 20 * 1024**3)  # of one label, on the way at a time
 UPLOAD_MAX_FILES = number("UPLOAD_MAX_FILES", 1000)  # in one delivery

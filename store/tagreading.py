@@ -25,6 +25,7 @@ from mutagen import MutagenError
 from mutagen.aiff import AIFF
 from mutagen.apev2 import APEv2
 from mutagen.flac import FLAC, Picture
+from mutagen.id3 import Frames, Frames_2_2
 from mutagen.mp3 import MP3
 from mutagen.mp4 import MP4
 from mutagen.oggflac import OggFLAC
@@ -35,11 +36,11 @@ from mutagen.wavpack import WavPack
 
 from catalog.words import clean
 from transcoding import containers
-from transcoding.errors import MasterRefused
 
 MAX_READ = 96 * 1024 * 1024  # bytes read from one file, cover included
 MAX_KEYS = 500
 MAX_VALUES = 50
+MAX_FRAMES = 2_000  # of ID3, each of which takes a while
 MAX_TEXT = 10_000
 FRONT_COVER = 3  # of ID3's and FLAC's picture types
 CHUNKS = 1000
@@ -92,6 +93,20 @@ class TagsTooLarge(ValueError):
     """The tags claim more than any honest file needs."""
 
 
+class _Frames(dict[str, Any]):
+    """The frames of ID3 that mutagen may look up, for one file; it asks here for each that it meets."""
+
+    def __init__(self) -> None:
+        super().__init__({**Frames, **Frames_2_2})
+        self._met = 0
+
+    def __getitem__(self, name: str) -> Any:
+        self._met += 1
+        if self._met > MAX_FRAMES:
+            raise TagsTooLarge(f"more than {MAX_FRAMES:,} tags")
+        return super().__getitem__(name)
+
+
 class _Bounded(io.RawIOBase):
     """A file that may be read up to a limit in all, so that no tag can fill the memory."""
 
@@ -127,7 +142,7 @@ def read(path: Path, *, with_cover: bool = False) -> FileTags:
 
     Raises MasterRefused where the file is no audio we take; tags that cannot be read are a finding.
     """
-    container = _container(path)
+    container = containers.read(path).container.name
     try:
         with path.open("rb") as file:
             texts, cover = _READERS[container](_Bounded(file, MAX_READ), with_cover=with_cover)
@@ -140,14 +155,6 @@ def read(path: Path, *, with_cover: bool = False) -> FileTags:
         )
         return FileTags(container, findings=(TagFinding("TAGS_UNREADABLE", message),))
     return _tags(container, texts, cover)
-
-
-def _container(path: Path) -> str:
-    """The container by content. A file too broken for even that is refused like one that is none."""
-    try:
-        return containers.read(path).container.name
-    except (struct.error, ValueError, IndexError) as error:
-        raise MasterRefused("NOT_AUDIO", f"The file breaks off in its header ({error}); export it again.") from None
 
 
 # -- One reader per family of tags: each gives texts by our own names --------------------------------------------------
@@ -177,7 +184,7 @@ def _read_wavpack(file: _Bounded, *, with_cover: bool) -> tuple[Texts, bytes | N
 
 
 def _read_mp3(file: _Bounded, *, with_cover: bool) -> tuple[Texts, bytes | None]:
-    tags = MP3(file).tags
+    tags = MP3(file, known_frames=_Frames()).tags
     if tags is None:
         return _ape_behind(file), None
     return _id3(tags), _front(tags.getall("APIC")) if with_cover else None
@@ -195,7 +202,7 @@ def _chunked(file: _Bounded, kind: Any, order: str, *, with_cover: bool) -> tupl
     """ID3 in a chunk goes before texts in chunks of their own, which hold less."""
     texts = _chunk_texts(file, order)
     file.seek(0)
-    tags = kind(file).tags
+    tags = kind(file, known_frames=_Frames()).tags
     if tags is None:
         return texts, None
     return texts | _id3(tags), _front(tags.getall("APIC")) if with_cover else None

@@ -119,6 +119,7 @@ def measure(master_id: int) -> None:
             examined = probe.examine(
                 source,
                 max_seconds=settings.MASTER_MAX_SECONDS,
+                max_bytes=settings.MASTER_MAX_DECODED_BYTES,
                 window_seconds=settings.PREVIEW_SECONDS,
                 folder=folder,
             )

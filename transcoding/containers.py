@@ -8,6 +8,7 @@ the LAME tag specification, WavPack 4 file format.
 
 import os
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -15,7 +16,11 @@ from typing import BinaryIO
 from transcoding.errors import MasterRefused
 
 HEAD = 64 * 1024
+TAIL = 512 * 1024  # in which the last frame of a stream begins, whatever tags stand behind it
 HYBRID_FLAG = 0x8
+BLOCKS = (0, 192, 576, 1152, 2304, 4608, 0, 0, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768)  # of FLAC, by its code
+HERE = 1  # of a film's data reference: the sound is in this file
+SHORT = (struct.error, IndexError)  # what reading numbers out of a file that breaks off ends with
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,8 @@ CONTAINERS = {each.name: each for each in (FLAC, WAV, AIFF, OGG, MOV, MP3, WAVPA
 @dataclass(frozen=True)
 class Declared:
     """What the header promises. `samples` and `pcm_md5` where it says so; `missing` bytes where it promises more than
-    the file holds; `whole` is false where an end mark is lacking; `hybrid` for WavPack that left its correction out."""
+    the file holds; `whole` is false where an end mark is lacking; `hybrid` for WavPack that left its correction out;
+    `beside` the bytes that are no sound, as far as they are easily counted."""
 
     container: Container
     samples: int | None = None
@@ -60,17 +66,25 @@ class Declared:
     missing: int = 0
     whole: bool = True
     hybrid: bool = False
+    beside: int = 0
 
 
-def read(path: Path) -> Declared:  # noqa: PLR0911 - one answer per container
+def read(path: Path) -> Declared:
     """Find the container by its signature and read what it declares; MasterRefused where it is none we take."""
+    try:
+        return _read(path)
+    except SHORT as error:
+        raise MasterRefused("NOT_AUDIO", f"The file breaks off in its header ({error}). Export it again.") from error
+
+
+def _read(path: Path) -> Declared:  # noqa: PLR0911 - one answer per container
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         skipped = id3_length(file.read(10))
         file.seek(skipped)
         head = file.read(HEAD)
         if head[:4] == b"fLaC":
-            return _flac(head)
+            return _flac(file, skipped, size)
         if head[:4] in {b"RIFF", b"RF64", b"BW64"} and head[8:12] == b"WAVE":
             return _wav(file, skipped, size)
         if head[:4] == b"FORM" and head[8:12] in {b"AIFF", b"AIFC"}:
@@ -80,7 +94,7 @@ def read(path: Path) -> Declared:  # noqa: PLR0911 - one answer per container
         if head[4:8] == b"ftyp":
             return _mov(file, size)
         if head[:4] == b"wvpk":
-            return _wavpack(head)
+            return _wavpack(file, head, size)
         if _is_mp3_frame(head) or (skipped and _first_mp3_frame(head) is not None):
             return _mp3(head, skipped, size)
     raise MasterRefused(
@@ -98,22 +112,76 @@ def id3_length(head: bytes) -> int:
     return 10 + (a << 21 | b << 14 | c << 7 | d)
 
 
-def _flac(head: bytes) -> Declared:
+def _flac(file: BinaryIO, start: int, size: int) -> Declared:
+    file.seek(start)
+    head = file.read(42)
     packed = int.from_bytes(head[18:26], "big")
     samples = packed & (1 << 36) - 1
     md5 = head[26:42].hex()
-    return Declared(FLAC, samples=samples or None, pcm_md5="" if md5 == "0" * 32 else md5)
+    if not samples:
+        samples = _flac_end(_tail(file, size), block=int.from_bytes(head[8:10], "big"))
+    beside = flac_head(file, start)
+    return Declared(FLAC, samples=samples or None, pcm_md5="" if md5 == "0" * 32 else md5, beside=beside)
 
 
-def flac_head(file: BinaryIO) -> int:
-    """How much of a FLAC file its blocks of metadata take, between the first four bytes and the sound."""
-    at = 4
-    while True:
+def flac_head(file: BinaryIO, start: int = 0) -> int:
+    """How much of a FLAC file its blocks of metadata take, between the first four bytes and the sound; at most 1,000
+    of them are asked."""
+    at = start + 4
+    for _ in range(1000):
         file.seek(at)
         head = file.read(4)
         at += 4 + int.from_bytes(head[1:4], "big")
         if len(head) < 4 or head[0] & 0x80:  # noqa: PLR2004 - the last block is marked
-            return at - 4
+            break
+    return at - start - 4
+
+
+def _tail(file: BinaryIO, size: int) -> bytes:
+    file.seek(max(0, size - TAIL))
+    return file.read(TAIL)
+
+
+def _flac_end(tail: bytes, *, block: int) -> int:
+    """Where the last frame ends, in samples, for an encoder that did not know when it began; nought if none is found.
+
+    Frames are numbered; RFC 9639 §9.1 has the layout of their headers, which end with a checksum.
+    """
+    at = len(tail)
+    while (at := tail.rfind(b"\xff", 0, at)) >= 0:
+        if tail[at + 1 : at + 2] in {b"\xf8", b"\xf9"} and (end := _flac_frame_end(tail[at : at + 16], block=block)):
+            return end
+    return 0
+
+
+def _flac_frame_end(head: bytes, *, block: int) -> int:
+    """The sample after the frame whose header this is; nought where it is no header."""
+    ones = 8 - (head[4] ^ 0xFF).bit_length() if len(head) == 16 else 0  # noqa: PLR2004 - the longest header
+    more = {0: 0, 2: 1, 3: 2, 4: 3, 5: 4, 6: 5, 7: 6}.get(ones)
+    if len(head) < 16 or more is None or head[3] & 1 or head[2] >> 4 == 0:  # noqa: PLR2004
+        return 0
+    number = head[4] & 0x7F >> ones
+    for byte in head[5 : 5 + more]:
+        if byte >> 6 != 0b10:  # noqa: PLR2004
+            return 0
+        number = number << 6 | byte & 0x3F
+    at = 5 + more
+    code = head[2] >> 4
+    said = {6: 1, 7: 2}.get(code, 0)  # bytes that hold the block's length
+    length = int.from_bytes(head[at : at + said], "big") + 1 if said else BLOCKS[code]
+    at += said + {12: 1, 13: 2, 14: 2}.get(head[2] & 15, 0)
+    if _crc8(head[:at]) != head[at]:
+        return 0
+    return (number if head[1] & 1 else number * block) + length
+
+
+def _crc8(data: bytes) -> int:
+    crc = 0
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc << 1 ^ (0x07 if crc & 0x80 else 0)) & 0xFF
+    return crc
 
 
 def chunks_of(file: BinaryIO, start: int, size: int, order: str) -> dict[bytes, tuple[int, int]]:
@@ -140,11 +208,12 @@ def _wav(file: BinaryIO, start: int, size: int) -> Declared:
     offset, length = chunks[b"data"]
     if length == 0xFFFFFFFF:  # noqa: PLR2004 - "see ds64", or written to a pipe
         if b"ds64" not in chunks:
-            return Declared(WAV)
+            return Declared(WAV, beside=offset)
         file.seek(chunks[b"ds64"][0] + 8)
         (length,) = struct.unpack("<Q", file.read(8))
     block = struct.unpack("<H", fmt[12:14])[0] if len(fmt) == 16 else 0  # noqa: PLR2004
-    return Declared(WAV, samples=length // block if block else None, missing=max(0, offset + length - size))
+    missing, beside = max(0, offset + length - size), max(0, size - length)
+    return Declared(WAV, samples=length // block if block else None, missing=missing, beside=beside)
 
 
 def _aiff(file: BinaryIO, start: int, size: int) -> Declared:
@@ -154,7 +223,7 @@ def _aiff(file: BinaryIO, start: int, size: int) -> Declared:
     file.seek(chunks[b"COMM"][0])
     _, samples = struct.unpack(">HI", file.read(6).ljust(6, b"\0"))
     offset, length = chunks[b"SSND"]
-    return Declared(AIFF, samples=samples, missing=max(0, offset + length - size))
+    return Declared(AIFF, samples=samples, missing=max(0, offset + length - size), beside=max(0, size - length))
 
 
 def _ogg(file: BinaryIO, size: int) -> Declared:
@@ -170,7 +239,7 @@ def _ogg(file: BinaryIO, size: int) -> Declared:
 
 
 def _mov(file: BinaryIO, size: int) -> Declared:
-    at = 0
+    at = sound = 0
     for _ in range(1000):
         file.seek(at)
         head = file.read(16)
@@ -180,17 +249,47 @@ def _mov(file: BinaryIO, size: int) -> Declared:
         if length == 1:
             length = int.from_bytes(head[8:16], "big")
         if length == 0:
+            sound += size - at if head[4:8] == b"mdat" else 0
             break
         if length < 8:  # noqa: PLR2004 - shorter than its own head: nonsense
             return Declared(MOV, whole=False)
         at += length
-    return Declared(MOV, missing=max(0, at - size))
+        sound += length if head[4:8] == b"mdat" else 0
+    if _refers_elsewhere(file):
+        raise MasterRefused(
+            "REFERS_ELSEWHERE", "The sound of this file lies in another file that it names. Export it as one file."
+        )
+    return Declared(MOV, missing=max(0, at - size), beside=max(0, size - sound))
 
 
-def _wavpack(head: bytes) -> Declared:
+def _refers_elsewhere(file: BinaryIO) -> bool:
+    """Whether any track's data reference (ISO 14496-12 §8.7.2) is to something other than this very file."""
+    moov = inside(file, b"moov")
+    for name, *track in each_box(file, *moov) if moov else ():
+        dref = inside(file, b"mdia", b"minf", b"dinf", b"dref", span=(track[0], track[1])) if name == b"trak" else None
+        for _, begin, _ in each_box(file, dref[0] + 8, dref[1]) if dref else ():
+            file.seek(begin)
+            if not int.from_bytes(file.read(4), "big") & HERE:
+                return True
+    return False
+
+
+def _wavpack(file: BinaryIO, head: bytes, size: int) -> Declared:
     (total,) = struct.unpack("<I", head[12:16])
     (flags,) = struct.unpack("<I", head[24:28].ljust(4, b"\0"))
-    return Declared(WAVPACK, samples=None if total == 0xFFFFFFFF else total, hybrid=bool(flags & HYBRID_FLAG))  # noqa: PLR2004
+    samples = _wavpack_end(_tail(file, size)) if total == 0xFFFFFFFF else total  # noqa: PLR2004 - not known when begun
+    return Declared(WAVPACK, samples=samples or None, hybrid=bool(flags & HYBRID_FLAG))
+
+
+def _wavpack_end(tail: bytes) -> int:
+    """The sample after the last block; nought where none is found."""
+    at = len(tail)
+    while (at := tail.rfind(b"wvpk", 0, at)) >= 0:
+        head = tail[at : at + 24]
+        if len(head) == 24 and head[9:10] == b"\x04":  # noqa: PLR2004 - all versions of the format are 4.something
+            first, count = struct.unpack("<II", head[16:24])
+            return int(first + count)
+    return 0
 
 
 def _is_mp3_frame(head: bytes) -> bool:
@@ -220,17 +319,16 @@ def _mp3(head: bytes, skipped: int, size: int) -> Declared:
     frame = head[start : start + 1500]
     at = max(frame.find(b"Xing", 0, 64), frame.find(b"Info", 0, 64))
     if at < 0 or len(frame) < at + 16:
-        return Declared(MP3)
+        return Declared(MP3, beside=skipped)
     (flags,) = struct.unpack(">I", frame[at + 4 : at + 8])
     if flags & 3 != 3:  # noqa: PLR2004 - both counts
-        return Declared(MP3)
+        return Declared(MP3, beside=skipped)
     _, length = struct.unpack(">II", frame[at + 8 : at + 16])
-    return Declared(MP3, missing=max(0, skipped + start + length - size))
+    return Declared(MP3, missing=max(0, skipped + start + length - size), beside=skipped)
 
 
-def boxes(file: BinaryIO, start: int, end: int) -> dict[bytes, tuple[int, int]]:
-    """The boxes of an MP4 file between two places: name to (begin, end) of the content, first of each name."""
-    found: dict[bytes, tuple[int, int]] = {}
+def each_box(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """The boxes of an MP4 file between two places, at most 1,000: name, begin and end of the content."""
     at = start
     for _ in range(1000):
         file.seek(at)
@@ -242,20 +340,27 @@ def boxes(file: BinaryIO, start: int, end: int) -> dict[bytes, tuple[int, int]]:
             length, skip = int.from_bytes(head[8:16], "big"), 16
         if length < skip:
             break
-        found.setdefault(head[4:8], (at + skip, at + length))
+        yield head[4:8], at + skip, at + length
         at += length
+
+
+def boxes(file: BinaryIO, start: int, end: int) -> dict[bytes, tuple[int, int]]:
+    """The same by name, first of each."""
+    found: dict[bytes, tuple[int, int]] = {}
+    for name, begin, ends in each_box(file, start, end):
+        found.setdefault(name, (begin, ends))
     return found
 
 
-def inside(file: BinaryIO, *path: bytes) -> tuple[int, int] | None:
-    """The content of a box within boxes, of an MP4 file."""
-    span = (0, file.seek(0, os.SEEK_END))
+def inside(file: BinaryIO, *path: bytes, span: tuple[int, int] | None = None) -> tuple[int, int] | None:
+    """The content of a box within boxes, of an MP4 file or of a `span` of it."""
+    place = span or (0, file.seek(0, os.SEEK_END))
     for name in path:
-        found = boxes(file, *span).get(name)
+        found = boxes(file, *place).get(name)
         if found is None:
             return None
-        span = found
-    return span
+        place = found
+    return place
 
 
 def aac_timing(path: Path) -> tuple[int, int] | None:

@@ -99,6 +99,7 @@ def examine(master_id: int, *, meanwhile: Callable[[claims.Pulse], object] | Non
             examined = probe.examine(
                 source,
                 max_seconds=settings.MASTER_MAX_SECONDS,
+                max_bytes=settings.MASTER_MAX_DECODED_BYTES,
                 window_seconds=settings.PREVIEW_SECONDS,
                 folder=folder,
                 on_beat=pulse,

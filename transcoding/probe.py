@@ -8,7 +8,7 @@ Given a folder, it measures loudness and fingerprint out of that same decode.
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from transcoding import containers, findings, fingerprint, loudness, sandbox
@@ -20,10 +20,16 @@ from transcoding.waveform import Digest, Heard, Listener
 MAX_CHANNELS = 2
 RATES = range(8000, 192_001)
 DEPTHS = range(8, 25)
+GIB = 1024**3
+MAX_DECODED = 8 * GIB
 LENGTH_TOLERANCE = 0.05  # seconds between a header that only gives a duration and what decodes
-HEADER_LIMITS = sandbox.Limits(wall_seconds=20, cpu_seconds=20, stdout_bytes=256 * 1024)
-_DURATION = re.compile(r"Duration: (\d+):(\d\d):(\d\d)\.(\d\d)")
-_AUDIO = re.compile(r"Stream #0:\d+[^\n]*?: Audio: ([^\n]+)")
+BESIDE = 96 * 1024**2  # bytes a file may hold beside its sound: tags and a cover
+HEADER_LIMITS = sandbox.Limits(wall_seconds=20, cpu_seconds=3, stdout_bytes=256 * 1024, last_words=1024**2)
+# ffmpeg says the tags too, and their names as they come: what begins a line may be one of them. So the length counts
+# only where it is said once, and the rest is read from what follows its last word on the output, which gets no tags.
+_DURATION = re.compile(r"^  Duration: (?:(\d+):(\d\d):(\d\d)\.(\d\d)|N/A), ", re.MULTILINE)
+_OUTPUT = "\nOutput #0, framemd5, to "
+_AUDIO = re.compile(r"^  Stream #0:0[^\n]*?: Audio: ([^\n]+)", re.MULTILINE)
 _BITS = re.compile(r", (u8|s16|s32|flt|dbl|s64)p?(?: \((\d+) bit\))?")
 _DEPTH_OF = {"u8": 8, "s16": 16, "s32": 32, "flt": 0, "dbl": 0, "s64": 64}
 
@@ -41,6 +47,15 @@ class AudioFacts:
     samples: int | None
     seconds: float
     declared: containers.Declared = field(repr=False)
+
+    @property
+    def claimed(self) -> float:
+        """Seconds of sound that the header promises."""
+        return max(self.seconds, (self.samples or 0) / self.sample_rate)
+
+    def decoded(self, seconds: float) -> int:
+        """Bytes that so much of its sound takes."""
+        return int(seconds * self.sample_rate) * self.channels * self.pcm_depth // 8
 
     @property
     def pcm_depth(self) -> int:
@@ -81,20 +96,31 @@ def input_args(path: Path, container: str, *, strict: bool) -> list[str]:
 def header(path: Path) -> AudioFacts:
     """Who the file says it is. Raises MasterRefused where it is no audio file we take."""
     declared = containers.read(path)
+    if declared.beside > BESIDE:
+        raise _too_much_beside(declared.beside)
     args = [*input_args(path, declared.container.name, strict=False), "-map", "0:a:0", "-c", "copy", "-t", "0.01"]
+    untagged = ["-map_metadata", "-1", "-map_metadata:s", "-1", "-map_chapters", "-1", "-f", "framemd5", "pipe:1"]
     try:
-        result = sandbox.run([*args, "-f", "framemd5", "pipe:1"], inputs=[path], limits=HEADER_LIMITS)
+        result = sandbox.run([*args, *untagged], inputs=[path], limits=HEADER_LIMITS)
     except LimitReached as error:
-        raise MasterRefused("NOT_AUDIO", "Reading this file's header takes more than an audio file should.") from error
+        raise MasterRefused(
+            "TAGS_TOO_LARGE",
+            "What stands before the sound takes too long to read. Write its tags anew, with less in them.",
+        ) from error
     except ProcessFailed as error:
         raise MasterRefused(
             "DAMAGED" if declared.missing or not declared.whole else "NOT_AUDIO",
             "The file begins like audio but cannot be read. Export it again and deliver the new file.",
         ) from error
     lines = dict(re.findall(r"^#(\w+) 0: (.+)$", result.stdout.decode("utf-8", "replace"), re.MULTILINE))
-    audio = _AUDIO.search(result.words)
+    told, _, copied = result.words.rpartition(_OUTPUT)
+    audio, lengths = _AUDIO.search(copied), _DURATION.findall(told)
     if audio is None or "sample_rate" not in lines:
         raise MasterRefused("NOT_AUDIO", "There is no sound in this file.")
+    if len(lengths) != 1:
+        raise MasterRefused(
+            "TAGS_TOO_LARGE", "The tags drown what the file says of its length. Write them anew, with less in them."
+        )
     codec = audio[1].split(",")[0].split(" ")[0]
     lossless = declared.container.codecs.get(codec)
     if lossless is None:
@@ -110,7 +136,7 @@ def header(path: Path) -> AudioFacts:
         bit_depth=_depth(audio[1]) if lossless else 0,
         channels=_channels(lines.get("channel_layout_name", "")),
         samples=declared.samples,
-        seconds=_seconds(result.words),
+        seconds=_seconds(lengths[0]),
         declared=declared,
     )
 
@@ -128,31 +154,46 @@ def _channels(layout: str) -> int:
     return int(numbered[1]) if numbered else {"mono": 1, "stereo": 2}.get(layout, 99)
 
 
-def _seconds(words: str) -> float:
-    found = _DURATION.search(words)
-    if found is None:
-        return 0.0
-    hours, minutes, seconds, hundredths = (int(part) for part in found.groups())
+def _seconds(parts: tuple[str, ...]) -> float:
+    """Nought where the length is not known."""
+    hours, minutes, seconds, hundredths = (int(part or 0) for part in parts)
     return hours * 3600 + minutes * 60 + seconds + hundredths / 100
 
 
-def check_limits(facts: AudioFacts, *, max_seconds: int) -> None:
-    """Refuse by the header what must not be decoded, or cannot be sold as it is. Raises MasterRefused."""
+def _too_much_beside(length: int) -> MasterRefused:
+    return MasterRefused(
+        "TAGS_TOO_LARGE",
+        f"{length // 1024**2:,} MiB of this file are no sound. Deliver it with smaller pictures and tags.",
+    )
+
+
+def check_limits(facts: AudioFacts, *, max_seconds: int, max_bytes: int, length: int) -> None:
+    """Refuse by the header what must not be decoded, or cannot be sold as it is. Raises MasterRefused.
+
+    `max_bytes` bounds what it decodes to; `length` is the file's own.
+    """
     if facts.declared.missing or not facts.declared.whole:
         raise MasterRefused(
             "TRUNCATED", "The file ends before its sound does. Upload it again, or export it again if it is so here."
         )
-    claimed = max(facts.seconds, (facts.samples or 0) / facts.sample_rate)
-    if claimed > max_seconds:
+    if facts.sample_rate not in RATES:
+        raise MasterRefused("RATE_NOT_TAKEN", "Deliver a sample rate from 8 to 192 kHz.")
+    if facts.claimed > max_seconds:
         raise MasterRefused("TOO_LONG", f"One recording may last {max_seconds // 3600} hours at most. Split it.")
     if facts.channels > MAX_CHANNELS:
         raise MasterRefused("TOO_MANY_CHANNELS", "Deliver mono or stereo; surround sound cannot be sold here yet.")
-    if facts.sample_rate not in RATES:
-        raise MasterRefused("RATE_NOT_TAKEN", "Deliver a sample rate from 8 to 192 kHz.")
     if facts.lossless and facts.bit_depth not in DEPTHS:
         raise MasterRefused(
             "DEPTH_NOT_TAKEN", "Deliver 16 or 24 bits. A 32-bit or floating-point file is for mixing: dither it to 24."
         )
+    decoded = facts.decoded(facts.claimed)
+    if decoded > max_bytes:
+        raise MasterRefused(
+            "TOO_MUCH_SOUND",
+            f"Decoded, this is {decoded / GIB:.1f} GiB; at most {max_bytes / GIB:.3g} GiB are taken. Split it.",
+        )
+    if facts.claimed and length - decoded > BESIDE:
+        raise _too_much_beside(length - decoded)
 
 
 def decode(
@@ -217,6 +258,7 @@ def examine(
     path: Path,
     *,
     max_seconds: int,
+    max_bytes: int = MAX_DECODED,
     window_seconds: int,
     folder: Path | None = None,
     on_beat: Callable[[], None] | None = None,
@@ -227,10 +269,9 @@ def examine(
     `on_share` is told about once a second how much of the sound has been heard, from nought to one.
     """
     facts = header(path)
-    check_limits(facts, max_seconds=max_seconds)
+    check_limits(facts, max_seconds=max_seconds, max_bytes=max_bytes, length=path.stat().st_size)
     claimed = (facts.samples or 0) / facts.sample_rate or facts.seconds
-    room = max_seconds if not facts.lossless or not claimed else claimed
-    limits = pcm_limits(room, rate=facts.sample_rate, channels=facts.channels, depth=facts.pcm_depth)
+    limits = _limits(facts, claimed, max_seconds=max_seconds, max_bytes=max_bytes)
 
     def listen(folder: Path | None) -> Listener:
         checked = bool(facts.declared.pcm_md5)
@@ -266,6 +307,18 @@ def examine(
     described = folder / FINGERPRINT if folder else None
     text = described.read_text("ascii") if described is not None and described.exists() else ""
     return Examined(facts, heard, findings.of(facts, heard, weighed), weighed, text)
+
+
+def _limits(facts: AudioFacts, claimed: float, *, max_seconds: int, max_bytes: int) -> sandbox.Limits:
+    """What is claimed where that is exact, near it where it is not, and never more than is taken at all."""
+    if claimed and facts.lossless:
+        room = claimed
+    elif claimed and facts.container in {"ogg", "mov"}:
+        room = min(max_seconds, claimed * 1.1 + 10)
+    else:
+        room = max_seconds
+    limits = pcm_limits(room, rate=facts.sample_rate, channels=facts.channels, depth=facts.pcm_depth)
+    return replace(limits, stdout_bytes=min(limits.stdout_bytes, max_bytes))
 
 
 def _with_measures(listen: Callable[[Path | None], Listener], folder: Path | None) -> tuple[Listener, Path | None]:

@@ -38,20 +38,21 @@ PR_SET_NO_NEW_PRIVS = 38
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
 CHUNK = 256 * 1024
-LAST_WORDS = 4000
 BEAT_SECONDS = 1.0
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds and bytes that one run may take; `stdout_bytes` bounds what it may send us."""
+    """Seconds and bytes that one run may take; `stdout_bytes` bounds what it may send us, `last_words` how many letters
+    of what it says are kept."""
 
     wall_seconds: int = 1800
     cpu_seconds: int = 3600
     memory_bytes: int = 2 * 1024**3
     file_bytes: int = 8 * 1024**3
     stdout_bytes: int = 1024**2
+    last_words: int = 4000
 
 
 @dataclass
@@ -265,7 +266,7 @@ def _listen(
                 if not piece:
                     waiting.unregister(key.fileobj)
                 elif key.fileobj is process.stderr:
-                    result.words = (result.words + piece.decode("utf-8", "replace"))[-LAST_WORDS:]
+                    result.words = (result.words + piece.decode("utf-8", "replace"))[-limits.last_words :]
                 else:
                     result.sent += len(piece)
                     if result.sent > limits.stdout_bytes:
