@@ -134,29 +134,54 @@ class Message:
 
 @dataclass(frozen=True)
 class Sound:
-    """One recording that a record is about, with what can be heard of it."""
+    """One recording that a record is about, with what can be heard of it.
+
+    `copy` is for browsers that do not play the master: the whole recording where one was made for reviewers, else the
+    newest preview; `copy_due` says that one is being made.
+    """
 
     recording: Recording
     artist: str
     master: Master | None
-    preview: Rendition | None
+    copy: Rendition | None = None
+    copy_due: bool = False
 
 
 def sounds(grant: LicenceGrant) -> list[Sound]:
     """What can be heard of a record's recordings, the newest sound of each. Four statements."""
     keys = assessments.recordings_of([grant])[grant.pk]
     masters = clearing.masters_of(keys)
-    heard = {
-        rendition.master_id: rendition
-        for rendition in Rendition.objects.filter(
-            master__in=masters.values(), format=previews.MP3, state=Rendition.State.READY
-        ).order_by("ready_at")
-    }
+    copies = _copies(masters.values())
+    sounds_of = {key: (master, *copies.get(master.pk, (None, False))) for key, master in masters.items()}
     found = Recording.objects.filter(pk__in=keys).with_credits().order_by("pk")
-    return [
-        Sound(one, artist_line(one), masters.get(one.pk), heard.get(masters[one.pk].pk) if one.pk in masters else None)
-        for one in found
-    ]
+    return [Sound(one, artist_line(one), *sounds_of.get(one.pk, (None,))) for one in found]
+
+
+def _copies(masters: Iterable[Master]) -> dict[int, tuple[Rendition | None, bool]]:
+    """What else can be heard of each master, and whether reviewers still wait for their copy of it."""
+    rows = Rendition.objects.filter(Q(format=previews.MP3) | Q(purpose=Rendition.Purpose.REVIEW), master__in=masters)
+    found: dict[int, tuple[Rendition | None, bool]] = {}
+    for row in rows.order_by("purpose", "ready_at"):  # a copy for reviewers after previews: it is whole
+        ready, due = found.get(row.master_id, (None, False))
+        if row.state == Rendition.State.READY:
+            ready, due = row, False
+        elif row.purpose == Rendition.Purpose.REVIEW:
+            due = row.state != Rendition.State.FAILED
+        found[row.master_id] = ready, due
+    return found
+
+
+def master_of(grant: LicenceGrant, public_id: UUID) -> Master | None:
+    """The master of that name, if the record is about its recording. Two statements."""
+    keys = assessments.recordings_of([grant])[grant.pk]
+    return Master.objects.filter(public_id=public_id, recording__in=keys, state=Master.State.ACCEPTED).first()
+
+
+def copy_of(grant: LicenceGrant, public_id: UUID) -> Rendition | None:
+    """The same for a copy that is heard in a master's stead."""
+    keys = assessments.recordings_of([grant])[grant.pk]
+    made = Rendition.objects.filter(public_id=public_id, master__recording__in=keys, state=Rendition.State.READY)
+    return made.exclude(purpose=Rendition.Purpose.FULL).first()
 
 
 def shown_sound(grant: LicenceGrant, heard: Sequence[Sound]) -> str:

@@ -245,6 +245,7 @@ def rows(recordings: Iterable[Recording], *, currency: str) -> list[Row]:
     made: dict[int, dict[str, str]] = defaultdict(dict)  # the newest file of each format counts
     for rendition in (
         Rendition.objects.filter(master__in=[m.pk for m in masters.values()])
+        .exclude(purpose=Rendition.Purpose.REVIEW)
         .only("master", "format", "state")
         .order_by("pk")
     ):

@@ -13,11 +13,12 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import JSONObject
 
-from catalog.models import Recording, RecordingWork
-from licensing.models import ClearanceDecision, ReviewCase
+from catalog.models import Recording
+from licensing.models import ClearanceDecision
 from licensing.terms import Use
 from store.models import Delivery, Offer, Price
 from store.records import Kind
+from store.waiting import in_review
 from transcoding.models import Finding, Master, Rendition
 
 THOUSAND = 1000
@@ -63,11 +64,10 @@ class _Standing(NamedTuple):
 def of(recordings: Iterable[int] | QuerySet[Any, Any]) -> list[Progress]:
     """Where each recording stands, in the order of their keys. One statement."""
     newest = Master.objects.filter(recording=OuterRef("pk")).order_by("-pk")
-    of_newest = Rendition.objects.filter(master=OuterRef("newest")).order_by("format", "-pk").distinct("format")
+    for_sale = Rendition.objects.filter(master=OuterRef("newest")).exclude(purpose=Rendition.Purpose.REVIEW)
+    of_newest = for_sale.order_by("format", "-pk").distinct("format")
     decided = ClearanceDecision.objects.filter(recording=OuterRef("pk"), use=Use.PERMANENT_DOWNLOAD).order_by("-pk")
     somewhere = ExpressionWrapper(~Q(cleared_countries=[]), output_field=BooleanField())
-    works = RecordingWork.objects.filter(recording=OuterRef(OuterRef("pk"))).values("work")
-    waits = ReviewCase.objects.filter(Q(grant__recording=OuterRef("pk")) | Q(grant__work__in=works))
     odd = Finding.objects.filter(master=OuterRef("newest"), severity=Finding.Severity.WARNING).order_by()
     rows = Recording.objects.filter(pk__in=recordings).annotate(
         newest=Subquery(newest.values("pk")[:1]),
@@ -75,7 +75,7 @@ def of(recordings: Iterable[int] | QuerySet[Any, Any]) -> list[Progress]:
         files=ArraySubquery(of_newest.values(data=JSONObject(state="state", permille="permille"))),
         odd=Subquery(odd.values("master").annotate(found=Count("pk")).values("found")),
         cleared=Subquery(decided.annotate(yes=somewhere).values("yes")[:1]),
-        waits=Exists(waits),
+        waits=in_review(),
         priced=Exists(Price.objects.filter(recording=OuterRef("pk"))),
         sold=Exists(Offer.objects.filter(track__recording=OuterRef("pk"), closed_at=None)),
     )

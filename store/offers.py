@@ -158,6 +158,7 @@ def review_offers(recordings: Iterable[int] | None, *, at: datetime, actor: str)
     keys = list(asked.order_by("pk").values_list("pk", flat=True))
     clearing.decide(keys, at=at, actor=actor)
     result.recordings += keys
+    result.planned += previews.plan_for_review(keys, at=at)
     releases = Release.objects.filter(tracks__recording__in=asked).distinct().order_by("pk")
     for release in releases:
         _review_release(release, at=at, actor=actor, result=result)

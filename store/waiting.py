@@ -15,7 +15,7 @@ from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from catalog.credits import artist_line
-from catalog.models import Recording
+from catalog.models import Recording, RecordingWork
 from licensing import assessments, licences, risk
 from licensing.models import LicenceGrant, Question, Review, ReviewCase
 from licensing.risk import Risk, RiskReason
@@ -91,6 +91,12 @@ class Waiting:
     @property
     def warning_words(self) -> str:
         return f"{self.warnings} thing{'' if self.warnings == 1 else 's'} to look at"
+
+
+def in_review() -> Exists:
+    """Of recordings: whether a record about one of them, or about a work heard in it, waits for a reviewer."""
+    works = RecordingWork.objects.filter(recording=OuterRef(OuterRef("pk"))).values("work")
+    return Exists(ReviewCase.objects.filter(Q(grant__recording=OuterRef("pk")) | Q(grant__work__in=works)))
 
 
 def queue(filters: Filters | None = None, *, at: datetime | None = None, **named: str) -> QuerySet[LicenceGrant]:

@@ -218,6 +218,10 @@ _PREVIEWS = (
             shelf=Shelf.PREVIEW),
 )  # fmt: skip
 
+# By quality, so that it holds at every sample rate.
+_FOR_REVIEW = replace(_by_quality(_MP3, "MP3", "V", 5, _MP3_QUALITIES[5], "-c:a", "libmp3lame", "-q:a", "5"),
+                      code="REVIEW", name="copy for reviewers, MP3", shelf=Shelf.PREVIEW)  # fmt: skip
+
 # Best and most wanted first; the rest of the table behind one click, and each grade in between on request.
 _FIRST = ("FLAC", "MP3_V0", "MP3_320", "OGG_Q6", "AAC_256", "ALAC", "OPUS_128", "WAV", "AIFF")
 _MORE = (
@@ -235,7 +239,7 @@ def _table() -> list[Format]:
     known = {each.code: each for each in (*_LOSSLESS, *_REDUCED, *_grades())}
     first = [replace(known.pop(code), shelf=Shelf.FIRST, ahead=code in _AHEAD) for code in _FIRST]
     more = [replace(known.pop(code), shelf=Shelf.MORE) for code in _MORE]
-    return [_ORIGINAL, *first, *more, *known.values(), *_PREVIEWS]
+    return [_ORIGINAL, *first, *more, *known.values(), *_PREVIEWS, _FOR_REVIEW]
 
 
 _TABLE = _table()
@@ -255,6 +259,9 @@ _DELIVERED = {  # what a delivered file is called: by container and, where that 
     "ogg/flac": ("oga", "audio/ogg", "Ogg FLAC"),
 }
 
+
+_IN_BROWSERS = {"flac", "wav", "mp3", "mov/aac"}  # by container, or container and codec: what all of them play
+_PLAIN_WAV = 2**32  # bytes; beyond, a WAV has another kind of header, which some do not read
 
 NAMED = tuple(each.code for each in _TABLE if each.shelf in {Shelf.FIRST, Shelf.MORE})
 
@@ -349,6 +356,12 @@ def common(lists: Iterable[Iterable[Format]]) -> list[Format]:
 
 def _delivered(master: Sound) -> tuple[str, str, str]:
     return _DELIVERED.get(f"{master.container}/{master.codec}") or _DELIVERED[master.container]
+
+
+def plays_in_browsers(master: Sound) -> bool:
+    """Whether any browser of today plays the delivered file as it is."""
+    known = master.container in _IN_BROWSERS or f"{master.container}/{master.codec}" in _IN_BROWSERS
+    return known and master.bytes < _PLAIN_WAV
 
 
 def extension(format: Format, master: Sound) -> str:  # noqa: A002

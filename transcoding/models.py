@@ -224,6 +224,7 @@ class Rendition(models.Model):
     class Purpose(models.TextChoices):
         FULL = "FULL", "the whole recording"
         PREVIEW = "PREVIEW", "a cut to listen to before buying"
+        REVIEW = "REVIEW", "the whole recording, for reviewers alone"
 
     class State(models.TextChoices):
         PLANNED = "PLANNED", "waiting"
@@ -269,7 +270,7 @@ class Rendition(models.Model):
                 name="ready_rendition_is_whole",
             ),
             models.CheckConstraint(
-                condition=Q(purpose="PREVIEW", cut__isnull=False) | Q(purpose="FULL", cut__isnull=True),
+                condition=Q(purpose="PREVIEW", cut__isnull=False) | Q(purpose__in=["FULL", "REVIEW"], cut__isnull=True),
                 name="only_a_preview_is_cut",
             ),
         ]

@@ -84,6 +84,17 @@ def plan_preview(
     return _owe(master, format, tags=tags, cut=cut.to_json(), priority=PREVIEW_FIRST, at=at)
 
 
+def plan_for_review(master: Master, *, at: datetime) -> Rendition:
+    """Owe the whole recording in a kind that every browser plays. It is never sold, and for nobody but reviewers; its
+    tags say so, and nothing that could change."""
+    _check_accepted(master)
+    tags = TagSet(title="The whole recording", artist_line="For reviewers alone")
+    return _owe(
+        master, formats.FORMATS["REVIEW"], tags=tags, cut=None, priority=PREVIEW_FIRST, at=at,
+        purpose=Rendition.Purpose.REVIEW,
+    )  # fmt: skip
+
+
 def _check_accepted(master: Master) -> None:
     if master.state != Master.State.ACCEPTED:
         raise MasterNotAccepted(f"{master} is {master.get_state_display()}; renditions are made from accepted masters.")
@@ -97,6 +108,7 @@ def _owe(
     cut: dict[str, int] | None,
     priority: int,
     at: datetime,
+    purpose: str = "",
 ) -> Rendition:
     row, made = Rendition.objects.get_or_create(
         master=master,
@@ -104,7 +116,7 @@ def _owe(
         recipe=format.recipe,
         tag_signature=tags.signature(cut=cut),
         defaults={
-            "purpose": Rendition.Purpose.PREVIEW if cut else Rendition.Purpose.FULL,
+            "purpose": purpose or (Rendition.Purpose.PREVIEW if cut else Rendition.Purpose.FULL),
             "tags": tags.to_json(),
             "cut": cut,
             "priority": priority,

@@ -68,7 +68,8 @@ def ground(tracks: Sequence[Track], *, country: str) -> Ground:
     decisions = clearing.latest_of_recordings(keys)
     made: dict[int, list[Rendition]] = defaultdict(list)
     owners = {master.pk: master.recording_id for master in masters.values()}
-    for rendition in Rendition.objects.filter(master__in=owners, state=Rendition.State.READY).order_by("ready_at"):
+    ready = Rendition.objects.filter(purpose=Rendition.Purpose.FULL, state=Rendition.State.READY)
+    for rendition in ready.filter(master__in=owners).order_by("ready_at"):
         made[owners[rendition.master_id]].append(rendition)
     verdicts = {key: Verdict.from_data(decision.verdict) for key, decision in decisions.items()}
     return Ground(masters, verdicts, made, previews.heard(keys, country=country))

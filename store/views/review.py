@@ -26,7 +26,6 @@ from store.views import review_case
 from store.views.attachments import attachment
 from store.views.media import ranged
 from transcoding import formats, storage
-from transcoding.models import Master, Rendition
 
 PAGE = 50
 BESIDE = 60  # records in the list beside a case
@@ -169,7 +168,7 @@ def case_page(
         claim=cases.claim(record),
         evidence=review_case.papers(pieces),
         findings=cases.findings(record, pieces, heard),
-        sounds=[review_case.strip(sound) for sound in heard],
+        sounds=[review_case.strip(record, sound) for sound in heard],
         rivals=cases.rivals(record),
         changes=cases.changes(record),
         before_version=record.version - 1,
@@ -223,38 +222,33 @@ def evidence(request: HttpRequest, reviewer: User, public_id: UUID) -> HttpRespo
 
 @require_safe
 @for_reviewer
-def sound(request: HttpRequest, reviewer: User, public_id: UUID) -> HttpResponseBase:  # noqa: ARG001 - a view
-    """A whole master, for the reviewer's ears."""
-    master = get_object_or_404(Master, public_id=public_id, state=Master.State.ACCEPTED)
-    return _private(
-        ranged(
-            request,
-            lambda start, end: storage.open_range(master.storage_key, start, end),
-            size=master.bytes,
-            etag=master.file_sha256,
-            media_type=review_case.master_type(master),
-        )
-    )
+def sound(request: HttpRequest, reviewer: User, record_id: UUID, public_id: UUID) -> HttpResponseBase:  # noqa: ARG001
+    """A whole master that the record is about, for the reviewer's ears."""
+    master = cases.master_of(record_of(record_id).grant, public_id)
+    if master is None:
+        raise Http404("This record is about no such sound.")
+    media_type = review_case.master_type(master)
+    return _heard(request, master.storage_key, size=master.bytes, sha256=master.file_sha256, media_type=media_type)
 
 
 @require_safe
 @for_reviewer
-def preview(request: HttpRequest, reviewer: User, public_id: UUID) -> HttpResponseBase:  # noqa: ARG001 - a view
-    """A preview, whether or not the recording is on sale."""
-    made = get_object_or_404(
-        Rendition, public_id=public_id, purpose=Rendition.Purpose.PREVIEW, state=Rendition.State.READY
-    )
-    return _private(
-        ranged(
-            request,
-            lambda start, end: storage.open_range(made.storage_key, start, end),
-            size=made.bytes,
-            etag=made.sha256,
-            media_type=formats.get(made.format).media_type,
-        )
-    )
+def copy(request: HttpRequest, reviewer: User, record_id: UUID, public_id: UUID) -> HttpResponseBase:  # noqa: ARG001
+    """What is heard in a master's stead, whether or not anybody else may hear it."""
+    made = cases.copy_of(record_of(record_id).grant, public_id)
+    if made is None:
+        raise Http404("This record is about no such sound.")
+    media_type = formats.get(made.format).media_type
+    return _heard(request, made.storage_key, size=made.bytes, sha256=made.sha256, media_type=media_type)
 
 
-def _private(response: HttpResponseBase) -> HttpResponseBase:
+def _heard(request: HttpRequest, key: str, *, size: int, sha256: str, media_type: str) -> HttpResponseBase:
+    response = ranged(
+        request,
+        lambda start, end: storage.open_range(key, start, end),
+        size=size,
+        etag=sha256,
+        media_type=media_type,
+    )
     response["Cache-Control"] = "private, no-store"
     return response

@@ -15,7 +15,7 @@ from store.records import Piece, Record
 from store.templatetags.shop import countries_phrase, country_name, seconds_clock
 from store.views import review_map
 from transcoding import formats
-from transcoding.models import Master
+from transcoding.models import Master, Rendition
 
 WIDE, HIGH = 800, 100  # of a wave, in its own units
 
@@ -31,23 +31,28 @@ class Strip:
     wave: str
     master_url: str
     master_type: str
-    preview_url: str
-    preview_type: str
+    copy_url: str
+    copy_type: str
+    copy_word: str
+    copy_due: bool
 
 
-def strip(sound: Sound) -> Strip:
-    """The master where the browser can play it, the preview behind it for where it cannot."""
-    master, preview = sound.master, sound.preview
+def strip(record: Record, sound: Sound) -> Strip:
+    """The master where the browser can play it, a copy behind it for where it cannot."""
+    master, copy = sound.master, sound.copy
+    whole = copy is not None and copy.purpose == Rendition.Purpose.REVIEW
     return Strip(
         title=sound.recording.full_title,
         facts=f"{master.codec}{'' if master.lossless else ', lossy'}" if master else "",
         length=seconds_clock(master.seconds) if master else "",
         sha256=master.sound_sha256 if master else "",
         wave=wave(master.peaks) if master else "",
-        master_url=reverse("review-sound", args=[master.public_id]) if master else "",
+        master_url=reverse("review-sound", args=[record.record_id, master.public_id]) if master else "",
         master_type=master_type(master) if master else "",
-        preview_url=reverse("review-preview", args=[preview.public_id]) if preview else "",
-        preview_type=formats.get(preview.format).media_type if preview else "",
+        copy_url=reverse("review-copy", args=[record.record_id, copy.public_id]) if copy else "",
+        copy_type=formats.get(copy.format).media_type if copy else "",
+        copy_word="a whole copy" if whole else "the preview",
+        copy_due=sound.copy_due,
     )
 
 

@@ -8,6 +8,8 @@ urlpatterns = [
     path("", review.queue, name="review"),
     path("decided/", review.decided, name="review-decided"),
     path("records/<uuid:record_id>/", review.case, name="review-case"),
+    path("records/<uuid:record_id>/sound/<uuid:public_id>/", review.sound, name="review-sound"),
+    path("records/<uuid:record_id>/copy/<uuid:public_id>/", review.copy, name="review-copy"),
     path("records/<uuid:record_id>/approve/", review_acts.approve, name="review-approve"),
     path("records/<uuid:record_id>/refuse/", review_acts.refuse, name="review-refuse"),
     path("records/<uuid:record_id>/ask/", review_acts.ask, name="review-ask"),
@@ -16,7 +18,5 @@ urlpatterns = [
     path("words/", review_acts.words, name="review-words"),
     path("words/<slug:code>/retire/", review_acts.retire_words, name="review-words-retire"),
     path("evidence/<uuid:public_id>/", review.evidence, name="review-evidence"),
-    path("sound/<uuid:public_id>/", review.sound, name="review-sound"),
-    path("preview/<uuid:public_id>/", review.preview, name="review-preview"),
     path("notices/", include("store.views.review_notice_urls")),
 ]

@@ -305,7 +305,8 @@ def _renditions(row: catalogue.Row) -> list[dict[str, str]]:
         Rendition.State.PLANNED: ("waiting", "waits its turn"),
     }
     found = []
-    for rendition in row.master.renditions.order_by("format", "-pk").distinct("format"):
+    for_sale = row.master.renditions.exclude(purpose=Rendition.Purpose.REVIEW)
+    for rendition in for_sale.order_by("format", "-pk").distinct("format"):
         kind, word = states[Rendition.State(rendition.state)]
         found.append({"name": formats.label(formats.get(rendition.format), row.master), "kind": kind, "word": word})
     return found

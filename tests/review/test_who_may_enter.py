@@ -8,19 +8,20 @@ from django.urls import reverse
 
 from licensing.models import LicenceGrant, Notice, Review
 from tests.factories import transcoding
+from transcoding.models import Master
 
 
 def _pages(grant: LicenceGrant) -> list[str]:
     evidence = grant.evidence.first()
-    master = transcoding.make_master()
-    rendition = transcoding.make_rendition(master, "PREVIEW_MP3")
+    master = Master.objects.get(recording=grant.recording)
+    copy = transcoding.make_rendition(master, "REVIEW", purpose="REVIEW")
     return [
         reverse("review"),
         reverse("review-decided"),
         reverse("review-case", args=[grant.record_id]),
         reverse("review-evidence", args=[evidence.public_id]),
-        reverse("review-sound", args=[master.public_id]),
-        reverse("review-preview", args=[rendition.public_id]),
+        reverse("review-sound", args=[grant.record_id, master.public_id]),
+        reverse("review-copy", args=[grant.record_id, copy.public_id]),
     ]
 
 

@@ -64,7 +64,11 @@ class Migration(migrations.Migration):
                 (
                     "purpose",
                     models.CharField(
-                        choices=[("FULL", "the whole recording"), ("PREVIEW", "a cut to listen to before buying")],
+                        choices=[
+                            ("FULL", "the whole recording"),
+                            ("PREVIEW", "a cut to listen to before buying"),
+                            ("REVIEW", "the whole recording, for reviewers alone"),
+                        ],
                         default="FULL",
                         max_length=7,
                     ),
@@ -248,7 +252,7 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(("cut__isnull", False), ("purpose", "PREVIEW")),
-                    models.Q(("cut__isnull", True), ("purpose", "FULL")),
+                    models.Q(("cut__isnull", True), ("purpose__in", ["FULL", "REVIEW"])),
                     _connector="OR",
                 ),
                 name="only_a_preview_is_cut",
