@@ -5,17 +5,16 @@ over tries looks at the newest of them only, so that the page costs the same in 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Case, Count, IntegerField, Max, Min, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Left
 
 from licensing.models import Reclearance
 from payments.models import StripeEvent
-from store import attendance
 from store.models import EvidencePages, Letter, OrderLine, ReviewDue
 from transcoding import claims, formats
 from transcoding.errors import UnknownFormat
@@ -120,6 +119,35 @@ class Stuck:
     error: str
 
 
+class Try(NamedTuple):
+    """One try at a file (`format`) or at an examination (none), with what is known of its sound."""
+
+    key: int
+    master: int
+    format: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str
+    error: str
+    samples: int
+    rate: int
+    cut_ms: int | None
+
+    @property
+    def code(self) -> str:
+        return self.format or EXAMINATION
+
+    @property
+    def sound_seconds(self) -> float:
+        if self.cut_ms:
+            return self.cut_ms / 1000
+        return self.samples / self.rate if self.rate else 0.0
+
+    def cut_short(self, at: datetime) -> bool:
+        """Whether its worker died: nobody has renewed its claim for long, and it never ended."""
+        return self.ended_at is None and self.started_at < at - LATE - claims.LEASE
+
+
 @dataclass(frozen=True)
 class Work:
     """What the newest tries tell."""
@@ -205,50 +233,53 @@ def _rest(at: datetime) -> list[Backlog]:
 # ---- what was done -------------------------------------------------------------------------------------------------
 
 
+def tries(rows: QuerySet[Attempt]) -> list[Try]:
+    """Tries as they are counted. One statement."""
+    found = rows.values_list(
+        "pk", "master_id", "rendition__format", "started_at", "ended_at", "outcome",
+        Left("error", REASON), "master__samples", "master__sample_rate", "rendition__cut__length_ms",
+    )  # fmt: skip
+    return [Try(*one) for one in found]
+
+
 def work(*, at: datetime) -> Work:
     """What the newest tries were, of at most a day. One statement."""
-    newest = Attempt.objects.order_by("-pk")[:TRIES]
-    tries = list(
-        newest.values_list(
-            "master_id", "rendition__format", "started_at", "ended_at", "outcome",
-            Left("error", REASON), "master__samples", "master__sample_rate", "rendition__cut__length_ms",
-        )
-    )  # fmt: skip
+    newest = tries(Attempt.objects.order_by("-pk")[:TRIES])
     since = at - SINCE
-    if len(tries) == TRIES:
-        since = max(since, tries[-1][2])
-    recent = [one for one in tries if one[2] >= since]
-    speeds, examinations = _speeds(one for one in recent if one[4] == Attempt.Outcome.DONE)
-    cut_short = sum(one[3] is None and one[2] < at - LATE - claims.LEASE for one in recent)
-    return Work(since, speeds, examinations, _reasons(recent), cut_short)
+    if len(newest) == TRIES:
+        since = max(since, newest[-1].started_at)
+    recent = [one for one in newest if one.started_at >= since]
+    made = {one.code: one for one in speeds(recent)}
+    examinations = made.pop(EXAMINATION, Speed(EXAMINATION, 0, 0.0, 0.0))
+    cut_short = sum(one.cut_short(at) for one in recent)
+    return Work(since, tuple(made.values()), examinations, _reasons(recent), cut_short)
 
 
-def _speeds(done: Iterable[Sequence[Any]]) -> tuple[tuple[Speed, ...], Speed]:
-    batches: dict[tuple[int, datetime], list[Sequence[Any]]] = defaultdict(list)
-    for one in done:
-        batches[one[0], one[2]].append(one)
+def speeds(found: Iterable[Try]) -> list[Speed]:
+    """What was done of each format, by its code; examinations count as one."""
+    batches: dict[tuple[int, datetime], list[tuple[Try, datetime]]] = defaultdict(list)
+    for one in found:
+        if one.outcome == Attempt.Outcome.DONE and one.ended_at is not None:
+            batches[one.master, one.started_at].append((one, one.ended_at))
     files: Counter[str] = Counter()
     sound: dict[str, float] = defaultdict(float)
     busy: dict[str, float] = defaultdict(float)
     for (_, started), batch in batches.items():
-        share = (max(one[3] for one in batch) - started).total_seconds() / len(batch)
-        for _, code, _, _, _, _, samples, rate, cut in batch:
-            name = code or EXAMINATION
-            files[name] += 1
-            sound[name] += cut / 1000 if cut else (samples / rate if rate else 0.0)
-            busy[name] += share
-    rows = {name: Speed(name, files[name], sound[name], busy[name]) for name in files}
-    examinations = rows.pop(EXAMINATION, Speed(EXAMINATION, 0, 0.0, 0.0))
-    return tuple(rows[name] for name in sorted(rows)), examinations
+        share = (max(ended for _, ended in batch) - started).total_seconds() / len(batch)
+        for one, _ in batch:
+            files[one.code] += 1
+            sound[one.code] += one.sound_seconds
+            busy[one.code] += share
+    return [Speed(code, files[code], sound[code], busy[code]) for code in sorted(files)]
 
 
-def _reasons(tries: Iterable[Sequence[Any]]) -> tuple[Reason, ...]:
+def _reasons(found: Iterable[Try]) -> tuple[Reason, ...]:
     count: Counter[str] = Counter()
     latest: dict[str, datetime] = {}
-    for one in tries:
-        if one[4] == Attempt.Outcome.FAILED:
-            count[one[5]] += 1
-            latest[one[5]] = max(latest.get(one[5], one[3]), one[3])
+    for one in found:
+        if one.outcome == Attempt.Outcome.FAILED and one.ended_at is not None:
+            count[one.error] += 1
+            latest[one.error] = max(latest.get(one.error, one.ended_at), one.ended_at)
     return tuple(Reason(words, number, latest[words]) for words, number in count.most_common(LONGEST))
 
 
@@ -309,55 +340,3 @@ def _why(row: Master | Rendition, kind: str, at: datetime) -> str:
 def _minutes(time: timedelta) -> str:
     minutes = round(time.total_seconds() / 60)
     return f"{minutes} minutes" if minutes < 60 else f"{minutes // 60} hours"  # noqa: PLR2004
-
-
-# ---- for machines --------------------------------------------------------------------------------------------------
-
-
-def exposition(*, at: datetime) -> str:
-    """The figures as Prometheus reads them. Gauges all: whatever process answers, the answer is the same."""
-    owed, done = backlogs(at=at), work(at=at)
-    window = max((at - done.since).total_seconds(), 1.0)
-    listed = [*done.speeds, *([done.examinations] if done.examinations.files else [])]
-    workers = attendance.seen(at=at)
-    figures: list[tuple[str, str, list[tuple[dict[str, str], float]]]] = [
-        ("owed_rows", "Work that is owed, by kind and state.", [
-            ({"kind": one.code, "state": state}, number)
-            for one in owed
-            for state, number in (("waiting", one.waiting), ("at_work", one.at_work), ("resting", one.resting))
-        ]),
-        ("oldest_owed_seconds", "Age of the oldest owed work of a kind.", [
-            ({"kind": one.code}, one.age(at)) for one in owed
-        ]),
-        ("window_seconds", "The time that the figures about tries are taken from.", [({}, window)]),
-        ("made_files", "Files made in the window, by format.", [({"format": one.code}, one.files) for one in listed]),
-        ("made_sound_seconds", "Sound of the files made in the window, by format.", [
-            ({"format": one.code}, one.sound_seconds) for one in listed
-        ]),
-        ("realtime_ratio", "Seconds of sound made in one second of a worker's time, by format.", [
-            ({"format": one.code}, one.realtime) for one in listed
-        ]),
-        ("failed_tries", "Tries in the window that failed.", [({}, sum(one.count for one in done.failed))]),
-        ("cut_short_tries", "Tries in the window whose worker died.", [({}, done.cut_short)]),
-        ("given_up_files", "Files that are not made until somebody asks again.", [
-            ({}, sum(one.count for one in given_up()))
-        ]),
-        ("stuck_rows", "Rows that should have moved, at most twenty of a kind.", [({}, len(stuck(at=at)))]),
-        ("workers", "Workers of the last day, by whether they were heard in the last minute.", [
-            ({"state": "at_work"}, sum(not one.silent(at) for one in workers)),
-            ({"state": "silent"}, sum(one.silent(at) for one in workers)),
-        ]),
-    ]  # fmt: skip
-    return "".join(_metric(f"clearsong_{name}", told, values) for name, told, values in figures)
-
-
-def _metric(name: str, told: str, values: Iterable[tuple[dict[str, str], float]]) -> str:
-    lines = [f"# HELP {name} {told}", f"# TYPE {name} gauge"]
-    for labels, value in values:
-        said = ",".join(f'{label}="{_quoted(word)}"' for label, word in labels.items())
-        lines.append(f"{name}{{{said}}} {value:.10g}" if said else f"{name} {value:.10g}")
-    return "\n".join(lines) + "\n"
-
-
-def _quoted(word: str) -> str:
-    return word.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from store import attendance, metrics
+from store import attendance, exposition, metrics
 from store.metrics import Stuck
 from store.views.visitor import user_of
 
@@ -77,7 +77,7 @@ def prometheus(request: HttpRequest) -> HttpResponse:
     if not (_shows_token(request) or _is_staff(request)):
         raise Http404("There is no such page.")
     return HttpResponse(
-        metrics.exposition(at=timezone.now()),
+        exposition.text(at=timezone.now()),
         content_type="text/plain; version=0.0.4; charset=utf-8",
         status=HTTPStatus.OK,
     )

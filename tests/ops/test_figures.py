@@ -3,8 +3,6 @@
 from typing import Any
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from store import metrics
 from tests.factories.transcoding import make_finding, make_master, make_rendition
@@ -135,31 +133,3 @@ def test_a_master_that_nobody_examines_is_listed() -> None:
     waiting_master(minutes=20)
     waiting_master(minutes=2)
     assert [(one.kind, one.why) for one in metrics.stuck(at=NOW)] == [("master", "waits longer than 15 minutes")]
-
-
-def test_the_figures_cost_the_same_whatever_waits() -> None:
-    def statements() -> int:
-        with CaptureQueriesContext(connection) as asked:
-            metrics.exposition(at=NOW)
-        return len(asked)
-
-    few = statements()
-    for number in range(5):
-        tried(owed(priority=10 * (number % 3), minutes=60), seconds=1, outcome="FAILED", error=str(number))
-        waiting_master(minutes=30)
-    assert statements() == few
-
-
-def test_prometheus_reads_each_figure_once_with_its_help() -> None:
-    owed(priority=10)
-    tried(make_rendition(), seconds=4)
-    lines = metrics.exposition(at=NOW).splitlines()
-    assert 'clearsong_owed_rows{kind="buyer",state="waiting"} 1' in lines
-    assert 'clearsong_realtime_ratio{format="FLAC"} 45' in lines
-    helped = [line.split()[2] for line in lines if line.startswith("# HELP")]
-    assert len(helped) == len(set(helped))
-    assert {line.partition("{")[0].split()[0] for line in lines if not line.startswith("#")} == set(helped)
-
-
-def test_a_label_of_prometheus_cannot_be_broken_out_of() -> None:
-    assert metrics._metric("m", "Told.", [({"of": 'a"b\\c\nd'}, 1)]).splitlines()[-1] == r'm{of="a\"b\\c\nd"} 1'
