@@ -15,6 +15,7 @@ MADE_UP: dict[str, Callable[[], str]] = {
     "s3_access_key": lambda: f"GK{secrets.token_hex(12)}",  # the forms that Garage takes
     "s3_secret_key": lambda: secrets.token_hex(32),
     "storage_rpc_secret": lambda: secrets.token_hex(32),
+    "metrics_token": lambda: secrets.token_urlsafe(32),  # what your Prometheus shows
     "certificate_key": lambda: base64.b64encode(secrets.token_bytes(32)).decode(),  # signs; keep a copy elsewhere
 }
 FROM_OPERATOR = {

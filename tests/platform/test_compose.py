@@ -20,6 +20,7 @@ from tests.platform.homes import ROOT
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
+WORKERS = ["worker-cpu", "worker-io"]
 APP = {name: service for name, service in SERVICES.items() if service.get("image") == "clearsong"}
 THEIRS = {name: service for name, service in SERVICES.items() if name not in APP}
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -33,7 +34,7 @@ def options(*command: str) -> str:
 
 
 def test_the_parts_of_a_store_are_all_there() -> None:
-    assert set(APP) == {"migrate", "web", "worker", "beat"}
+    assert set(APP) == {"migrate", "web", *WORKERS, "beat"}
     assert set(THEIRS) == {"postgres", "valkey", "storage", "proxy"}
 
 
@@ -114,7 +115,7 @@ def test_the_web_command_is_one_granian_takes() -> None:
     assert command[-1].replace(":", ".") == settings.WSGI_APPLICATION
 
 
-@pytest.mark.parametrize("name", ["worker", "beat"])
+@pytest.mark.parametrize("name", [*WORKERS, "beat"])
 def test_the_celery_commands_are_ones_celery_takes(name: str) -> None:
     command = SERVICES[name]["command"]
     known = options("celery", "-A", "store", command[3], "--help")
@@ -122,10 +123,29 @@ def test_the_celery_commands_are_ones_celery_takes(name: str) -> None:
     assert all(word in known for word in command[4:] if word.startswith("-"))
 
 
-def test_the_workers_empty_every_queue() -> None:
-    command = SERVICES["worker"]["command"]
+def test_each_queue_has_workers_of_its_own_and_none_is_forgotten() -> None:
+    served = [SERVICES[name]["command"][SERVICES[name]["command"].index("-Q") + 1] for name in WORKERS]
     routed = {route["queue"] for route in settings.CELERY_TASK_ROUTES.values()}
-    assert set(command[command.index("-Q") + 1].split(",")) == {settings.CELERY_TASK_DEFAULT_QUEUE, *routed}
+    assert sorted(served) == sorted({settings.CELERY_TASK_DEFAULT_QUEUE, *routed})
+
+
+def test_the_worker_for_sound_has_as_many_processes_as_there_are_cores() -> None:
+    """Celery's own default, as long as nobody names a number."""
+    assert not {"-c", "--concurrency"} & set(SERVICES["worker-cpu"]["command"])
+
+
+@pytest.mark.parametrize(
+    ("queue", "tasks"),
+    [
+        ("cpu", ["transcoding.tasks.examine_master", "transcoding.tasks.make_renditions", "store.tasks.scrub"]),
+        ("io", ["transcoding.tasks.sweep", "store.tasks.sweep", "store.tasks.handle_stripe_event"]),
+    ],
+)
+def test_sound_and_what_waits_for_others_go_to_different_workers(queue: str, tasks: list[str]) -> None:
+    celery.loader.import_default_modules()
+    for name in tasks:
+        assert name in celery.tasks
+        assert celery.amqp.router.route({}, name)["queue"].name == queue
 
 
 def test_the_migrations_use_commands_there_are() -> None:
@@ -133,10 +153,11 @@ def test_the_migrations_use_commands_there_are() -> None:
     assert set(re.findall(r"manage\.py (\w+)", words)) <= set(get_commands())
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "beat"])
+@pytest.mark.parametrize("name", ["web", *WORKERS, "beat"])
 def test_each_part_is_watched_by_its_own_check(name: str) -> None:
-    assert SERVICES[name]["healthcheck"]["test"] == ["CMD", "python", "-m", "store.health", name]
-    assert name in health.PARTS
+    part = name.partition("-")[0]
+    assert SERVICES[name]["healthcheck"]["test"] == ["CMD", "python", "-m", "store.health", part]
+    assert part in health.PARTS
 
 
 @pytest.mark.parametrize("name", sorted(THEIRS))
