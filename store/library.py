@@ -13,10 +13,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.core import signing
-from django.db.models import F, Q
+from django.db.models import F, Q, prefetch_related_objects
 from django.utils import timezone
 
 from catalog.models import Track
@@ -33,7 +33,7 @@ LINK_SECONDS = 60  # to be followed for the first time
 RESUME_SECONDS = 3600  # for a slow line to fetch the rest of a single file
 SALT = "store.library.download"
 OWNED_STATES = (OrderLine.State.PAID,)
-WAITING = (Rendition.State.PLANNED, Rendition.State.MAKING)
+FULL = Rendition.Purpose.FULL
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,6 @@ class FileState:
     exact: bool
     state: str
     permille: int = 0
-
-
-class Unfinished(NamedTuple):
-    """A file that is owed or was given up."""
-
-    state: str
-    permille: int
 
 
 @dataclass(frozen=True)
@@ -95,29 +88,69 @@ def owned_line(user: User, public_id: uuid.UUID | str) -> OrderLine:
 
 
 def files(lines: Sequence[OrderLine], *, wanted: str = "") -> dict[tuple[int, int], list[FileState]]:
-    """The formats of every bought track, by (line, track), best first, with all that were made. Two queries.
+    """The formats of every bought track, by (line, track), best first, with all that were made. A fixed number of
+    queries.
 
     With `wanted` only that one and the first few, which is all that a long library shows.
     """
     rows = [row for line in lines for row in line.tracks.all()]
-    masters = masters_of(rows)
-    ready, waiting = _renditions(masters.values())
-    made = _made(ready, waiting)
-    states: dict[int, list[FileState]] = {
-        master.pk: [
-            _state(each, master, ready, waiting) for each in _shown(master, made.get(master.pk, ()), wanted=wanted)
+    copies = copies_of(rows)
+    return {
+        (row.line_id, row.track_id): [
+            _state(each, copies.masters[row.pk], copies.of(row, each.code))
+            for each in _shown(copies.masters[row.pk], copies.made(row), wanted=wanted)
         ]
-        for master in masters.values()
+        if row.pk in copies.masters
+        else []
+        for row in rows
     }
-    return {(row.line_id, row.track_id): states[masters[row.pk].pk] if row.pk in masters else [] for row in rows}
 
 
-def _made(*known: Mapping[tuple[int, str], object]) -> dict[int, list[str]]:
-    """The codes that were ever asked for, by master."""
-    found: dict[int, list[str]] = defaultdict(list)
-    for master, code in dict.fromkeys(key for each in known for key in each):
-        found[master].append(code)
-    return found
+@dataclass(frozen=True)
+class Copies:
+    """The masters of bought tracks, by the row's key, and all files made or owed of them, the newest tags last."""
+
+    masters: Mapping[int, Master]
+    kin: Mapping[int, tuple[str, str]]
+    rows: Mapping[tuple[int, tuple[str, str]], Mapping[str, Sequence[Rendition]]]
+
+    def of(self, row: OrderLineTrack, code: str) -> Sequence[Rendition]:
+        """The files of one bought track in a format: those made for its place on this release, under the licence that
+        it was sold under. A recording may stand on several, and each file names its own."""
+        return self._own(row).get(code, ())
+
+    def ready(self, row: OrderLineTrack, code: str) -> Rendition | None:
+        """The file to give: the newest that is finished, an older one while a corrected one is made."""
+        return _newest(self.of(row, code))
+
+    def made(self, row: OrderLineTrack) -> list[str]:
+        """The codes that were ever asked for."""
+        return list(self._own(row))
+
+    def _own(self, row: OrderLineTrack) -> Mapping[str, Sequence[Rendition]]:
+        master = self.masters.get(row.pk)
+        return self.rows.get((master.pk, self.kin[row.pk]), {}) if master else {}
+
+
+def copies_of(rows: Sequence[OrderLineTrack]) -> Copies:
+    """Few queries, whatever their number: what the rows lack is fetched as well."""
+    prefetch_related_objects(rows, "decision", "track__recording", "track__release")
+    masters = masters_of(rows)
+    found: dict[tuple[int, tuple[str, str]], dict[str, list[Rendition]]] = defaultdict(dict)
+    made = Rendition.objects.filter(master__in={master.pk for master in masters.values()}, purpose=FULL).defer("peaks")
+    for rendition in made.order_by("recipe", "tags_at", "pk"):
+        key = (rendition.master_id, renditions.kin_of(rendition.tags))
+        found[key].setdefault(rendition.format, []).append(rendition)
+    return Copies(masters, {row.pk: _kin(row) for row in rows}, found)
+
+
+def _kin(row: OrderLineTrack) -> tuple[str, str]:
+    _, licence_url = Verdict.from_data(row.decision.verdict).obligations.buyer_licence
+    return tagging.place_of(row.track), licence_url
+
+
+def _newest(made: Sequence[Rendition]) -> Rendition | None:
+    return next((one for one in reversed(made) if one.state == Rendition.State.READY), None)
 
 
 def _shown(master: Master, made: Sequence[str], *, wanted: str) -> list[Format]:
@@ -147,41 +180,26 @@ def masters_of(rows: Iterable[OrderLineTrack]) -> dict[int, Master]:
     return {key: by_sound[sound] for key, sound in keys.items() if sound in by_sound}
 
 
-def _renditions(
-    masters: Iterable[Master],
-) -> tuple[dict[tuple[int, str], Rendition], dict[tuple[int, str], Unfinished]]:
-    """The newest finished file, and the state of an unfinished one, by master and format. One query."""
-    ready: dict[tuple[int, str], Rendition] = {}
-    other: dict[tuple[int, str], Unfinished] = {}
-    rows = Rendition.objects.filter(master__in={master.pk for master in masters}, purpose=Rendition.Purpose.FULL)
-    for row in rows.order_by("recipe", "ready_at", "pk"):
-        key = (row.master_id, row.format)
-        if row.state == Rendition.State.READY:
-            ready[key] = row
-        else:
-            state = "FAILED" if row.state == Rendition.State.FAILED else "WAITING"
-            other[key] = Unfinished(state, row.permille)
-    return ready, other
-
-
-def _state(
-    each: Format,
-    master: Master,
-    ready: Mapping[tuple[int, str], Rendition],
-    other: Mapping[tuple[int, str], Unfinished],
-) -> FileState:
-    key = (master.pk, each.code)
-    state, permille = ("READY", 1000) if key in ready else other.get(key, ("ON_DEMAND", 0))
+def _state(each: Format, master: Master, made: Sequence[Rendition]) -> FileState:
+    ready = _newest(made)
     return FileState(
         format=each.code,
         label=formats.label(each, master),
         quality=formats.quality(each, master),
         notes=tuple(formats.notes(each, master)),
-        bytes=ready[key].bytes if key in ready else formats.estimate(each, master),
-        exact=key in ready or each.code == "ORIGINAL",
-        state=state,
-        permille=permille,
+        bytes=ready.bytes if ready else formats.estimate(each, master),
+        exact=ready is not None or each.code == "ORIGINAL",
+        state=_word(ready, made),
+        permille=1000 if ready else made[-1].permille if made else 0,
     )
+
+
+def _word(ready: Rendition | None, made: Sequence[Rendition]) -> str:
+    if ready:
+        return "READY"
+    if not made:
+        return "ON_DEMAND"
+    return "FAILED" if made[-1].state == Rendition.State.FAILED else "WAITING"
 
 
 # -- Links -------------------------------------------------------------------------------------------------------------
@@ -253,12 +271,11 @@ def contents(line: OrderLine, format: str) -> list[tuple[OrderLineTrack, Renditi
     Raises NotReadyYet.
     """
     rows = _fetchable(_rows_of(line, None), country=line.order.country, at=timezone.now())
-    masters = masters_of(rows)
-    ready, _ = _renditions(masters.values())
-    found = [(row, ready.get((masters[row.pk].pk, format))) for row in rows if row.pk in masters]
-    if len(found) != len(rows) or any(rendition is None for _, rendition in found):
+    copies = copies_of(rows)
+    found = [(row, rendition) for row in rows if (rendition := copies.ready(row, format)) is not None]
+    if len(found) != len(rows):
         raise NotReadyYet("Your files are being made. Ask again soon.")
-    return [(row, rendition) for row, rendition in found if rendition is not None]
+    return found
 
 
 def file_name(track: Track, artist: str, extension: str) -> str:
@@ -294,18 +311,17 @@ def _fetchable(rows: Sequence[OrderLineTrack], *, country: str, at: datetime) ->
 
 def _ready_or_plan(row: OrderLineTrack, code: str, *, at: datetime) -> Rendition | None:
     """The finished file, or None after it was planned with the tags of the sale."""
-    master = masters_of([row]).get(row.pk)
+    copies = copies_of([row])
+    master = copies.masters.get(row.pk)
     if master is None:
         raise FormatUnknown("The sound of this purchase cannot be found; please write to us.")
     each = _known(code)
-    made = None if each.preview else renditions.ready(master, each)
+    made = None if each.preview else copies.ready(row, each.code)
     if made is not None:
         return made
     if not formats.is_offered(each, master):
         raise FormatUnknown("This format is not offered for this recording. Choose another in your library.")
-    track = tagging.tracks_for_tags([row.track_id])[0]
-    place = tagging.places_of([track.release_id])[track.release_id, track.disc]
-    tags = tagging.tagset(track, verdict=Verdict.from_data(row.decision.verdict), master=master, place=place)
+    tags = tagging.tags_of_sale(row, master)
     planned = renditions.plan(master, [each], tags=tags, priority=renditions.BUYER_WAITS, at=at)[0]
     if planned.state == Rendition.State.READY:
         return planned

@@ -224,16 +224,20 @@ def _files(
     at: datetime,
     result: Reviewed,
 ) -> str:
-    """Plan what is made ahead for a cleared track; says why it waits, or nothing where all files are ready."""
+    """Plan what is made ahead for a cleared track, and new tags for all that was made; says why it waits, or nothing
+    where it can be sold: each file is ready, or one that says the same of its licence stands in while it is tagged."""
     if master is None or decision is None:
         return "NO_MASTER"
     tags = tagging.tagset(track, verdict=Verdict.from_data(decision.verdict), master=master, place=place)
-    made = renditions.plan(master, formats.ahead_for(master), tags=tags, at=at)
-    if any(each.state == Rendition.State.FAILED for each in made):
-        return "FILES_FAILED"
+    ahead = formats.ahead_for(master)
+    made = renditions.plan(master, ahead, tags=tags, at=at, renew=True)
     if any(each.planned_at == at for each in made):
         result.planned.append(master.pk)
-    return "FILES_NOT_READY" if any(each.state != READY for each in made) else ""
+    needed = made[: len(ahead)]
+    if any(each.state == Rendition.State.FAILED for each in needed):
+        return "FILES_FAILED"
+    waits = any(each.state != READY and renditions.stand_in(each) is None for each in needed)
+    return "FILES_NOT_READY" if waits else ""
 
 
 def _prices(release: Release, recordings: Sequence[int]) -> dict[int | None, dict[str, int]]:

@@ -14,6 +14,8 @@ from catalog.models import Artwork, Credit, CreditRole, Recording, Release, Trac
 from catalog.words import sort_name
 from licensing.licences import Duty
 from licensing.verdicts import Verdict
+from store import clearing
+from store.models import OrderLineTrack
 from transcoding.models import Master
 from transcoding.tags import Cover, Level, TagSet
 
@@ -138,7 +140,7 @@ def tagset(track: Track, *, verdict: Verdict, master: Master, place: Place) -> T
         source_url=f"{settings.SITE_URL}/release/{release.slug}",
         level=place.levels.get(master.pk),
         album_level=place.album,
-        place=f"{release.public_id}/{recording.public_id}",
+        place=place_of(track),
         licence_url=licence_url,
         licence_name=licence_name,
         copyright=copyright_line(recording, release, licence_url=licence_url, sound_sha256=master.sound_sha256),
@@ -147,6 +149,23 @@ def tagset(track: Track, *, verdict: Verdict, master: Master, place: Place) -> T
         source_note="" if master.lossless else LOSSY_NOTE,
         cover=Cover(str(cover.file.name), cover.sha256) if cover else None,
     )
+
+
+def place_of(track: Track) -> str:
+    """The name of a place on a release, as files keep it. It stays when a track gets another number."""
+    return f"{track.release.public_id}/{track.recording.public_id}"
+
+
+def tags_of_sale(row: OrderLineTrack, master: Master) -> TagSet:
+    """The tags of a bought track as they are right today, under the licence that it was sold under: a title may have
+    been corrected since, but no later decision changes what the buyer was given."""
+    track = tracks_for_tags([row.track_id])[0]
+    sold = Verdict.from_data(row.decision.verdict)
+    latest = clearing.latest_of_recordings([track.recording_id]).get(track.recording_id)
+    now = Verdict.from_data(latest.verdict) if latest else sold
+    same = now.obligations.buyer_licence == sold.obligations.buyer_licence
+    place = places_of([track.release_id])[track.release_id, track.disc]
+    return tagset(track, verdict=now if same else sold, master=master, place=place)
 
 
 def _sort_names(subject: Recording | Release) -> str:

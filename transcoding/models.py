@@ -218,7 +218,8 @@ class Rendition(models.Model):
 
     The tag signature covers the tags, the cover and, for a preview, the cut. `priority` is urgency, lowest first.
     `attempts` counts tries that failed; a worker that was killed has only let its claim run out. `permille` is how much
-    of the sound has gone into the encoder, as true as the encoder tells. `peaks` is a preview's own wave.
+    of the sound has gone into the encoder, as true as the encoder tells. `peaks` is a preview's own wave. `tags_at` is
+    since when these tags are the right ones: they may be right, be corrected, and be right again.
     """
 
     class Purpose(models.TextChoices):
@@ -239,6 +240,7 @@ class Rendition(models.Model):
     recipe = models.PositiveSmallIntegerField()
     tag_signature = models.CharField(max_length=64)
     tags = models.JSONField()
+    tags_at = models.DateTimeField(default=timezone.now)
     cut = models.JSONField(null=True, blank=True)
     peaks = models.JSONField(default=list, blank=True)
     state = models.CharField(max_length=7, choices=State, default=State.PLANNED)

@@ -6,10 +6,11 @@ A rendition is published only after it was decoded again and found right, and it
 
 import logging
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.core.files.storage import storages
@@ -38,28 +39,52 @@ AT_ONCE = 50  # masters that one call looks after
 _OWED = (Rendition.State.PLANNED, Rendition.State.MAKING)
 
 
-@dataclass(frozen=True)
-class Size:
-    """Bytes of a format of a master: exact where it is made, otherwise an estimate to be shown as one."""
-
-    bytes: int
-    exact: bool
-
-
 def plan(
-    master: Master, wanted: Iterable[Format], *, tags: TagSet, priority: int = AHEAD, at: datetime
+    master: Master,
+    wanted: Iterable[Format],
+    *,
+    tags: TagSet,
+    priority: int = AHEAD,
+    at: datetime,
+    renew: bool = False,
 ) -> list[Rendition]:
     """Owe each of `wanted` with these tags; what is owed or made already is returned as it is, only more urgent.
 
-    Ring `tasks.make_renditions` after commit. Raises FormatNotOffered for what this master cannot honestly give.
+    With `renew` also whatever else was made for this place under this licence, which comes behind. Tags that stood
+    before and are asked for again are the newest from now on. Ring `tasks.make_renditions` after commit. Raises
+    FormatNotOffered for what this master cannot honestly give.
     """
     _check_accepted(master)
-    rows = []
+    wanted = list(wanted)
     for each in wanted:
         if not formats.is_offered(each, master):
             raise FormatNotOffered(f"{each.name} is not offered from this master.")
-        rows.append(_owe(master, each, tags=tags, cut=None, priority=priority, at=at))
+    known = Rendition.objects.filter(master=master, purpose=Rendition.Purpose.FULL).defer("peaks")
+    if not renew:
+        known = known.filter(format__in=[each.code for each in wanted])
+    kin = [row for row in known.order_by("tags_at", "pk") if kin_of(row.tags) == kin_of(tags.to_json())]
+    if renew:
+        wanted += _others(master, kin, wanted)
+    newest = {(row.format, row.recipe): row for row in kin}
+    there = {(row.format, row.recipe, row.tag_signature): row for row in kin}
+    rows = []
+    for each in wanted:
+        row = there.get((each.code, each.recipe, tags.fitting(each).signature()))
+        if row is None:
+            row = _owe(master, each, tags=tags, cut=None, priority=priority, at=at)
+        else:
+            _hasten(row, priority)
+            if row != newest[each.code, each.recipe]:
+                Rendition.objects.filter(pk=row.pk).update(tags_at=at)
+        rows.append(row)
     return rows
+
+
+def _others(master: Master, kin: Iterable[Rendition], wanted: Sequence[Format]) -> list[Format]:
+    """The formats besides `wanted` that are ready, and of which a file with other tags can be had."""
+    ready = {row.format: row.recipe for row in kin if row.state == Rendition.State.READY}
+    others = [formats.get(code) for code in ready if code not in {each.code for each in wanted}]
+    return [each for each in others if each.recipe == ready[each.code] or formats.is_offered(each, master)]
 
 
 def plan_preview(
@@ -110,63 +135,50 @@ def _owe(
     at: datetime,
     purpose: str = "",
 ) -> Rendition:
+    fitting = tags.fitting(format)
     row, made = Rendition.objects.get_or_create(
         master=master,
         format=format.code,
         recipe=format.recipe,
-        tag_signature=tags.signature(cut=cut),
+        tag_signature=fitting.signature(cut=cut),
         defaults={
             "purpose": purpose or (Rendition.Purpose.PREVIEW if cut else Rendition.Purpose.FULL),
-            "tags": tags.to_json(),
+            "tags": fitting.to_json(),
             "cut": cut,
             "priority": priority,
             "planned_at": at,
+            "tags_at": at,
         },
     )
-    if not made and priority < row.priority:
-        Rendition.objects.filter(pk=row.pk, state__in=_OWED).update(priority=priority)
+    if not made:
+        _hasten(row, priority)
     return row
 
 
-def ready(master: Master, format: Format, *, tags: TagSet | None = None) -> Rendition | None:  # noqa: A002
-    """The finished rendition with these tags, or the newest with any."""
-    rows = Rendition.objects.filter(master=master, format=format.code, state=Rendition.State.READY)
-    if tags is not None:
-        rows = rows.filter(tag_signature=tags.signature(), recipe=format.recipe)
-    return rows.order_by("-recipe", "-ready_at").first()
+def _hasten(row: Rendition, priority: int) -> None:
+    if priority < row.priority:
+        Rendition.objects.filter(pk=row.pk, state__in=_OWED).update(priority=priority)
 
 
-def missing(master: Master, wanted: Iterable[Format], *, tags: TagSet) -> list[Format]:
-    """Those of `wanted` that are not ready with these tags."""
-    there = set(
-        Rendition.objects.filter(
-            master=master, state=Rendition.State.READY, tag_signature=tags.signature()
-        ).values_list("format", "recipe")
+def kin_of(tags: Mapping[str, Any]) -> tuple[str, str]:
+    """The place and the licence that tags (as a row keeps them) are for. Of the files of one kin the newest is the one
+    to give: its tags are the right ones, and while it is made the one before does."""
+    return str(tags.get("place", "")), str(tags.get("licence_url", ""))
+
+
+def stand_in(row: Rendition) -> Rendition | None:
+    """A finished file that may be sold while this one, of other tags, is owed: the same sound in the same format for
+    the same place, and every word of its licence the same. What a title is may lag for a moment, what one may do with
+    the file may not."""
+    terms = TagSet.from_json(row.tags).terms
+    ready = Rendition.objects.filter(
+        master=row.master_id,
+        format=row.format,
+        recipe=row.recipe,
+        purpose=Rendition.Purpose.FULL,
+        state=Rendition.State.READY,
     )
-    return [each for each in wanted if (each.code, each.recipe) not in there]
-
-
-def preview_of(master: Master) -> Rendition | None:
-    """The newest finished preview."""
-    rows = Rendition.objects.filter(master=master, purpose=Rendition.Purpose.PREVIEW, state=Rendition.State.READY)
-    return rows.order_by("-ready_at").first()
-
-
-def sizes(masters: Sequence[Master]) -> dict[int, dict[str, Size]]:
-    """For each master (by its id), the size of every format offered from it. One query."""
-    made: dict[tuple[int, str], int] = {}
-    rows = Rendition.objects.filter(master__in=masters, state=Rendition.State.READY, purpose=Rendition.Purpose.FULL)
-    for master_id, code, length in rows.order_by("ready_at").values_list("master_id", "format", "bytes"):
-        made[master_id, code] = length
-    return {
-        master.pk: {
-            each.code: Size(made[master.pk, each.code], exact=True)
-            if (master.pk, each.code) in made
-            else Size(formats.estimate(each, master), exact=False)
-            for each in formats.offered_for(master)
-        }
-        for master in masters
-    }
+    return next((one for one in ready.order_by("-tags_at", "-pk") if TagSet.from_json(one.tags).terms == terms), None)
 
 
 def ask_again(rendition: Rendition) -> None:
@@ -406,7 +418,7 @@ def _publish(claim: claims.Claim, *, key: str, sha256: str, length: int, sound: 
             claimed_until=None,
             permille=1000,
             error="",
-            ready_at=now,
+            ready_at=row.ready_at or now,  # what was lost and made again was there before
         )
         if not won:
             raise LateWorker(f"{row} passed to another worker.")

@@ -7,7 +7,7 @@ already carried tags is stripped first, so that a corrected title leads to the v
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from transcoding.taggers import Said
 
 REPLAYGAIN = -1800  # hundredths of LUFS: the loudness that ReplayGain 2.0 turns music to
 R128 = -2300  # hundredths of LUFS: that of EBU R 128, which RFC 7845 takes for Opus
+_ID3 = frozenset({Tagger.ID3, Tagger.RIFF, Tagger.AIFF})
 _LISTS = ("artists", "composers", "lyricists", "conductors", "remixers", "producers")
 
 
@@ -104,6 +105,19 @@ class TagSet:
         """SHA-256 over all fields (and a preview's cut): equal signatures, equal tags."""
         said = json.dumps([self.to_json(), cut], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(said.encode()).hexdigest()
+
+    def fitting(self, format: Format) -> "TagSet":  # noqa: A002 - the trade's word
+        """The set without what this kind of file cannot differ in, so that an older ID3 makes no second FLAC."""
+        return self if format.tagger in _ID3 else replace(self, id3=4)
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """What the file says of its place and its licence, word for word but for its own title."""
+        attribution = self.attribution.replace(self.title, "", 1)
+        return (
+            self.place, self.licence_url, self.licence_name, self.more_permissions, self.copyright, self.proof_url,
+            attribution, self.source_note,
+        )  # fmt: skip
 
     def fields(self, *, r128: bool = False) -> dict[str, list[str]]:
         """The set as Vorbis comments name it; the other kinds of tag are mapped from here. `r128`: gains as in Opus."""

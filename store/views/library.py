@@ -18,8 +18,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from payments.models import Account, Entry, Transfer
-from store import archives, settlement
+from store import archives, corrections, settlement
 from store import library as owned_music
+from store.corrections import Corrected
 from store.errors import NotReadyYet, StoreError
 from store.library import FileState
 from store.models import Order, OrderLine
@@ -212,7 +213,8 @@ def library(request: HttpRequest) -> HttpResponse:
         request.session[FORMAT_KEY] = wanted
     files = owned_music.files(lines, wanted=wanted)
     fronts = covers({_release_of(line) for line in lines})
-    rows = [_library_row(line, files, wanted, fronts) for line in lines]
+    corrected = corrections.since_fetched(lines)
+    rows = [_library_row(line, files, wanted, fronts, corrected) for line in lines]
     context = {
         "rows": rows,
         "picks": [each for each in PICKS if each.shelf is Shelf.FIRST],
@@ -230,7 +232,11 @@ def _release_of(line: OrderLine) -> int:
 
 
 def _library_row(
-    line: OrderLine, files: Mapping[tuple[int, int], Sequence[FileState]], wanted: str, fronts: Mapping[int, str]
+    line: OrderLine,
+    files: Mapping[tuple[int, int], Sequence[FileState]],
+    wanted: str,
+    fronts: Mapping[int, str],
+    corrected: Mapping[tuple[int, int], Corrected],
 ) -> dict[str, Any]:
     release = line.release or line.track.release  # type: ignore[union-attr]
     bought = list(line.tracks.all())
@@ -239,6 +245,7 @@ def _library_row(
     whole = next((each for each in offered if each.code == wanted), offered[0] if offered else None)
     chosen = [choose(each, whole.code if whole else wanted) for each in of_tracks]
     fallback = whole is not None and whole.code != wanted
+    newer = [corrected.get((line.pk, row.track_id)) for row in bought]
     return {
         "key": line.public_id,
         "title": line.title,
@@ -260,6 +267,7 @@ def _library_row(
         "words": whole.words if whole else "",
         "permille": whole.permille if whole else 0,
         "note": f"Not to be had as {FORMATS[wanted].name}: given as {whole.label}." if whole and fallback else "",
+        "corrected": corrections.together(one for one in newer if one),
         "tracks": [
             {
                 "key": row.track_id,
@@ -270,8 +278,9 @@ def _library_row(
                 "format": file.format if file else "",
                 "label": file.label if file else "",
                 "permille": file.permille if file else 0,
+                "corrected": since,
             }
-            for row, file in zip(bought, chosen, strict=True)
+            for row, file, since in zip(bought, chosen, newer, strict=True)
         ],
     }
 

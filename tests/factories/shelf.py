@@ -29,6 +29,7 @@ from store.models import LetterOfDirection, Offer, Order, Price, ReviewDue, User
 from tests.factories import catalog
 from transcoding import formats, storage
 from transcoding.models import Master, Rendition, Upload
+from transcoding.tags import TagSet
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 BY_SA = "https://creativecommons.org/licenses/by-sa/4.0/"
@@ -69,6 +70,14 @@ def make_master(recording: Recording, *, seconds: int = 180, lossless: bool = Tr
     return Master.objects.create(**(fields | over))
 
 
+def tags_of(master: Master, **over: Any) -> dict[str, Any]:
+    """What a file says that was made for the first place of this recording."""
+    track = master.recording.tracks.select_related("release").order_by("pk").first()
+    place = f"{track.release.public_id}/{master.recording.public_id}" if track else ""
+    said = {"title": master.recording.title, "artist_line": "Ana Lind", "place": place, "licence_url": BY_SA}
+    return TagSet(**(said | over)).to_json()
+
+
 def make_rendition(master: Master, code: str, data: bytes = b"", **over: Any) -> Rendition:
     """A finished file. With `data` it really lies in the audio storage."""
     number = next(_count)
@@ -84,7 +93,7 @@ def make_rendition(master: Master, code: str, data: bytes = b"", **over: Any) ->
         "format": code,
         "recipe": 1,
         "tag_signature": sha(f"t{number}"),
-        "tags": {},
+        "tags": tags_of(master),
         "state": Rendition.State.READY,
         "storage_key": key,
         "sha256": digest,

@@ -217,7 +217,7 @@ def test_a_new_master_does_not_change_what_was_bought(line, alice, now):
 def test_the_shelf_costs_the_same_for_one_purchase_and_for_five(alice, django_assert_num_queries):
     for number in range(5):
         sell(shelf.shelve(f"Album {number}"), alice)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         lines = library.owned(alice)
         library.files(lines)
     assert len(lines) == 5

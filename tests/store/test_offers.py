@@ -7,12 +7,14 @@ from django.utils import timezone
 
 from licensing import notices
 from licensing.models import ClearanceDecision
-from store import offers, previews
+from store import corrections, offers, previews
 from store.models import Offer, Price, ReviewDue
 from tests.factories import catalog, licensing, transcoding
 from tests.factories.store import make_decision
 from tests.store.conftest import make_ready
+from transcoding import renditions
 from transcoding.models import Rendition
+from transcoding.tags import TagSet
 
 pytestmark = pytest.mark.django_db
 
@@ -114,6 +116,61 @@ def test_a_file_that_was_given_up_keeps_the_track_off_sale(release):
     review()
 
     assert open_offers(release) == {2}
+
+
+def retitled(release):
+    recording = release.tracks.get(number=1).recording
+    corrections.retitle_recording(recording, title="Right")
+    review()
+    return Rendition.objects.filter(master__recording=recording, format="FLAC").order_by("-pk").first()
+
+
+def test_a_corrected_title_takes_nothing_off_sale(on_sale):
+    assert (retitled(on_sale).state, retitled(on_sale).tags["title"]) == ("PLANNED", "Right")
+    assert open_offers(on_sale) == {1, 2, "whole"}
+
+
+def test_the_control_where_no_older_file_stands_in(on_sale, monkeypatch):
+    monkeypatch.setattr(renditions, "stand_in", lambda _row: None)
+    retitled(on_sale)
+    assert open_offers(on_sale) == {2}
+    assert Offer.objects.get(track__number=1).closed_reason == "FILES_NOT_READY"
+
+
+def change_the_notice(release):
+    recording = release.tracks.get(number=1).recording
+    recording.p_line = "2031 Somebody Else"
+    recording.save()
+    offers.mark_due([recording.pk], cause="test")
+    review()
+
+
+def test_a_file_with_an_older_word_on_its_licence_is_not_sold(on_sale):
+    change_the_notice(on_sale)
+    assert open_offers(on_sale) == {2}
+    make_ready()
+    review()
+    assert open_offers(on_sale) == {1, 2, "whole"}
+
+
+def test_the_control_where_the_words_on_the_licence_are_not_compared(on_sale, monkeypatch):
+    monkeypatch.setattr(TagSet, "terms", property(lambda tags: (tags.place,)))
+    change_the_notice(on_sale)
+    assert open_offers(on_sale) == {1, 2, "whole"}
+
+
+def test_a_file_for_another_release_does_not_stand_in(on_sale):
+    recording = on_sale.tracks.get(number=1).recording
+    other = catalog.make_release("Collected", label=on_sale.label)
+    track = catalog.make_track(other, recording, number=1)
+    review()
+    assert not Offer.objects.filter(track=track).exists()
+
+
+def test_new_tags_that_could_not_be_written_take_the_track_off_sale(on_sale):
+    Rendition.objects.filter(pk=retitled(on_sale).pk).update(state="FAILED", error="x")
+    review()
+    assert open_offers(on_sale) == {2}
 
 
 @pytest.mark.parametrize(

@@ -164,30 +164,39 @@ def test_previews_come_before_what_a_buyer_waits_for_and_that_before_the_rest(au
     assert order == [{"PREVIEW_MP3"}, {"WAV"}, {"FLAC", "MP3_V0"}]
 
 
-def test_missing_names_what_is_not_ready_with_these_tags() -> None:
+def test_tags_that_are_right_again_are_the_newest_and_are_not_made_twice() -> None:
+    master, wanted = make_master(), [FORMATS["FLAC"]]
+    (first,) = renditions.plan(master, wanted, tags=make_tags(title="Right"), at=NOW)
+    renditions.plan(master, wanted, tags=make_tags(title="Wrnog"), at=NOW + timedelta(seconds=1))
+    (again,) = renditions.plan(master, wanted, tags=make_tags(title="Right"), at=NOW + timedelta(seconds=2))
+    assert again == first
+    assert list(Rendition.objects.order_by("-tags_at").values_list("tags__title", flat=True)) == ["Right", "Wrnog"]
+
+
+def test_planning_anew_gives_new_tags_to_all_that_was_made_for_that_place() -> None:
     master = make_master()
-    make_rendition(master, "FLAC")
-    wanted = [FORMATS["FLAC"], FORMATS["MP3_V0"]]
-    assert renditions.missing(master, wanted, tags=make_tags()) == [FORMATS["MP3_V0"]]
-    assert renditions.missing(master, wanted, tags=make_tags(title="Corrected")) == wanted
+    for code, place in (("WAV", "here"), ("ALAC", "here"), ("AIFF", "elsewhere")):
+        make_rendition(master, code, tags=make_tags(place=place).to_json())
+    make_rendition(master, "OPUS_128", state=PLANNED, tags=make_tags(place="here").to_json())
+    corrected = make_tags(title="Right", place="here")
+    rows = renditions.plan(master, [FORMATS["FLAC"]], tags=corrected, at=NOW, renew=True)
+    assert [row.format for row in rows] == ["FLAC", "WAV", "ALAC"]
+    assert {row.tags["title"] for row in rows} == {"Right"}
 
 
-def test_ready_finds_the_right_tags_or_the_newest() -> None:
+def test_what_no_encoder_here_makes_any_more_still_gets_new_tags(monkeypatch: pytest.MonkeyPatch) -> None:
     master = make_master()
-    row = make_rendition(master, "FLAC")
-    assert renditions.ready(master, FORMATS["FLAC"], tags=make_tags()) == row
-    assert renditions.ready(master, FORMATS["FLAC"], tags=make_tags(title="Corrected")) is None
-    assert renditions.ready(master, FORMATS["FLAC"]) == row
+    make_rendition(master, "WAV")
+    monkeypatch.setattr(formats, "is_offered", lambda each, _master: each.code != "WAV")
+    rows = renditions.plan(master, [], tags=make_tags(title="Right"), at=NOW, renew=True)
+    assert [row.format for row in rows] == ["WAV"]
 
 
-def test_sizes_are_exact_where_made_and_marked_where_not(django_assert_num_queries) -> None:
-    masters = [make_master(), make_lossy_master()]
-    make_rendition(masters[0], "FLAC", bytes=777)
-    with django_assert_num_queries(1):
-        sizes = renditions.sizes(masters)
-    assert sizes[masters[0].pk]["FLAC"] == renditions.Size(777, exact=True)
-    assert not sizes[masters[0].pk]["WAV"].exact
-    assert "FLAC" not in sizes[masters[1].pk]
+def test_an_older_id3_changes_only_the_files_that_carry_id3() -> None:
+    master, wanted = make_master(), [FORMATS[code] for code in ("FLAC", "MP3_V0", "WAV", "AIFF", "ALAC")]
+    before = renditions.plan(master, wanted, tags=make_tags(), at=NOW)
+    after = renditions.plan(master, wanted, tags=make_tags(id3=3), at=NOW)
+    assert {row.format for row in after if row not in before} == {"MP3_V0", "WAV", "AIFF"}
 
 
 def test_estimates_are_near_what_is_made(audio: Path, tmp_path: Path) -> None:
