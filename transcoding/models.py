@@ -127,6 +127,9 @@ class Finding(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["master", "code"], name="one_finding_of_a_kind"),
         ]
+        indexes: ClassVar = [
+            models.Index(fields=["master"], condition=Q(severity="FATAL"), name="finding_fatal"),
+        ]
 
     def __str__(self) -> str:
         return self.message
@@ -280,6 +283,7 @@ class Rendition(models.Model):
             models.Index(
                 F("priority"), F("planned_at"), condition=Q(state__in=["PLANNED", "MAKING"]), name="rendition_owed"
             ),
+            models.Index(fields=["planned_at"], condition=Q(state="FAILED"), name="rendition_given_up"),
         ]
 
     def __str__(self) -> str:

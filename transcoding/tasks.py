@@ -69,7 +69,7 @@ def _ring(now: datetime) -> None:
             Rendition.objects.filter(master_id=rendition.master_id).filter(unheard).update(rung_at=now)
             make_renditions.delay(rendition.master_id)
     if cache.add(MEASURE_RUNG, 1, timeout=MEASURE_OFTEN):
-        measure_masters.delay()
+        measure_masters.apply_async(expires=MEASURE_OFTEN)  # the next is rung for by then
 
 
 def _not_rung(at: datetime, *, again: timedelta) -> Q:

@@ -1,8 +1,11 @@
 """What operators are told is what the rows say."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from store import metrics
 from tests.factories.transcoding import make_finding, make_master, make_rendition
@@ -133,3 +136,17 @@ def test_a_master_that_nobody_examines_is_listed() -> None:
     waiting_master(minutes=20)
     waiting_master(minutes=2)
     assert [(one.kind, one.why) for one in metrics.stuck(at=NOW)] == [("master", "waits longer than 15 minutes")]
+
+
+@pytest.mark.parametrize(
+    ("ask", "index"),
+    [(metrics.given_up, "rendition_given_up"), (lambda: metrics.refused(at=NOW), "finding_fatal")],
+    ids=["given up", "refused"],
+)
+def test_what_went_wrong_is_found_without_reading_what_went_well(ask: Callable[[], object], index: str) -> None:
+    with CaptureQueriesContext(connection) as said:
+        ask()
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {said[0]['sql']}")
+        assert index in "\n".join(line for (line,) in cursor.fetchall())

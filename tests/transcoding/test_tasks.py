@@ -92,6 +92,16 @@ def test_bells_lost_with_the_queue_are_rung_again_within_seconds(
 
 
 @pytest.mark.django_db
+def test_bells_for_measuring_do_not_pile_up(monkeypatch) -> None:
+    """Nobody may hear one for hours; the next is rung when this one is forgotten."""
+    rung: list[dict[str, int]] = []
+    monkeypatch.setattr(tasks.measure_masters, "apply_async", lambda **more: rung.append(more))
+    tasks.sweep()
+    tasks.sweep()
+    assert rung == [{"expires": tasks.MEASURE_OFTEN}]
+
+
+@pytest.mark.django_db
 def test_a_broker_that_is_away_does_not_stop_the_sweep(monkeypatch) -> None:
     def away() -> bool:
         raise OperationalError("Connection refused")

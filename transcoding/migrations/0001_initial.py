@@ -216,6 +216,16 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.AddIndex(
+            model_name="finding",
+            index=models.Index(condition=models.Q(("severity", "FATAL")), fields=["master"], name="finding_fatal"),
+        ),
+        migrations.AddIndex(
+            model_name="rendition",
+            index=models.Index(
+                condition=models.Q(("state", "FAILED")), fields=["planned_at"], name="rendition_given_up"
+            ),
+        ),
+        migrations.AddIndex(
             model_name="rendition",
             index=models.Index(
                 models.F("priority"),
