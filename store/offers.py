@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
@@ -183,7 +183,8 @@ def _review_release(release: Release, *, at: datetime, actor: str, result: Revie
         return
     too_low = clearing.below_minimum({key: prices[key] for key in recordings}, at=at)
     with transaction.atomic():
-        Release.objects.select_for_update(no_key=True).get(pk=release.pk)  # one review of a release at a time
+        if _hold(release) != {track.pk: track.recording_id for track in tracks}:
+            return  # its tracks have just changed, and a trigger has marked it for another review
         stopped: dict[int, str] = {}
         result.planned += previews.plan(tracks, masters, previewed, at=at)
         for track in tracks:
@@ -196,6 +197,21 @@ def _review_release(release: Release, *, at: datetime, actor: str, result: Revie
             _align({"track": track}, allowed, wanted, stopped[track.pk], at=at, result=result, low=prices[key].keys())
         halt = _stops(decision, None, at=at, whole=True) or next((why for why in stopped.values() if why), "")
         _align({"release": release}, decision, prices[None], halt, at=at, result=result)
+
+
+def _hold(release: Release) -> dict[int, int]:
+    """Let nobody else review the release until the transaction ends; the recording of each of its tracks.
+
+    Whoever turns a track has its row and then waits for the release (`store_close`), and an offer refers to its track:
+    so tracks are held first here as well, or each would wait for the other.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, recording_id FROM catalog_track WHERE release_id = %s ORDER BY id FOR KEY SHARE", [release.pk]
+        )
+        recordings = dict(cursor.fetchall())
+    Release.objects.select_for_update(no_key=True).get(pk=release.pk)
+    return recordings
 
 
 def _mark_later(recordings: Iterable[int], *, at: datetime) -> None:
