@@ -122,12 +122,14 @@ def clear_release(
         return batches.create(rows[0]) if rows else _standing(release, use)
 
 
-def decide_again(found: Affected, *, at: datetime, actor: str) -> int:
+def decide_again(found: Affected, *, at: datetime, actor: str, hashes: Mapping[int, str] | None = None) -> int:
     """Decide anew, in the caller's transaction if there is one, whatever was decided about these before.
 
     For acts after which an old yes must not stand for one more request. A recording keeps the sound it was last asked
-    with. Evidence is only hashed where the answer would otherwise be yes. Returns how many answers changed. What is
-    too much for one request (`found.owed`) is left to the reclearance that the act's rows have made owed.
+    with. `hashes` are those of all evidence about them (`dossiers.hashes_of`), taken before the transaction: acts that
+    can give a right bring them. Acts that take one away need not wait for a storage: what is cleared all the same is
+    believed to rest on what was last found there; whoever sells hashes it again. Returns how many answers changed.
+    What is too much for one request (`found.owed`) is left to the reclearance that the act's rows have made owed.
     """
     if found.owed:
         return 0
@@ -139,7 +141,7 @@ def decide_again(found: Affected, *, at: datetime, actor: str) -> int:
             fresh: dict[int, batches.Answer] = {}
             if before:
                 sounds = {key: row.sound_sha256 for key, row in before.items()}
-                rows, fresh = _decide_again(sounds, use=use, at=at, actor=actor)
+                rows, fresh = _decide_again(sounds, use=use, at=at, actor=actor, hashes=hashes)
                 written += rows
             written += batches.decide_releases(found.releases, fresh, use=use, at=at, actor=actor, asked_before=True)
         batches.write(written)  # at once, so that offers and the shelf follow once
@@ -147,14 +149,14 @@ def decide_again(found: Affected, *, at: datetime, actor: str) -> int:
 
 
 def _decide_again(
-    sounds: Mapping[int, str], *, use: Use, at: datetime, actor: str
+    sounds: Mapping[int, str], *, use: Use, at: datetime, actor: str, hashes: Mapping[int, str] | None
 ) -> tuple[list[batches.Row], dict[int, batches.Answer]]:
-    """As `batches.decide_recordings`; what may come out cleared is decided with its evidence hashed."""
+    """As `batches.decide_recordings`; what may come out cleared is decided with the hashes of its evidence."""
     rows, answers = batches.decide_recordings(sounds, open_all(sounds, at=at, hashes=None), use=use, at=at, actor=actor)
     hopeful = {key: sounds[key] for key, found in answers.items() if found.verdict.cleared}
     if not hopeful:
         return rows, answers
-    known = open_all(hopeful, at=at, hashes=dossiers.hashes_of(hopeful))
+    known = open_all(hopeful, at=at, hashes=dossiers.last_hashes_of(hopeful) if hashes is None else hashes)
     hashed, surer = batches.decide_recordings(hopeful, known, use=use, at=at, actor=actor)
     return [*(row for row in rows if row.recording_id not in hopeful), *hashed], {**answers, **surer}
 

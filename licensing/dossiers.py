@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, Value
 
 from catalog.codes import ISWC
@@ -163,8 +164,17 @@ def _values(rows: QuerySet[Any], column: str) -> set[int]:
 
 
 def hashes_of(recordings: Collection[int]) -> dict[int, str]:
-    """The present hashes of all evidence about these recordings. Reads the storage: call it outside a transaction."""
+    """The present hashes of all evidence about these recordings. Reads the storage, which may take long: Django refuses
+    a durable block inside a transaction, so that no lock is held meanwhile."""
+    with transaction.atomic(durable=True):
+        pass
     return instruments.current_hashes(evidence_of(recordings))
+
+
+def last_hashes_of(recordings: Collection[int]) -> dict[int, str]:
+    """The hashes of all evidence about these recordings as it was captured, or as it was found altered since. Reads no
+    storage."""
+    return instruments.last_hashes(evidence_of(recordings))
 
 
 # -- The catalogue's side ----------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from licensing.errors import EvidenceRefused
-from licensing.models import Instrument, evidence_storage
+from licensing.models import ByteCheck, Instrument, evidence_storage
+from licensing.models.scrubbing import Place
 from licensing.terms import EvidenceKind
 
 MOST_BYTES = 25 * 1024**2
@@ -81,6 +82,16 @@ def current_hashes(instruments: Iterable[Instrument]) -> dict[int, str]:
             by_name[name] = _hash_of(name)
         hashes[instrument.pk] = by_name[name]
     return hashes
+
+
+def last_hashes(instruments: Iterable[Instrument]) -> dict[int, str]:
+    """The hash of each by primary key as it was captured, or as it was last found where it is known to be altered."""
+    rows = list(instruments)
+    altered = ByteCheck.objects.filter(
+        altered_at__isnull=False, place__in=[Place.EVIDENCE, Place.TEXT], sha256__in={row.sha256 for row in rows}
+    )
+    found = {(check.key, check.sha256): check.found_sha256 or "" for check in altered}
+    return {row.pk: found.get((row.file.name or str(row.pk), row.sha256), row.sha256) for row in rows}
 
 
 def _hash_of(name: str | None) -> str:

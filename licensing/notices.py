@@ -4,7 +4,7 @@ What is said in between (a counter-notice and its clock, the claimant's reply) i
 changed: whoever reads a case later reads all of it. How each kind runs is data, in `notice_rules`.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -184,11 +184,13 @@ def lift(
     outcome: NoticeOutcome | str = NoticeOutcome.SETTLED,
     awards: Mapping[RightsHolder, Fraction] | None = None,
     instrument: Instrument | None = None,
+    hashes: Mapping[int, str] | None = None,
 ) -> NoticeEnd:
     """End a notice; what it held back is decided anew at once.
 
-    `awards` say which part of what a dispute was about is whose; the rest is as it was. Raises NoticeRefused where the
-    notice has ended before, and where an order is lifted without the paper that ends it.
+    Who calls it inside a transaction brings `hashes_about` it from before. `awards` say which part of what a dispute
+    was about is whose; the rest is as it was. Raises NoticeRefused where the notice has ended before, and where an
+    order is lifted without the paper that ends it.
     """
     awards = awards or {}
     if not reason.strip():
@@ -201,6 +203,8 @@ def lift(
         raise NoticeRefused("Only a dispute awards a share: it alone is about whose the right is.")
     if any(share <= 0 for share in awards.values()) or sum(awards.values()) > 1:
         raise NoticeRefused("What is awarded must be more than nothing and together at most the whole.")
+    if hashes is None:
+        hashes = hashes_about(notice)
     with transaction.atomic():
         found = affected.by_subject(subject_of(notice))
         clearance.lock(found)
@@ -212,15 +216,25 @@ def lift(
             NoticeAward(end=end, holder=holder, share_numerator=share.numerator, share_denominator=share.denominator)
             for holder, share in awards.items()
         )
-        clearance.decide_again(found, at=at, actor=actor)
+        clearance.decide_again(found, at=at, actor=actor, hashes=hashes)
     return end
 
 
-def restore_due(*, at: datetime, actor: str) -> list[NoticeEnd]:
-    """Lift what a counter-notice's clock brings back by itself: it ran out, policy says so, and nobody contested."""
+def hashes_about(notice: Notice) -> dict[int, str]:
+    """The present hashes of the evidence that is decided about when the notice ends. Call it outside a transaction."""
+    return dossiers.hashes_of(affected.by_subject(subject_of(notice)).recordings)
+
+
+def restore_due(
+    *, at: datetime, actor: str, then: Callable[[NoticeEnd], object] = lambda _end: None
+) -> list[NoticeEnd]:
+    """Lift what a counter-notice's clock brings back by itself: it ran out, policy says so, and nobody contested.
+
+    Each in a transaction of its own, in which `then` tells others.
+    """
     ended = []
     for notice in clocks_over(at=at).filter(steps__kind=StepKind.COUNTER, steps__restores_by_itself=True):
-        step = notice.steps.get(kind=StepKind.COUNTER)
+        step, hashes = notice.steps.get(kind=StepKind.COUNTER), hashes_about(notice)
         with transaction.atomic():
             clearance.lock(affected.by_subject(subject_of(notice)))  # in the order in which `lift` takes them
             _lock(notice)
@@ -228,7 +242,9 @@ def restore_due(*, at: datetime, actor: str) -> list[NoticeEnd]:
                 continue  # contested or lifted while we came
             last = (step.deadline or at) - timedelta(microseconds=1)
             reason = f"The counter-notice of {step.at:%-d %B %Y} was not contested until {last:%-d %B %Y}."
-            ended.append(lift(notice, reason=reason, outcome=NoticeOutcome.COUNTERED, actor=actor, at=at))
+            outcome = NoticeOutcome.COUNTERED
+            ended.append(lift(notice, reason=reason, outcome=outcome, actor=actor, at=at, hashes=hashes))
+            then(ended[-1])
     return ended
 
 

@@ -6,7 +6,7 @@ not. Either act decides anew about everything that is paid by the tariff.
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -19,7 +19,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from catalog.models import Recording, Track
-from licensing import affected, clearance
+from licensing import affected, clearance, dossiers
 from licensing.affected import Affected
 from licensing.errors import RateRefused
 from licensing.models import LicenceGrant, Rate, RateVerification
@@ -81,9 +81,10 @@ def verify_rate(
     lacking = missing(rate)
     if lacking:
         raise RateRefused(f"The row lacks {', '.join(lacking)}. Record a complete one and verify that.")
+    hashes = dossiers.hashes_of(_paid_by(rate.tariff).recordings)
     with transaction.atomic():
         verification = RateVerification.objects.create(rate=rate, verified_by=actor, verified_on=on, note=note, at=at)
-        _decide_again(rate.tariff, at=at, actor=actor)
+        _decide_again(rate.tariff, at=at, actor=actor, hashes=hashes)
     return verification
 
 
@@ -101,18 +102,22 @@ def unverified() -> QuerySet[Rate]:
     return Rate.objects.filter(verifications=None)
 
 
-def _decide_again(tariff: str, *, at: datetime, actor: str) -> None:
-    """Decide anew about what is paid by the tariff; where that is too much for one request, it is owed by triggers."""
+def _decide_again(tariff: str, *, at: datetime, actor: str, hashes: Mapping[int, str] | None = None) -> None:
+    clearance.decide_again(_paid_by(tariff), at=at, actor=actor, hashes=hashes)
+
+
+def _paid_by(tariff: str) -> Affected:
+    """What is paid by the tariff; where that is too much for one request, it is owed by triggers."""
     paid = LicenceGrant.objects.filter(tariff=tariff, successor=None)
     narrow = paid.filter(catalogue=None)
     about = Q(pk__in=narrow.values("recording_id")) | Q(recording_works__work__in=narrow.values("work_id"))
     recordings = set(Recording.objects.filter(about).values_list("pk", flat=True)[: affected.AT_ONCE + 1])
     for grant in paid.exclude(catalogue=None):
         recordings.update(affected.by_grant(grant).recordings)
-    if 0 < len(recordings) <= affected.AT_ONCE:
-        releases = Track.objects.filter(recording__in=recordings).values_list("release_id", flat=True)
-        found = Affected(tuple(sorted(recordings)), tuple(sorted(set(releases))))
-        clearance.decide_again(found, at=at, actor=actor)
+    if len(recordings) > affected.AT_ONCE:
+        return Affected((), (), owed=True)
+    releases = Track.objects.filter(recording__in=recordings).values_list("release_id", flat=True)
+    return Affected(tuple(sorted(recordings)), tuple(sorted(set(releases))))
 
 
 def _check(fields: dict[str, Any]) -> None:

@@ -210,7 +210,9 @@ def _write(words: Sequence[_Word], *, reviewer: Reviewer, at: datetime) -> list[
             )
             for word in words
         ]
-    clearance.decide_again(_touched(grants), at=at, actor=reviewer.actor)
+    touched = _touched(grants)
+    hashes = dossiers.hashes_of(touched.recordings)
+    clearance.decide_again(touched, at=at, actor=reviewer.actor, hashes=hashes)
     return made
 
 

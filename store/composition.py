@@ -16,7 +16,7 @@ from django.utils import timezone
 from catalog import parties, works
 from catalog.models import Party, Recording, SocietyMembership, Work, WorkShare
 from catalog.works import Line
-from licensing import affected, clearance
+from licensing import affected, clearance, dossiers
 from licensing.territories import TerritorySet
 from store import submissions
 from store.errors import RecordRefused
@@ -48,6 +48,7 @@ def state_work(label: Party, work: Work, said: Iterable[Said], *, title: str, is
     if not may_state(label, work):
         raise RecordRefused("Other labels record this work too. Tell the store, and its staff will look at both.")
     listed = list(said)
+    hashes = dossiers.hashes_of(affected.by_work(work.pk).recordings)
     with transaction.atomic():
         works.name_work(work, title=title, iswc=iswc)
         found = {each.name.casefold(): submissions.licensor_of(label, each.name, each.ipi) for each in listed}
@@ -64,7 +65,7 @@ def state_work(label: Party, work: Work, said: Iterable[Said], *, title: str, is
                 for each in listed
             ],
         )
-        clearance.decide_again(affected.by_work(work.pk), at=timezone.now(), actor=actor)
+        clearance.decide_again(affected.by_work(work.pk), at=timezone.now(), actor=actor, hashes=hashes)
     return made
 
 

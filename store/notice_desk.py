@@ -339,10 +339,12 @@ def lift(
     instrument: Instrument | None = None,
 ) -> NoticeEnd:
     """End a notice and tell both sides; what is cleared goes back on sale within seconds. Raises NoticeRefused."""
+    hashes = notices.hashes_about(notice)
     with transaction.atomic():
         end = notices.lift(
-            notice, reason=reason, outcome=outcome, awards=awards, instrument=instrument, actor=actor, at=at
-        )
+            notice, reason=reason, outcome=outcome, awards=awards, instrument=instrument, actor=actor, at=at,
+            hashes=hashes,
+        )  # fmt: skip
         _tell(notice, "lifted", at=at)
         _ring()
         bells.ring("store.tasks.look_after_notices")
@@ -351,13 +353,12 @@ def lift(
 
 def restore_due(*, at: datetime) -> int:
     """Bring back what a counter-notice's clock brings back by itself, and tell both sides; returns how many."""
-    with transaction.atomic():
-        ended = notices.restore_due(at=at, actor="task:restore")
-        for end in ended:
-            _tell(end.notice, "lifted", at=at)
-        if ended:
-            _ring()
-    return len(ended)
+
+    def tell(end: NoticeEnd) -> None:
+        _tell(end.notice, "lifted", at=at)
+        _ring()
+
+    return len(notices.restore_due(at=at, actor="task:restore", then=tell))
 
 
 # -- The claimant's own page -------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from licensing import assessments, clearance, grants, reviews
+from licensing import assessments, clearance, dossiers, grants, reviews
 from licensing.errors import GrantOutdated, LicensingError, ReviewTwice
 from licensing.models import LicenceGrant, Review, ReviewCase
 from licensing.reviews import Reviewer
@@ -77,6 +77,7 @@ def test_without_the_lock_the_same_reviewer_could_be_written_down_twice(monkeypa
         cursor.execute("ALTER TABLE licensing_review DISABLE TRIGGER licensing_case_decided")
     monkeypatch.setattr(reviews, "_hold", lambda _keys: None)
     monkeypatch.setattr(clearance, "decide_again", lambda *_found, **_by: None)
+    monkeypatch.setattr(dossiers, "hashes_of", lambda _recordings: {})
     monkeypatch.setattr(assessments, "_KEEP", "SELECT %s, %s, %s")
     try:
         with ThreadPoolExecutor(1) as pool, transaction.atomic():
