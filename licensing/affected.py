@@ -98,10 +98,10 @@ def recordings_of_writer(party: Party | int) -> QuerySet[Recording]:
 
 
 def by_subject(subject: Recording | Work | Release | Party) -> Affected:
+    """What a notice about `subject` is about; triggers owe a reclearance for what is too much for one request."""
     if isinstance(subject, Recording):
         return by_recording(subject)
-    if isinstance(subject, Work):
-        return by_work(subject.pk)
-    if isinstance(subject, Release):
-        return by_release(subject)
-    return by_label(subject)
+    if isinstance(subject, Party):
+        return by_label(subject)
+    found = by_work(subject.pk) if isinstance(subject, Work) else by_release(subject)
+    return found if len(found.recordings) <= AT_ONCE else Affected((), (), owed=True)

@@ -297,15 +297,16 @@ def decide_releases(
             notices=(*notices.get(("release", key), ()), *notices.get(("label", label), ())),
             embargoed_until=_embargo(released, use),
         )
-        row = new_row(_whole(verdict, answers, label), standing.get(key), actor=actor, release=key)
+        row = new_row(_whole(verdict, answers, key, label), standing.get(key), actor=actor, release=key)
         if row is not None:
             rows.append(row)
     return rows
 
 
-def _whole(verdict: Verdict, answers: Sequence[Answer], label: int) -> Answer:
+def _whole(verdict: Verdict, answers: Sequence[Answer], release: int, label: int) -> Answer:
     """A release hangs on whatever its tracks hang on, and lasts where all of them last."""
-    hangs_on = tuple(sorted({-label, *(each for found in answers for each in found.hangs_on)}))
+    own = {dossiers.release_held(release), dossiers.label_held(label)}
+    hangs_on = tuple(sorted({*own, *(each for found in answers for each in found.hangs_on)}))
     if verdict.good_until is None or not verdict.cleared:
         return Answer(verdict, hangs_on=hangs_on)
     mask = verdict.cleared_mask

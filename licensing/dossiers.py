@@ -63,13 +63,13 @@ from licensing.verdicts import Reliance
 class Dossiers:
     """The evidence about each recording by its key, and the whole catalogues each hangs on.
 
-    `wide` names the grant behind each record that was given for a whole catalogue; `labels` are the labels a notice
-    about whom would stop the recording.
+    `wide` names the grant behind each record that was given for a whole catalogue; `struck_with` are the labels, works
+    and releases a notice about which would stop the recording, as `hangs_on` names them.
     """
 
     evidence: dict[int, Evidence]
     wide: Mapping[str, int] = field(default_factory=dict)
-    labels: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    struck_with: Mapping[int, frozenset[int]] = field(default_factory=dict)
     _shapes: dict[tuple[int, str], Shape | None] = field(default_factory=dict, compare=False)
 
     def shape(self, recording: int, sound: str) -> Shape | None:
@@ -80,11 +80,30 @@ class Dossiers:
         return self._shapes[key]
 
     def hangs_on(self, recording: int, records: Iterable[Reliance]) -> tuple[int, ...]:
-        """The catalogues whose end ends a yes that relies on `records`: wide grants, and labels as negative numbers."""
+        """What ends a yes that relies on `records`: the keys of wide grants, and whatever a notice may be about."""
+        struck_with = self.struck_with.get(recording, frozenset())
         if not self.wide:
-            return tuple(sorted(-label for label in self.labels.get(recording, ())))
+            return tuple(sorted(struck_with))
         grants = {self.wide.get(each.record.partition(":")[0]) for each in records} - {None}
-        return tuple(sorted({*(grant for grant in grants if grant), *(-each for each in self.labels[recording])}))
+        return tuple(sorted({*(grant for grant in grants if grant), *struck_with}))
+
+
+# What a notice may be about, in one list of numbers with the keys of grants (`licensing_held` knows them too).
+
+
+def label_held(label: int) -> int:
+    return -label
+
+
+def work_held(work: int) -> int:
+    return -(_WORKS + work)
+
+
+def release_held(release: int) -> int:
+    return -(_RELEASES + release)
+
+
+_WORKS, _RELEASES = 1 << 40, 1 << 41
 
 
 class Among(Func):
@@ -120,6 +139,16 @@ def open_all(recordings: Collection[int], *, at: datetime, hashes: Mapping[int, 
     creators = _creators(keys)
     placed = _placed(keys)
     labels = {pk: frozenset((row.label, *(track.label for track in placed.get(pk, ())))) for pk, row in rows.items()}
+    struck_with = {
+        pk: frozenset(
+            (
+                *(label_held(label) for label in theirs),
+                *(work_held(work) for work, _public_id in works[pk]),
+                *(release_held(track.release) for track in placed.get(pk, ())),
+            )
+        )
+        for pk, theirs in labels.items()
+    }
     notices = _notices(rows, works, placed, labels, at)
     conflicts = _conflicts(rows, grants)
     reading = _Reading(grants, shares, hashes, at)
@@ -140,7 +169,7 @@ def open_all(recordings: Collection[int], *, at: datetime, hashes: Mapping[int, 
             memberships=tuple(fact for work in subjects for fact in shares.facts_of(work, subjects[work])),
         )
     wide = {str(grant.record_id): grant.pk for each in grants.wide.values() for grant in each}
-    return Dossiers(found, wide, labels)
+    return Dossiers(found, wide, struck_with)
 
 
 def evidence_of(recordings: Collection[int]) -> list[Instrument]:

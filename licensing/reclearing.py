@@ -90,6 +90,8 @@ def _share(job: Reclearance) -> None:
         grant_id=job.grant_id,
         label_id=job.label_id,
         writer_id=job.writer_id,
+        work_id=job.work_id,
+        release_id=job.release_id,
         cause=job.cause,
         closes=job.closes,
         part=1,
@@ -105,6 +107,10 @@ def recordings_of(job: Reclearance) -> QuerySet[Recording]:
         return affected.recordings_of_label(job.label_id)
     if job.writer_id is not None:
         return affected.recordings_of_writer(job.writer_id)
+    if job.work_id is not None:
+        return Recording.objects.filter(recording_works__work=job.work_id)
+    if job.release_id is not None:
+        return Recording.objects.filter(tracks__release=job.release_id)
     return Recording.objects.all()
 
 

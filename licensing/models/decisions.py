@@ -17,7 +17,7 @@ class ClearanceDecision(models.Model):
     `good_until` repeat the part that selling asks for on every page. From `good_until` on, only the countries of
     `lasting_countries` are still cleared, and none from `lasting_until` on: a licence that ends in one country takes no
     other off sale while it is asked again.
-    `hangs_on` names the whole catalogues the answer hangs on: keys of wide grants, and labels as negative numbers.
+    `hangs_on` names what the answer hangs on: keys of wide grants, and what a notice may be about (`dossiers`).
     `answer_sha256` leaves out the instant of asking, so that asking again with the same outcome keeps no new row.
     """
 

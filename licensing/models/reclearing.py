@@ -8,7 +8,7 @@ from licensing.models.columns import exactly_one
 
 
 class Reclearance(models.Model):
-    """Everything that a wide grant, a label's notice or a writer's mandate touches is owed a new decision.
+    """Everything that a wide grant, a large notice or a writer's mandate touches is owed a new decision.
 
     Written by triggers in the transaction of the act, and worked off in the order of the recordings' keys; those up to
     `cursor` are done. While a row that `closes` is not done, no decision that hangs on
@@ -21,6 +21,8 @@ class Reclearance(models.Model):
     )
     label = models.ForeignKey("catalog.Party", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     writer = models.ForeignKey("catalog.Party", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    work = models.ForeignKey("catalog.Work", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    release = models.ForeignKey("catalog.Release", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     everything = models.BooleanField(default=False)
     cause = models.CharField(max_length=60)
     closes = models.BooleanField(default=False)
@@ -39,8 +41,8 @@ class Reclearance(models.Model):
         constraints = [
             models.CheckConstraint(
                 name="reclearance_one_scope",
-                condition=(exactly_one("grant", "label", "writer") & Q(everything=False))
-                | Q(grant=None, label=None, writer=None, everything=True),
+                condition=(exactly_one("grant", "label", "writer", "work", "release") & Q(everything=False))
+                | Q(grant=None, label=None, writer=None, work=None, release=None, everything=True),
             ),
             models.CheckConstraint(
                 name="reclearance_part_of_parts", condition=Q(parts__gt=0, part__lt=models.F("parts"))

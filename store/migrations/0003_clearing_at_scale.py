@@ -221,12 +221,14 @@ PACKED = "ALTER TABLE store_shelf ALTER COLUMN named SET STORAGE EXTENDED;"
 NEWEST = "CREATE INDEX store_releases_newest ON catalog_release (created_at DESC, id DESC);"
 NO_NEWEST = "DROP INDEX store_releases_newest;"
 
-# What a label's notice touches is owed by a `Reclearance` row, not by a mark for each recording. What a recording is,
+# What a label's or another large notice touches is owed by a `Reclearance` row, not by a mark for each recording. What a recording is,
 # holds, and who wrote it, changes the answer as well as any licence does.
 MARKS = """
 CREATE OR REPLACE FUNCTION store_mark_notice() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM store_mark_recordings(store_recordings_of(NEW.recording_id, NEW.work_id, NEW.release_id, NULL), 'notice');
+    IF NOT licensing_large(NEW.work_id, NEW.release_id) THEN
+        PERFORM store_mark_recordings(store_recordings_of(NEW.recording_id, NEW.work_id, NEW.release_id, NULL), 'notice');
+    END IF;
     RETURN NULL;
 END $$;
 CREATE OR REPLACE FUNCTION store_mark_noticeend() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -234,8 +236,10 @@ DECLARE
     about licensing_notice%ROWTYPE;
 BEGIN
     SELECT * INTO about FROM licensing_notice WHERE id = NEW.notice_id;
-    PERFORM store_mark_recordings(
-        store_recordings_of(about.recording_id, about.work_id, about.release_id, NULL), 'notice end');
+    IF NOT licensing_large(about.work_id, about.release_id) THEN
+        PERFORM store_mark_recordings(
+            store_recordings_of(about.recording_id, about.work_id, about.release_id, NULL), 'notice end');
+    END IF;
     RETURN NULL;
 END $$;
 

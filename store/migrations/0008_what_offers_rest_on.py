@@ -5,8 +5,8 @@
   again what is still cleared.
 - An offer stands, and a line is sold, only on a decision whose records are there, about this very music, approved and
   neither replaced, revoked nor suspended: whoever can write a decision cannot sell on one that nobody gave.
-- A notice about a label with a large catalogue holds all of it back at once (`licensing_held`), and leaves the closing
-  of its offers to the reclearance that it owes.
+- A notice about a label, work or release with many recordings holds all of them back at once (`licensing_held`), and
+  leaves the closing of its offers to the reclearance that it owes.
 """
 
 from importlib import import_module
@@ -127,12 +127,13 @@ DROP FUNCTION store_track_left(), store_track_moved(), store_track_joined(), sto
 """
 
 # As many recordings as `licensing.affected.AT_ONCE` says are decided, and their offers closed, in the act itself. An
-# offer whose decision does not know that it hangs on the label (its track joined the release later) is closed as well.
+# offer whose decision does not know what it hangs on (its track joined the release later) is closed as well.
 NOTICE = """
 CREATE OR REPLACE FUNCTION store_close_on_notice() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     struck bigint[] := store_recordings_of(NEW.recording_id, NEW.work_id, NEW.release_id, NEW.label_id);
-    held boolean := NEW.label_id IS NOT NULL AND cardinality(struck) > 500;
+    key bigint := licensing_held_key(NEW.label_id, NEW.work_id, NEW.release_id);
+    held boolean := key IS NOT NULL AND cardinality(struck) > 500;
 BEGIN
     UPDATE store_offer SET closed_at = clock_timestamp(), closed_reason =
             CASE NEW.kind WHEN 'LEGAL_HOLD' THEN 'LEGAL_HOLD' WHEN 'DISPUTE' THEN 'DISPUTED' ELSE 'TAKEN_DOWN' END
@@ -143,7 +144,7 @@ BEGIN
             OR release_id IN (SELECT id FROM catalog_release WHERE label_id = NEW.label_id))
         AND NOT (held AND EXISTS (
             SELECT 1 FROM licensing_clearancedecision kept
-            WHERE kept.id = decision_id AND kept.hangs_on @> ARRAY[-NEW.label_id]));
+            WHERE kept.id = decision_id AND kept.hangs_on @> ARRAY[key]));
     RETURN NULL;
 END $$;
 """
@@ -226,7 +227,7 @@ def restored() -> str:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("store", "0007_evidence_pages")]
+    dependencies = [("store", "0007_evidence_pages"), ("licensing", "0011_large_notices")]
 
     operations = [
         migrations.RunSQL(CLOSE, NO_CLOSE),

@@ -133,6 +133,7 @@ def demand(label):
 
 
 def work_off():
+    """What the workers do until nothing is owed."""
     while (job := reclearing.claim(at=timezone.now())) is not None:
         while not reclearing.work(job, at=timezone.now(), sounds=clearing.sounds_of).finished:
             pass
@@ -160,6 +161,59 @@ def test_without_the_hold_it_would_be_sold_until_it_is_decided(large):
 def test_a_small_label_is_refused_in_the_act(release):
     demand(release.label)
     assert not Offer.objects.filter(closed_at=None).exists()
+
+
+def many_recordings(number):
+    names = [f"Piece {number}" for number in range(number)]
+    return Recording.objects.bulk_create([Recording(title=name, label=catalog.make_label()) for name in names])
+
+
+def standard(release):
+    """A work of the release that 500 other recordings are of, too."""
+    work = first(release).recording.works.get()
+    RecordingWork.objects.bulk_create([RecordingWork(recording=one, work=work) for one in many_recordings(500)])
+    return work
+
+
+def box(release):
+    """The release, with 500 more tracks; whole it is not sold any more."""
+    numbered = enumerate(many_recordings(500), start=3)
+    Track.objects.bulk_create([Track(release=release, recording=one, number=number) for number, one in numbered])
+    return release
+
+
+@pytest.mark.parametrize("subject", [standard, box])
+def test_a_work_or_release_with_many_recordings_is_held_back_in_the_act_and_decided_after_it(release, subject):
+    struck = subject(release)
+    ReviewDue.objects.all().delete()
+    assert 1 in standing(release)
+    before = ClearanceDecision.objects.count()
+    demand(struck)
+    assert 1 not in standing(release)
+    assert ClearanceDecision.objects.count() == before
+    assert Offer.objects.filter(track=first(release), closed_at=None).exists()
+    assert not ReviewDue.objects.exists()
+    work_off()
+    assert not Offer.objects.filter(track=first(release), closed_at=None).exists()
+
+
+def test_the_recordings_of_a_work_are_not_heard_either_while_it_is_held_back(release):
+    key = first(release).recording_id
+    previewed = clearing.latest_of_recordings([key], use=clearing.PREVIEW)[key]
+    assert clearing.holds(previewed, at=timezone.now())
+    demand(standard(release))
+    previewed = clearing.latest_of_recordings([key], use=clearing.PREVIEW)[key]
+    assert not clearing.holds(previewed, at=timezone.now())
+
+
+def test_lifted_it_is_sold_again_once_a_worker_has_decided(release):
+    notice = demand(standard(release))
+    work_off()
+    notices.lift(notice, reason="Settled.", actor="user:rita", at=timezone.now())
+    assert 1 not in standing(release)
+    work_off()
+    onsale.review()
+    assert 1 in standing(release)
 
 
 def test_what_does_not_know_that_it_hangs_on_the_label_is_closed_in_the_act(large):
