@@ -6,6 +6,7 @@ import json
 from datetime import datetime
 from urllib.parse import urlencode
 
+from django.core.cache import cache
 from django.db.models import Count, F, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.http import Http404, HttpRequest, HttpResponse
@@ -25,6 +26,8 @@ PAGE = 36
 ROW = 12
 FACETS = 14
 ROW_LABELS = 4
+COUNTED = 1000  # what stands on a shelf is counted up to here; beyond, nobody reads a number, and each costs a row
+COUNTS_FOR = 600  # seconds; numbers beside genres may be that old, what is listed never is
 
 
 @require_safe
@@ -55,6 +58,10 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def _busiest_labels(country: str) -> list[int]:
+    return cache.get_or_set(f"labels:{country}", lambda: _labels_counted(country), COUNTS_FOR) or []
+
+
+def _labels_counted(country: str) -> list[int]:
     counted = (
         shown(country).order_by().values("label").annotate(count=Count("pk")).filter(count__gte=2).order_by("-count")
     )
@@ -63,6 +70,10 @@ def _busiest_labels(country: str) -> list[int]:
 
 def _genres(country: str) -> list[dict[str, object]]:
     """The shop's genres with how many releases stand under each in this country, largest first."""
+    return cache.get_or_set(f"genres:{country}", lambda: _genres_counted(country), COUNTS_FOR) or []
+
+
+def _genres_counted(country: str) -> list[dict[str, object]]:
     counted = shown(country).exclude(genre="").order_by().values("genre").annotate(count=Count("pk"))
     return [{"genre": row["genre"], "count": row["count"]} for row in counted.order_by("-count", "genre")[:FACETS]]
 
@@ -95,22 +106,23 @@ def browse(request: HttpRequest) -> HttpResponse:
     if label_slug:
         label = get_object_or_404(Party, slug=label_slug)
         found = found.filter(label=label)
-    total = found.count()
+    total = found.order_by()[: COUNTED + 1].count()
     if cursor:
         found = _after(found, cursor)
     page = list(found.order_by("-created_at", "-pk").with_credits()[: PAGE + 1])  # type: ignore[attr-defined]
-    more = page[PAGE:]
+    older = page[PAGE:]
     page = page[:PAGE]
     chosen = {name: value for name, value in (("genre", genre), ("label", label_slug)) if value}
     context = {
         "sleeves": sleeves(page, country=country),
-        "total": total,
+        "total": min(total, COUNTED),
+        "more": total > COUNTED,
         "genre": genre,
         "label": label,
         "genres": _genres(country),
         "cursor": cursor,
         "first_page": f"?{urlencode(chosen)}",
-        "next_page": f"?{urlencode({**chosen, 'after': _cursor(page[-1])})}" if more else "",
+        "next_page": f"?{urlencode({**chosen, 'after': _cursor(page[-1])})}" if older else "",
         "without_genre": f"?{urlencode({'label': label_slug})}" if label_slug else reverse("browse"),
         "label_part": f"&{urlencode({'label': label_slug})}" if label_slug else "",
     }

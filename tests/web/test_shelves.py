@@ -4,9 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from store.models import Offer
+from store.views import shop
 from tests.factories import catalog, shelf
 
 pytestmark = pytest.mark.django_db
@@ -76,6 +79,31 @@ def test_an_artists_page_parts_her_own_from_where_she_is_heard(visitor: Client) 
     page = visitor.get(f"/artist/{ana.slug}").context
     assert [sleeve.title for sleeve in page["own"]] == ["Mine"]
     assert [sleeve.title for sleeve in page["heard"]] == ["Theirs"]
+
+
+def test_a_long_shelf_is_counted_only_so_far(visitor: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelve_many(3)
+    assert "3 releases" in visitor.get("/browse").content.decode()
+    monkeypatch.setattr(shop, "COUNTED", 2)
+    assert "More than 2 releases" in visitor.get("/browse").content.decode()
+
+
+@pytest.mark.parametrize("path", ["/", "/browse"])
+def test_the_next_visitor_does_not_count_the_whole_shelf_again(visitor: Client, path: str) -> None:
+    shelve_many(3, genre="Ambient")
+    visitor.get(path)
+    with CaptureQueriesContext(connection) as seen:
+        assert "Ambient" in visitor.get(path).content.decode()
+    assert [one["sql"] for one in seen if "GROUP BY" in one["sql"]] == []
+
+
+def test_what_is_listed_is_never_as_old_as_its_numbers(visitor: Client) -> None:
+    shelf.shelve("First Light", genre="Ambient")
+    visitor.get("/browse?genre=Ambient")
+    Offer.objects.update(closed_at=shelf.NOW)
+    page = visitor.get("/browse?genre=Ambient").content.decode()
+    assert "First Light" not in page
+    assert "Nothing on this shelf" in page
 
 
 def test_a_label_page_lists_its_releases(visitor: Client) -> None:
