@@ -7,12 +7,12 @@ back by itself; for a track of an album a case is opened, because what a part is
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 
+from catalog.codes import is_public_id
 from licensing import notices
 from licensing.models import GrantEnd
 from licensing.terms import EndKind
@@ -48,22 +48,13 @@ def relied_on(row: OrderLineTrack) -> frozenset[str]:
 
 def void_records(records: Iterable[str], *, at: datetime) -> frozenset[str]:
     """Those of these records that were revoked because their licensor never held the right. One query."""
-    wanted = [record for record in records if is_key(record)]
+    wanted = [record for record in records if is_public_id(record)]  # not all verdicts were written here
     if not wanted:
         return frozenset()
     rows = GrantEnd.objects.filter(
         grant__record_id__in=wanted, kind=EndKind.REVOKED, void_title=True, at__lte=at
     ).values_list("grant__record_id", flat=True)
     return frozenset(str(record) for record in rows)
-
-
-def is_key(record: str) -> bool:
-    """Whether a verdict's record can be one of our rows: verdicts are evidence, and not all were written here."""
-    try:
-        UUID(record)
-    except ValueError:
-        return False
-    return True
 
 
 def refund_void(recordings: Iterable[int], *, at: datetime) -> int:

@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import Q
 
+from catalog.codes import is_public_id
 from catalog.models import Recording
 from licensing import clearance
 from licensing.models import GrantEnd, LicenceGrant
 from licensing.terms import EndKind, Licensee, RedownloadRule, Use
 from licensing.territories import day_after, day_begins
 from licensing.verdicts import Reliance, Verdict
-from store import recalls
 from store.models import OrderLineTrack
 
 
@@ -55,7 +55,7 @@ def _limiting(row: OrderLineTrack) -> list[Reliance]:
 def _ends(records: Iterable[tuple[str, int]], *, country: str, at: datetime) -> dict[str, datetime]:
     """Until when what rested on these records may be fetched, of those that have ended under a limiting rule."""
     sold = Q()
-    for record, version in sorted(each for each in records if recalls.is_key(each[0])):
+    for record, version in sorted(each for each in records if is_public_id(each[0])):
         sold |= Q(record_id=record, version=version)
     if not sold:
         return {}

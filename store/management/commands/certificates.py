@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
+from catalog.codes import is_public_id
 from store import certificates, proofs, signing
 from store.models import Certificate
 
@@ -27,8 +28,8 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        files = [Path(which) for which in options["which"] if not _is_id(which)]
-        ids = [which for which in options["which"] if _is_id(which)]
+        files = [Path(which) for which in options["which"] if not is_public_id(which)]
+        ids = [which for which in options["which"] if is_public_id(which)]
         found: dict[str, list[str]] = {}
         if files:
             found |= _files(files, _keys(options["keys"]))
@@ -47,14 +48,6 @@ class Command(BaseCommand):
             self.stdout.write(f"{len(found)} certificates checked, {len(wrong)} do not hold.")
         if wrong:
             raise CommandError(f"{len(wrong)} certificates do not hold.")
-
-
-def _is_id(which: str) -> bool:
-    try:
-        UUID(which)
-    except ValueError:
-        return False
-    return True
 
 
 def _keys(path: Path | None) -> dict[str, bytes]:
