@@ -6,8 +6,8 @@ somebody's time: what the numbers merely hint at stands on the page of the maste
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
+from transcoding.formats import Signal
 from transcoding.loudness import HUNDREDTHS, Loudness
 from transcoding.spectrum import Edge
 from transcoding.waveform import CLIPPED_RUNS, SILENCE, STEREO, Heard
@@ -33,20 +33,7 @@ class Found:
     message: str
 
 
-class File(Protocol):
-    """What must be known of the file."""
-
-    @property
-    def lossless(self) -> bool: ...
-    @property
-    def sample_rate(self) -> int: ...
-    @property
-    def bit_depth(self) -> int: ...
-    @property
-    def channels(self) -> int: ...
-
-
-def of(file: File, heard: Heard, loudness: Loudness) -> list[Found]:
+def of(file: Signal, heard: Heard, loudness: Loudness) -> list[Found]:
     """Everything worth saying. A silent file gets no more than that."""
     if not file.lossless:
         lossy = [_note("LOSSY_MASTER", "Lossy master: sold as delivered or in lossy formats, never as lossless.")]
@@ -104,7 +91,7 @@ def _levels(heard: Heard, loudness: Loudness) -> Iterator[Found]:
         )
 
 
-def _channels(file: File, heard: Heard) -> Iterator[Found]:
+def _channels(file: Signal, heard: Heard) -> Iterator[Found]:
     if file.channels == 1:
         yield _note("MONO", "Mono.")
     elif heard.same_channels:
@@ -118,7 +105,7 @@ def _channels(file: File, heard: Heard) -> Iterator[Found]:
         )
 
 
-def _lengths(file: File, heard: Heard) -> Iterator[Found]:
+def _lengths(file: Signal, heard: Heard) -> Iterator[Found]:
     seconds = heard.samples / file.sample_rate
     if heard.before >= LONG_BEFORE:
         yield _note("SILENCE_BEFORE", f"{heard.before:.1f} s of silence before the sound begins.")
@@ -137,7 +124,7 @@ def _lengths(file: File, heard: Heard) -> Iterator[Found]:
         )
 
 
-def _origins(file: File, heard: Heard, edge: Edge) -> Iterator[Found]:
+def _origins(file: Signal, heard: Heard, edge: Edge) -> Iterator[Found]:
     """What a lossless file shows of having been something less before."""
     if 0 < heard.true_depth < file.bit_depth:
         yield _warning(

@@ -26,13 +26,9 @@ WMA_MOST = 160  # kbit/s per channel at 44.1 kHz
 SIGNED_FILE = 2**31 - 2**20  # bytes: readers of AIFF and Monkey's Audio count with a sign
 
 
-class Sound(Protocol):
-    """What a format must know of a master."""
+class Signal(Protocol):
+    """What samples are and how well they were kept."""
 
-    @property
-    def container(self) -> str: ...
-    @property
-    def codec(self) -> str: ...
     @property
     def lossless(self) -> bool: ...
     @property
@@ -41,6 +37,15 @@ class Sound(Protocol):
     def bit_depth(self) -> int: ...
     @property
     def channels(self) -> int: ...
+
+
+class Sound(Signal, Protocol):
+    """What a format must know of a master."""
+
+    @property
+    def container(self) -> str: ...
+    @property
+    def codec(self) -> str: ...
     @property
     def samples(self) -> int: ...
     @property
