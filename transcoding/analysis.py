@@ -8,7 +8,7 @@ import hashlib
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +46,28 @@ _CANDIDATES = """
     WHERE near.shared >= %(least)s AND m.recording_id <> %(recording)s AND m.sound_sha256 <> %(sound)s"""
 
 
-def store_picture(examined: Examined, folder: Path) -> str:
-    """Keep the picture of the spectrum; its key. Empty where there is none."""
+def listen(
+    source: Path,
+    folder: Path,
+    *,
+    on_beat: Callable[[], None] | None = None,
+    on_share: Callable[[float], None] | None = None,
+) -> tuple[Examined, str]:
+    """Examine a local file within this shop's limits (`probe.examine`), and keep the picture of its spectrum: its key,
+    empty where there is none."""
+    examined = probe.examine(
+        source,
+        max_seconds=settings.MASTER_MAX_SECONDS,
+        max_bytes=settings.MASTER_MAX_DECODED_BYTES,
+        window_seconds=settings.PREVIEW_SECONDS,
+        folder=folder,
+        on_beat=on_beat,
+        on_share=on_share,
+    )
+    return examined, _store_picture(examined, folder)
+
+
+def _store_picture(examined: Examined, folder: Path) -> str:
     picture = examined.heard.spectrum.picture()
     if not picture:
         return ""
@@ -116,14 +136,7 @@ def measure(master_id: int) -> None:
     try:
         with scratch.folder(f"measure-{master.pk}") as folder:
             source = storage.fetch_to(master.storage_key, folder / "master", sha256=master.file_sha256)
-            examined = probe.examine(
-                source,
-                max_seconds=settings.MASTER_MAX_SECONDS,
-                max_bytes=settings.MASTER_MAX_DECODED_BYTES,
-                window_seconds=settings.PREVIEW_SECONDS,
-                folder=folder,
-            )
-            picture = store_picture(examined, folder)
+            examined, picture = listen(source, folder)
     except (TranscodingError, OSError) as error:
         log.warning("Measuring %s failed: %s", master, error)
         if isinstance(error, OSError) or (error.retry and not isinstance(error, MasterRefused)):

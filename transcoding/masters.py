@@ -16,7 +16,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from catalog.models import Recording
-from transcoding import analysis, claims, probe, scratch, storage
+from transcoding import analysis, claims, scratch, storage
 from transcoding.errors import LateWorker, MasterRefused, StorageFailed, TranscodingError, UploadRefused, foreseen
 from transcoding.findings import Found
 from transcoding.models import Attempt, Finding, Master, Upload
@@ -96,16 +96,7 @@ def examine(master_id: int, *, meanwhile: Callable[[claims.Pulse], object] | Non
         with scratch.folder(f"examine-{master_id}") as folder:
             with pulse.kept():
                 source = storage.fetch_to(master.storage_key, folder / "delivered", sha256=master.file_sha256)
-            examined = probe.examine(
-                source,
-                max_seconds=settings.MASTER_MAX_SECONDS,
-                max_bytes=settings.MASTER_MAX_DECODED_BYTES,
-                window_seconds=settings.PREVIEW_SECONDS,
-                folder=folder,
-                on_beat=pulse,
-                on_share=pulse.heard,
-            )
-            picture = analysis.store_picture(examined, folder)
+            examined, picture = analysis.listen(source, folder, on_beat=pulse, on_share=pulse.heard)
             key = storage.master_key(master.file_sha256)
             with pulse.kept():
                 storage.put_file(key, source, sha256=master.file_sha256, take=True)
