@@ -27,23 +27,29 @@ log = logging.getLogger(__name__)
 RECIPE = 1  # raise it when something is measured otherwise: all masters are measured anew
 CATCH_UP, CATCH_UP_SECONDS = 500, 30
 CANDIDATES = 30
+OF_EACH_MARK = 200
 LEAST_SECONDS = 8.0  # that two sounds must be alike for, or else the better part of the shorter
 PART = 0.5
 
-# Masters of other recordings and other sound that share the most marks with one, through the index on marks.
+# Masters of other recordings and other sound that share the most marks with one, through the index on marks. Some marks
+# are in every other sound: of each, no more masters are looked at than tell something, however many there are.
 _CANDIDATES = """
     SELECT near.master_id, a.fingerprint
     FROM (
-        SELECT f.master_id, (
-            SELECT count(*) FROM unnest(f.marks) AS mark WHERE mark = ANY(%(marks)s)) AS shared
-        FROM transcoding_fingerprint f
-        WHERE f.marks && %(marks)s::integer[] AND f.master_id <> %(master)s
-        ORDER BY shared DESC, f.master_id
+        SELECT holding.master_id, count(*) AS shared
+        FROM unnest(%(marks)s::integer[]) AS mark, LATERAL (
+            SELECT f.master_id FROM transcoding_fingerprint f
+            WHERE f.marks @> ARRAY[mark] AND f.master_id <> %(master)s LIMIT %(each)s
+        ) AS holding
+        GROUP BY holding.master_id
+        HAVING count(*) >= %(least)s
+        ORDER BY shared DESC, holding.master_id
         LIMIT %(most)s
     ) near
     JOIN transcoding_analysis a ON a.master_id = near.master_id
     JOIN transcoding_master m ON m.id = near.master_id
-    WHERE near.shared >= %(least)s AND m.recording_id <> %(recording)s AND m.sound_sha256 <> %(sound)s"""
+    WHERE m.recording_id <> %(recording)s AND m.sound_sha256 <> %(sound)s
+    ORDER BY near.shared DESC, near.master_id"""
 
 
 def listen(
@@ -169,21 +175,27 @@ def compare(master: Master) -> int:
     return len(found)
 
 
-def _alike(master: Master, marks: list[int]) -> list[Likeness]:
-    words = fingerprint.decode(Analysis.objects.values_list("fingerprint", flat=True).get(master=master))
+def _candidates(master: Master, marks: list[int]) -> list[tuple[int, str]]:
+    """Masters that share marks with this one, by key with their fingerprints; the more they share, the earlier."""
     asked: dict[str, Any] = {
         "marks": marks,
         "master": master.pk,
         "most": CANDIDATES,
+        "each": OF_EACH_MARK,
         "least": fingerprint.LEAST_MARKS,
         "recording": master.recording_id,
         "sound": master.sound_sha256,
     }
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")  # it takes a rare mark for a common one, and reads all rows
         cursor.execute(_CANDIDATES, asked)
-        candidates = cursor.fetchall()
+        return list(cursor.fetchall())
+
+
+def _alike(master: Master, marks: list[int]) -> list[Likeness]:
+    words = fingerprint.decode(Analysis.objects.values_list("fingerprint", flat=True).get(master=master))
     found = []
-    for other, text in candidates:
+    for other, text in _candidates(master, marks):
         theirs = fingerprint.decode(text)
         alike = fingerprint.compare(words, theirs)
         shorter = min(len(words), len(theirs)) / fingerprint.PER_SECOND

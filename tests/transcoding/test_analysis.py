@@ -278,10 +278,36 @@ def test_the_very_same_sound_is_a_twin_without_a_fingerprint() -> None:
 def test_candidates_come_out_of_the_index() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
-        asked: dict[str, Any] = {"marks": [1, 2], "master": 1, "most": 9, "least": 2, "recording": 1, "sound": ""}
+        asked: dict[str, Any] = {
+            "marks": [1, 2],
+            "master": 1,
+            "most": 9,
+            "least": 2,
+            "each": 9,
+            "recording": 1,
+            "sound": "",
+        }
         cursor.execute(f"EXPLAIN {analysis._CANDIDATES}", asked)
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "fingerprint_marks" in plan
+
+
+def marked(*marks: int) -> Master:
+    master = transcoding.make_master()
+    transcoding.make_analysis(master)
+    Fingerprint.objects.create(master=master, marks=list(marks))
+    return master
+
+
+@pytest.mark.django_db
+def test_what_everybody_has_in_common_hides_no_twin_and_is_not_all_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(analysis, "OF_EACH_MARK", 3)
+    for _ in range(8):
+        marked(1, 2)
+    twin = marked(1, 2, 50, 51, 52)
+    found = [key for key, _ in analysis._candidates(marked(1, 2, 50, 51, 52), [1, 2, 50, 51, 52])]
+    assert found[0] == twin.pk
+    assert len(found) == 4
 
 
 @pytest.mark.django_db
