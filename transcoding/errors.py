@@ -43,6 +43,12 @@ class UploadMisplaced(TranscodingError):
     code = "UPLOAD_MISPLACED"
 
 
+class UploadExpired(TranscodingError):
+    """Nobody went on with the file for too long; it begins anew."""
+
+    code = "UPLOAD_EXPIRED"
+
+
 class UploadBusy(TranscodingError):
     """Somebody else writes this very file now."""
 

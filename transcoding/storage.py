@@ -36,6 +36,8 @@ TAIL = re.compile(r"\.tail[01]$")
 
 PART = 8 * 1024 * 1024  # of a multipart upload; S3 takes none below 5 MiB, save the last
 
+LOST = "What arrived of this file before is no longer here. Upload it again."
+
 Beat = Callable[[], None]
 Pieces = dict[str, Any]  # what a store must remember of a file that arrives in pieces; its own business
 
@@ -97,7 +99,7 @@ class FolderWriter:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if os.fstat(self._file).st_size < received:
             os.close(self._file)
-            raise StorageCorrupt("What arrived of this file before is no longer here. Upload it again.")
+            raise StorageCorrupt(LOST)
         self._at = received
 
     def write(self, data: bytes) -> None:
@@ -125,10 +127,11 @@ class BucketWriter:
         self._tail = str(pieces.get("tail", ""))
         self._waiting = bytearray()
         if self._tail:
-            for piece in bucket.open_range(self._tail, 0, bucket.size(self._tail)):
-                self._waiting += piece
+            with _lost(self._tail):
+                for piece in bucket.open_range(self._tail, 0, bucket.size(self._tail)):
+                    self._waiting += piece
         if sum(part[2] for part in self._parts) + len(self._waiting) != received:
-            raise StorageCorrupt("What arrived of this file before is no longer here. Upload it again.")
+            raise StorageCorrupt(LOST)
 
     def write(self, data: bytes) -> None:
         self._waiting += data
@@ -140,7 +143,8 @@ class BucketWriter:
         if not self._upload:
             self._upload = self._bucket.begin_parts(self._key)
         number = len(self._parts) + 1
-        etag, checksum = self._bucket.put_part(self._key, self._upload, number, part)
+        with _lost(self._key):
+            etag, checksum = self._bucket.put_part(self._key, self._upload, number, part)
         self._parts.append([etag, checksum, len(part)])
 
     def keep(self) -> Pieces:
@@ -232,7 +236,7 @@ class Folder:
         draft.parent.mkdir(parents=True, exist_ok=True)
         draft.touch(0o600)  # an empty file has had no piece
         if draft.stat().st_size != length:
-            raise StorageCorrupt("What arrived of this file before is no longer here. Upload it again.")
+            raise StorageCorrupt(LOST)
         draft.chmod(0o444)
         target.parent.mkdir(parents=True, exist_ok=True)
         os.link(draft, target)
@@ -327,21 +331,33 @@ class Bucket:
             self._drop_tails(key)
             return
         upload, parts, tail = pieces.get("upload", ""), pieces.get("parts", []), pieces.get("tail", "")
-        last = b"".join(self.open_range(tail, 0, self.size(tail))) if tail else b""
-        if not upload:
-            self.put_bytes(key, last)
-        else:
-            if last:
-                etag, checksum = self.put_part(key, upload, len(parts) + 1, last)
-                parts = [*parts, [etag, checksum, len(last)]]
-            told = [
-                {"PartNumber": number, "ETag": etag, "ChecksumSHA256": checksum}
-                for number, (etag, checksum, _) in enumerate(parts, 1)
-            ]
-            _client(settings.S3_ENDPOINT_URL).complete_multipart_upload(
-                Bucket=self.name, Key=key, UploadId=upload, MultipartUpload={"Parts": told}
-            )
+        with _lost(key):
+            last = b"".join(self.open_range(tail, 0, self.size(tail))) if tail else b""
+            if upload:
+                if last:
+                    etag, checksum = self.put_part(key, upload, len(parts) + 1, last)
+                    parts = [*parts, [etag, checksum, len(last)]]
+                self._complete(key, upload, parts)
+            else:
+                self.put_bytes(key, last)
+        if not self._has(key, length):
+            self.delete(key)
+            raise StorageCorrupt(LOST)
         self._drop_tails(key)
+
+    def _complete(self, key: str, upload: str, parts: list[list[Any]]) -> None:
+        """The store puts the parts together, each by its checksum, and tells one of all, which must be ours too."""
+        told = [
+            {"PartNumber": number, "ETag": etag, "ChecksumSHA256": checksum}
+            for number, (etag, checksum, _) in enumerate(parts, 1)
+        ]
+        answer = _client(settings.S3_ENDPOINT_URL).complete_multipart_upload(
+            Bucket=self.name, Key=key, UploadId=upload, MultipartUpload={"Parts": told}
+        )
+        whole = _checksum(b"".join(base64.b64decode(checksum) for _, checksum, _ in parts))
+        if answer.get("ChecksumSHA256", whole).partition("-")[0] != whole:
+            self.delete(key)
+            raise StorageCorrupt("The store put this file together wrongly. Upload it again.")
 
     def _drop_tails(self, key: str) -> None:
         for name in ("tail0", "tail1"):
@@ -418,6 +434,19 @@ def _missing(error: Exception, key: str) -> Exception:
     if isinstance(error, ClientError) and error.response["Error"]["Code"] in {"404", "NoSuchKey", "NotFound"}:
         return FileNotFoundError(key)
     return error
+
+
+@contextlib.contextmanager
+def _lost(key: str) -> Iterator[None]:
+    """Pieces that the store does not know any more make a file that must begin anew, not one to be tried again."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise StorageCorrupt(LOST) from error
+    except ClientError as error:
+        if error.response["Error"]["Code"] in {"NoSuchUpload", "InvalidPart"}:
+            raise StorageCorrupt(LOST) from error
+        raise _missing(error, key) from error
 
 
 def _store() -> Store:

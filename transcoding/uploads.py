@@ -3,7 +3,8 @@
 The rules of the tus protocol without its words (the view has those): a piece begins where the kept bytes end, one
 writer at a time, and never more than was announced. Bytes are hashed as they stream; what was kept by another process
 is read back and hashed once when the file is whole. The server takes the bytes itself, also for a bucket, because only
-so are size, quota and hash its own findings, and a browser needs to reach no other host.
+so are size, quota and hash its own findings, and a browser needs to reach no other host: what passes through becomes
+parts of a multipart upload at once, and neither this machine's disk nor its memory ever holds a whole file.
 """
 
 import hashlib
@@ -25,13 +26,15 @@ from catalog.models import Party
 from transcoding import claims, storage
 from transcoding.errors import (
     QuotaReached,
+    StorageCorrupt,
     StorageFailed,
     UploadBusy,
     UploadDamaged,
+    UploadExpired,
     UploadMisplaced,
     UploadRefused,
 )
-from transcoding.models import Arrival, Parcel
+from transcoding.models import Arrival, Master, Parcel
 
 log = logging.getLogger(__name__)
 
@@ -67,16 +70,67 @@ def arrivals_of(label: Party) -> QuerySet[Arrival]:
     return Arrival.objects.filter(parcel__label=label, parcel__state=Parcel.State.OPEN).order_by("pk")
 
 
-def on_the_way(label: Party) -> int:
-    """The bytes a label has announced and that no catalogue holds yet."""
-    rows = Arrival.objects.filter(parcel__label=label)
-    return int(rows.aggregate(sum=Sum("length"))["sum"] or 0)
+@dataclass(frozen=True)
+class Room:
+    """How much a label has here, and how much it may have; `most_kept` is nought where there is no limit."""
+
+    on_the_way: int
+    kept: int
+    most_on_the_way: int
+    most_kept: int
+
+    @property
+    def used(self) -> int:
+        return self.on_the_way + self.kept
+
+    @property
+    def left(self) -> int:
+        """The bytes that may still be announced."""
+        rooms = [self.most_on_the_way - self.on_the_way]
+        rooms += [self.most_kept - self.used] if self.most_kept else []
+        return max(0, min(rooms))
+
+    def hold(self, length: int) -> None:
+        """Raises QuotaReached where `length` more bytes do not fit."""
+        if self.most_kept and self.used + length > self.most_kept:
+            left = size_words(max(0, self.most_kept - self.used))
+            raise QuotaReached(
+                f"{size_words(length)} do not fit: {left} of your label's {size_words(self.most_kept)} are left. "
+                "Ask the shop for more room."
+            )
+        if self.on_the_way + length > self.most_on_the_way:
+            here = f"{size_words(self.on_the_way)} are" if self.on_the_way else f"this file has {size_words(length)}"
+            raise QuotaReached(
+                f"At most {size_words(self.most_on_the_way)} may be on their way at a time, and {here}. "
+                + ("Hand in what is here, then go on." if self.on_the_way else "Ask the shop for more room.")
+            )
+
+
+def room_of(label: Party) -> Room:
+    """What a label has announced and no catalogue holds yet, and the masters that are kept for it.
+
+    Asked in this order a file that becomes a master meanwhile counts twice, and never not at all.
+    """
+    on_the_way = Arrival.objects.filter(parcel__label=label).aggregate(sum=Sum("length"))["sum"]
+    masters = Master.objects.filter(recording__label=label).exclude(state=Master.State.REJECTED)
+    kept = masters.aggregate(sum=Sum("bytes"))["sum"]
+    return Room(int(on_the_way or 0), int(kept or 0), settings.UPLOAD_QUOTA_BYTES, settings.LABEL_QUOTA_BYTES)
+
+
+def size_words(count: int) -> str:
+    """Bytes as a person reads them, in decimal units as disks are sold."""
+    for unit, worth in (("GB", 1000**3), ("MB", 1000**2), ("kB", 1000)):
+        if count >= worth:
+            return f"{count / worth:,.1f}".removesuffix(".0") + f" {unit}"
+    return f"{count} bytes"
 
 
 def announce(parcel: Parcel, *, path: str, length: int, sha256: str = "") -> Arrival:
     """Make room for a file of `length` bytes at `path` of the parcel. Raises UploadRefused, QuotaReached."""
     if length > settings.MASTER_MAX_BYTES:
-        raise UploadRefused(f"The file is larger than {settings.MASTER_MAX_BYTES // 1024**2} MiB; split the recording.")
+        most = size_words(settings.MASTER_MAX_BYTES)
+        raise UploadRefused(f"The file is larger than {most}, the most a file may have here; split the recording.")
+    _drop_expired(Arrival.objects.filter(parcel__label=parcel.label_id), at=timezone.now())
     with transaction.atomic():
         Party.objects.select_for_update(no_key=True).get(pk=parcel.label_id)  # the quota is the label's
         held = Parcel.objects.select_for_update().get(pk=parcel.pk)
@@ -86,9 +140,7 @@ def announce(parcel: Parcel, *, path: str, length: int, sha256: str = "") -> Arr
             raise QuotaReached(
                 f"One delivery holds at most {settings.UPLOAD_MAX_FILES} files; hand these in first, then the rest."
             )
-        if on_the_way(held.label) + length > settings.UPLOAD_QUOTA_BYTES:
-            most = settings.UPLOAD_QUOTA_BYTES // 1024**2
-            raise QuotaReached(f"At most {most:,} MiB may be on their way at a time; hand in what is here, then go on.")
+        room_of(held.label).hold(length)
         arrival = Arrival(
             parcel=held, path=path[:PATH_LENGTH], length=length, promised_sha256=sha256,
             expires_at=timezone.now() + KEPT,
@@ -167,13 +219,17 @@ def append(arrival: Arrival, *, offset: int, length: int, read: Read, checksum: 
     """Keep a piece of `length` bytes from `offset` on; what came of one that broke off counts, up to the last byte.
 
     A piece with a checksum counts as a whole or not at all. Raises UploadMisplaced where the kept bytes end elsewhere,
-    UploadBusy while another writer is at it, UploadRefused for more than was announced, UploadDamaged.
+    UploadBusy while another writer is at it, UploadRefused for more than was announced, UploadDamaged, UploadExpired.
+    Where the storage lost what was kept (StorageCorrupt), the file is taken back, so that it can begin anew.
     """
     arrival = _claim(arrival, offset=offset, length=length)
     hasher = _hashers.take(arrival)
     try:
         with storage.writer(_key(arrival), arrival.pieces, arrival.received) as writer:
             hasher = _Piece(arrival, writer, hasher, checksum).take(read, length)
+    except StorageCorrupt:
+        _remove(arrival)
+        raise
     except BaseException as error:
         _release(arrival)
         if isinstance(error, UploadDamaged) and hasher is not None:
@@ -232,6 +288,7 @@ def _claim(arrival: Arrival, *, offset: int, length: int) -> Arrival:
             raise UploadBusy("Another upload of this very file is under way; wait for it, or try again in a minute.")
         if found.parcel.state != Parcel.State.OPEN:
             raise UploadMisplaced("This file was handed in already.")
+        hold_unexpired(found, at=now)
         if offset != found.received:
             raise UploadMisplaced(f"{found.received} bytes of it are here; go on from there, not from {offset}.")
         if length > found.length - found.received:
@@ -242,6 +299,14 @@ def _claim(arrival: Arrival, *, offset: int, length: int) -> Arrival:
         found.claimed_until = now + LEASE
         found.save(update_fields=["fence", "claimed_until"])
     return found
+
+
+def hold_unexpired(arrival: Arrival, *, at: datetime) -> None:
+    """Raises UploadExpired for a file that the next sweep forgets: nobody shall send bytes to it any more."""
+    if arrival.expires_at <= at:
+        raise UploadExpired(
+            "Nobody went on with this file for a day, and it was forgotten. Send it from the beginning."
+        )
 
 
 def _mine(arrival: Arrival) -> QuerySet[Arrival]:
@@ -292,6 +357,9 @@ def _finish(arrival: Arrival, hasher: Any) -> Arrival:
     try:
         storage.join(key, arrival.pieces, arrival.length)
         sha256 = hasher.hexdigest() if hasher is not None else _read_back(arrival)
+    except StorageCorrupt:
+        _remove(arrival)
+        raise
     except BaseException:
         _release(arrival)
         raise
@@ -338,17 +406,22 @@ def _remove(arrival: Arrival) -> None:
 
 def expire(*, at: datetime, limit: int = 100) -> int:
     """Forget files that nobody went on with for a day, and what the storage holds of files nobody knows."""
-    gone = Arrival.objects.filter(claims.waiting(at), parcel__state=Parcel.State.OPEN, expires_at__lte=at)[:limit]
+    removed = _drop_expired(Arrival.objects.all(), at=at, limit=limit)
+    empty = ~Exists(Arrival.objects.filter(parcel=OuterRef("pk")))
+    Parcel.objects.filter(empty, state=Parcel.State.OPEN, created_at__lte=at - KEPT).delete()
+    return removed
+
+
+def _drop_expired(arrivals: QuerySet[Arrival], *, at: datetime, limit: int = 100) -> int:
+    gone = arrivals.filter(claims.waiting(at), parcel__state=Parcel.State.OPEN, expires_at__lte=at)
     removed = 0
-    for arrival in list(gone):
+    for arrival in gone[:limit]:
         try:
             drop(arrival)
         except (UploadBusy, StorageFailed) as error:
             log.warning("%s could not be taken back: %s", arrival, error)
             continue
         removed += 1
-    empty = ~Exists(Arrival.objects.filter(parcel=OuterRef("pk")))
-    Parcel.objects.filter(empty, state=Parcel.State.OPEN, created_at__lte=at - KEPT).delete()
     return removed
 
 

@@ -1,7 +1,8 @@
 """The studio's side of the tus protocol 1.0 (https://tus.io/protocols/resumable-upload): files come in pieces.
 
-Core, creation, expiration, checksum and termination. What a piece may be is decided by `transcoding.uploads`; here are
-only the words of HTTP. A cookie and a form's token are asked of every request, as everywhere in the studio.
+Core, creation (with or without first bytes), expiration, checksum and termination. What a piece may be is decided
+by `transcoding.uploads`; here are only the words of HTTP. A cookie and a form's token are asked of every request, as
+everywhere in the studio.
 """
 
 import base64
@@ -15,6 +16,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import http_date
 
 from catalog.models import Party
@@ -27,6 +29,7 @@ from transcoding.errors import (
     TranscodingError,
     UploadBusy,
     UploadDamaged,
+    UploadExpired,
     UploadMisplaced,
     UploadRefused,
 )
@@ -40,6 +43,7 @@ STATUS: tuple[tuple[type[TranscodingError], int], ...] = (
     (UploadRefused, 413),
     (UploadBusy, 423),
     (UploadDamaged, 460),  # the protocol's own number
+    (UploadExpired, 410),
     (StorageCorrupt, 410),
     (StorageFailed, 503),
 )
@@ -91,6 +95,7 @@ def arrivals(request: HttpRequest, label: Party) -> HttpResponseBase:
     if request.method != "POST":
         return HttpResponse(status=405, headers={"Allow": "GET, OPTIONS, POST"})
     length = _length(request, "Upload-Length")
+    first = _first(request, most=length)
     said = _metadata(request.headers.get("Upload-Metadata", ""))
     name = said.get("filename", "").replace("\\", "/").rpartition("/")[2] or "file"
     promised = said.get("sha256", "").lower()
@@ -102,6 +107,8 @@ def arrivals(request: HttpRequest, label: Party) -> HttpResponseBase:
         length=length,
         sha256=promised,
     )
+    if first:
+        arrival = _with_first(request, arrival, length=first)
     answer = _state(arrival, HttpResponse(status=201))
     answer["Location"] = reverse("studio-upload", args=[label.slug, arrival.public_id])
     return answer
@@ -118,21 +125,41 @@ def arrival(request: HttpRequest, label: Party, public_id: UUID) -> HttpResponse
         public_id=public_id, parcel__label=label, parcel__state=Parcel.State.OPEN,
     )  # fmt: skip
     if request.method == "HEAD":
+        uploads.hold_unexpired(found, at=timezone.now())
         return _state(uploads.settle(found), HttpResponse())
     if request.method == "PATCH":
-        return _state(_piece(request, found), HttpResponse(status=204))
+        if request.content_type != PIECE:
+            raise Refused(415, f"Send pieces as {PIECE}.")
+        offset, length = _length(request, "Upload-Offset"), _length(request, "Content-Length", status=411)
+        return _state(_piece(request, found, offset=offset, length=length), HttpResponse(status=204))
     if request.method == "DELETE":
         uploads.drop(found)
         return HttpResponse(status=204)
     return HttpResponse(status=405, headers={"Allow": "DELETE, HEAD, OPTIONS, PATCH"})
 
 
-def _piece(request: HttpRequest, found: Arrival) -> Arrival:
+def _first(request: HttpRequest, *, most: int) -> int:
+    """How many bytes come along with an announcement; what else a body may be is left unread."""
     if request.content_type != PIECE:
-        raise Refused(415, f"Send pieces as {PIECE}.")
-    offset = _length(request, "Upload-Offset")
+        return 0
     length = _length(request, "Content-Length", status=411)
+    if length > most:
+        raise Refused(413, f"The file is announced with {most} bytes, but {length} come along.")
+    return length
 
+
+def _with_first(request: HttpRequest, announced: Arrival, *, length: int) -> Arrival:
+    """A first piece that fails leaves the file announced, and the sender goes on from what the answer says."""
+    try:
+        return _piece(request, announced, offset=0, length=length)
+    except (UploadBusy, UploadDamaged, StorageFailed):
+        found = Arrival.objects.filter(pk=announced.pk).first()
+        if found is None:  # it was not the file that was promised
+            raise
+        return found
+
+
+def _piece(request: HttpRequest, found: Arrival, *, offset: int, length: int) -> Arrival:
     def read(count: int) -> bytes:
         try:
             return request.read(count)
@@ -181,7 +208,7 @@ def _abilities() -> HttpResponse:
     return HttpResponse(
         status=204,
         headers={
-            "Tus-Extension": "creation,expiration,checksum,termination",
+            "Tus-Extension": "creation,creation-with-upload,expiration,checksum,termination",
             "Tus-Max-Size": str(settings.MASTER_MAX_BYTES),
             "Tus-Checksum-Algorithm": ",".join(ALGORITHMS),
         },

@@ -22,6 +22,7 @@ urlpatterns = [
     path("<slug:slug>/", studio.label_home, name="studio-label"),
     path("<slug:slug>/deliver/", studio.deliver, name="studio-deliver"),
     path("<slug:slug>/uploads/", studio_uploads.arrivals, name="studio-uploads"),
+    path("<slug:slug>/uploads", studio_uploads.arrivals),  # some clients cut the stroke, and follow no redirect
     path("<slug:slug>/uploads/<uuid:public_id>/", studio_uploads.arrival, name="studio-upload"),
     path("<slug:slug>/deliveries/<uuid:public_id>/", studio.delivery, name="studio-delivery"),
     path("<slug:slug>/deliveries/<uuid:public_id>/live/", studio_live.of_delivery, name="studio-delivery-live"),

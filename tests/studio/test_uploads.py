@@ -65,7 +65,9 @@ def test_what_is_spoken_here_is_told(at_bobs: Client) -> None:
     answer = at_bobs.options(URL)
     assert answer.status_code == 204
     assert answer["Tus-Version"] == "1.0.0"
-    assert set(answer["Tus-Extension"].split(",")) == {"creation", "expiration", "checksum", "termination"}
+    assert set(answer["Tus-Extension"].split(",")) == {
+        "creation", "creation-with-upload", "expiration", "checksum", "termination",
+    }  # fmt: skip
     assert "sha1" in answer["Tus-Checksum-Algorithm"]
 
 

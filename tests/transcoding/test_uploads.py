@@ -4,26 +4,30 @@ import hashlib
 import random
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
+import botocore.client
 import pytest
 from django.conf import LazySettings
 from django.db import DatabaseError
 from django.utils import timezone
 
 from catalog.models import Party
-from tests.factories.catalog import make_label
+from tests.factories.catalog import make_label, make_recording
+from tests.factories.transcoding import make_master
 from tests.transcoding.test_storage import kind, s3  # noqa: F401 - fixtures: both places audio can live
 from transcoding import storage, uploads
 from transcoding.errors import (
     QuotaReached,
     StorageCorrupt,
-    StorageFailed,
     UploadBusy,
     UploadDamaged,
+    UploadExpired,
     UploadMisplaced,
     UploadRefused,
 )
-from transcoding.models import Arrival, Parcel
+from transcoding.models import Arrival, Master, Parcel
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("kind")]
 SONG = random.Random(4).randbytes(700_001)
@@ -229,11 +233,34 @@ def test_a_file_whose_last_writer_was_killed_is_finished_by_the_next_look(
     assert uploads.settle(arrival).sha256 == hashlib.sha256(SONG).hexdigest()
 
 
-def test_kept_bytes_that_are_lost_are_noticed(arrival: Arrival) -> None:
-    arrival = send(arrival, SONG[:100_000])
+@pytest.mark.parametrize("here", [100_000, 600_000])
+def test_kept_bytes_that_are_lost_are_noticed_and_the_file_begins_anew(arrival: Arrival, here: int) -> None:
+    arrival = send(arrival, SONG[:here])
     storage.discard(uploads._key(arrival), arrival.pieces)
-    with pytest.raises((StorageCorrupt, StorageFailed)):
-        send(arrival, SONG[100_000:])
+    with pytest.raises(StorageCorrupt, match="Upload it again"):
+        send(arrival, SONG[here:])
+    assert not Arrival.objects.exists()
+
+
+def test_parts_put_together_wrongly_are_no_file(
+    arrival: Arrival, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the bucket says of the whole is held against what was sent to it; a folder has no parts."""
+    if not settings.AUDIO_BUCKET:
+        return
+    arrival = send(arrival, SONG[:600_000])
+    other = storage._checksum(b"other")
+    real = botocore.client.BaseClient._make_api_call
+
+    def crooked(client: Any, name: str, given: Any) -> Any:
+        answer = real(client, name, given)
+        return answer | {"ChecksumSHA256": f"{other}-3"} if name == "CompleteMultipartUpload" else answer
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", crooked)
+    with pytest.raises(StorageCorrupt, match="put this file together wrongly"):
+        send(arrival, SONG[600_000:])
+    assert not storage.exists(uploads._key(arrival))
+    assert not Arrival.objects.exists()
 
 
 def test_an_empty_file_is_here_at_once(parcel: Parcel) -> None:
@@ -244,7 +271,7 @@ def test_an_empty_file_is_here_at_once(parcel: Parcel) -> None:
 def test_a_label_has_a_quota(parcel: Parcel, settings: LazySettings) -> None:
     settings.UPLOAD_QUOTA_BYTES = 1000
     uploads.announce(parcel, path="a", length=600)
-    with pytest.raises(QuotaReached, match="on their way"):
+    with pytest.raises(QuotaReached, match=r"At most 1 kB may be on their way at a time, and 600 bytes are\."):
         uploads.announce(parcel, path="b", length=401)
     uploads.announce(parcel, path="b", length=400)
     others = uploads.parcel_of(make_label("Charlie's"), actor="user:2")
@@ -256,6 +283,27 @@ def test_what_colleagues_have_on_the_way_counts_too(parcel: Parcel, label: Party
     uploads.announce(parcel, path="a", length=600)
     with pytest.raises(QuotaReached):
         uploads.announce(uploads.parcel_of(label, actor="user:2"), path="b", length=600)
+
+
+def test_what_is_kept_counts_against_what_a_label_may_have_in_all(
+    parcel: Parcel, label: Party, settings: LazySettings
+) -> None:
+    settings.LABEL_QUOTA_BYTES = 10_000_000
+    make_master(make_recording(label=label), bytes=9_000_000)
+    make_master(make_recording(label=label), bytes=5_000_000, state=Master.State.REJECTED)
+    make_master(make_recording(label=make_label("Charlie's")), bytes=5_000_000)
+    uploads.announce(parcel, path="a", length=600_000)
+    with pytest.raises(QuotaReached, match="500 kB do not fit: 400 kB of your label's 10 MB are left"):
+        uploads.announce(parcel, path="b", length=500_000)
+    assert uploads.room_of(label).left == 400_000
+    settings.LABEL_QUOTA_BYTES = 0
+    assert uploads.announce(parcel, path="b", length=500_000).length == 500_000
+
+
+def test_a_file_that_never_fits_is_told_so(parcel: Parcel, settings: LazySettings) -> None:
+    settings.UPLOAD_QUOTA_BYTES = 1000
+    with pytest.raises(QuotaReached, match=r"this file has 1\.5 kB\. Ask"):
+        uploads.announce(parcel, path="a", length=1500)
 
 
 def test_one_delivery_holds_so_many_files(parcel: Parcel, settings: LazySettings) -> None:
@@ -280,6 +328,16 @@ def test_what_nobody_goes_on_with_is_forgotten_with_its_bytes(arrival: Arrival) 
     assert not drafts(arrival)
 
 
+def test_an_expired_file_takes_no_more_bytes_and_leaves_its_place(arrival: Arrival, parcel: Parcel) -> None:
+    """Between its hour and the next sweep: nobody sends bytes that the sweep would throw away."""
+    arrival = send(arrival, SONG[:300_000])
+    Arrival.objects.update(expires_at=timezone.now())
+    with pytest.raises(UploadExpired):
+        send(arrival, SONG[300_000:])
+    assert uploads.announce(parcel, path="song.flac", length=len(SONG)).path == "song.flac"
+    assert not drafts(arrival)
+
+
 def test_what_is_handed_in_does_not_expire(parcel: Parcel, arrival: Arrival) -> None:
     send(arrival, SONG)
     uploads.hand_in(parcel, order={}, at=timezone.now())
@@ -297,6 +355,29 @@ def test_bytes_without_a_row_are_found_and_taken_back(arrival: Arrival) -> None:
     assert drafts(arrival), "younger than a day: its row may be on its way"
     assert uploads.forget_ghosts(at=timezone.now() + timedelta(days=2))
     assert not drafts(arrival)
+
+
+def listed(arrival: Arrival, settings: LazySettings) -> list[str]:
+    """What the place itself says it holds of a file, asked past our own code; unfinished uploads are billed as well."""
+    name = str(arrival.public_id)
+    if not settings.AUDIO_BUCKET:
+        return [path.name for path in Path(settings.AUDIO_ROOT).rglob(f"*{name}*")]
+    bucket = storage._client(settings.S3_ENDPOINT_URL)
+    begun = bucket.list_multipart_uploads(Bucket=settings.AUDIO_BUCKET).get("Uploads", [])
+    kept = bucket.list_objects_v2(Bucket=settings.AUDIO_BUCKET, Prefix=storage.QUARANTINE).get("Contents", [])
+    return [each["Key"] for each in [*begun, *kept] if name in each["Key"]]
+
+
+@pytest.mark.parametrize("row", ["kept", "lost"])
+def test_a_day_later_nobody_is_billed_for_what_broke_off(arrival: Arrival, settings: LazySettings, row: str) -> None:
+    send(arrival, SONG, comes=600_000)
+    assert listed(arrival, settings)
+    if row == "lost":
+        Arrival.objects.all().delete()
+    a_day_later = timezone.now() + timedelta(hours=25)
+    uploads.expire(at=a_day_later)
+    uploads.forget_ghosts(at=a_day_later)
+    assert listed(arrival, settings) == []
 
 
 def test_a_file_that_was_taken_back_is_gone(arrival: Arrival) -> None:
