@@ -25,7 +25,7 @@ from store.folders import Entry
 from store.intake import DELIVERED, HERE, REFUSED, WARNED, Intake, OnLine, unreadable
 from store.models import Delivery, Price
 from store.sheets import FileRefused, Sheet, check
-from transcoding import masters, probe, scratch, storage
+from transcoding import masters, probe, scratch, storage, uploads
 from transcoding.errors import MasterRefused, TranscodingError
 from transcoding.models import Finding, Master
 
@@ -41,8 +41,9 @@ SUFFIXES = {
     "wv": (".wv",),
 }
 FOREIGN = frozenset(
-    {".aac", ".ac3", ".ape", ".dff", ".dsf", ".m4b", ".mid", ".midi", ".mka", ".mp2", ".mpc", ".ofr", ".ra", ".shn",
-     ".spx", ".tak", ".tta", ".webm", ".wma"}
+    {".3g2", ".3gp", ".aac", ".ac3", ".amr", ".ape", ".au", ".caf", ".dff", ".dsf", ".dts", ".eac3", ".m4b", ".m4p",
+     ".mid", ".midi", ".mka", ".mp1", ".mp2", ".mpc", ".ofr", ".ofs", ".ra", ".rm", ".shn", ".snd", ".spx", ".tak",
+     ".thd", ".tta", ".w64", ".webm", ".wma"}
 )  # fmt: skip
 MILD = frozenset({"NAMED_WRONG", "NO_NUMBER"})  # said, but nothing need be done about them
 TAKEN = "deliver FLAC, WAV, AIFF, ALAC or AAC in m4a, Ogg Vorbis, Opus, MP3 or WavPack."
@@ -121,15 +122,15 @@ def _read(entry: Entry) -> Sheet | None:
     if entry.is_image:
         return None
     if entry.bytes > settings.MASTER_MAX_BYTES and suffix in AUDIO:
-        most = settings.MASTER_MAX_BYTES // 1024**2
-        raise FileRefused("TOO_LARGE", f"The file is larger than {most} MiB; split the recording.")
+        most = uploads.size_words(settings.MASTER_MAX_BYTES)
+        raise FileRefused("TOO_LARGE", f"The file is larger than {most}; split the recording.")
     try:
         tags = tagreading.read(entry.path)
     except MasterRefused:
         if suffix in AUDIO:
             raise
         if suffix in FOREIGN:
-            raise FileRefused("NOT_A_DELIVERY_FORMAT", f"{suffix[1:].upper()} is not taken: {TAKEN}") from None
+            raise FileRefused("NOT_A_DELIVERY_FORMAT", f"Files in {suffix} are not taken: {TAKEN}") from None
         return None
     sheet = Sheet(entry.path, entry.shown, tags, album=tags.album, album_artists=tags.album_artists)
     check(sheet)

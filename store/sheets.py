@@ -141,9 +141,8 @@ def check(sheet: Sheet) -> None:
     for finding in tags.findings:
         sheet.note(finding.code, finding.message)
     if not tags.title and not sheet.artists:
-        said = next((f"{finding.message} " for finding in tags.findings), "")
-        message = f"{said}No title and no artist in the tags: write both and deliver the file again."
-        raise FileRefused("NO_NAMES", message)
+        message = "No title and no artist in the tags: write both and deliver the file again."
+        raise FileRefused("NO_NAMES", next((finding.message for finding in tags.findings), message))
     if not tags.title:
         sheet.note("NO_TITLE", f"No title in the tags: called “{sheet.title}”, by its file's name.")
     if not sheet.artists:

@@ -36,6 +36,7 @@ from mutagen.wavpack import WavPack
 
 from catalog.words import clean
 from transcoding import containers
+from transcoding.errors import MasterRefused
 
 MAX_READ = 96 * 1024 * 1024  # bytes read from one file, cover included
 MAX_KEYS = 500
@@ -149,9 +150,9 @@ def read(path: Path, *, with_cover: bool = False) -> FileTags:
     except TagsTooLarge:
         message = "The tags are too large to read; write them anew with a smaller picture and deliver the file again."
         return FileTags(container, findings=(TagFinding("TAGS_TOO_LARGE", message),))
-    except _BROKEN as error:
+    except _BROKEN:
         message = (
-            f"The tags cannot be read ({error or type(error).__name__}); write them anew and deliver the file again."
+            "The tags cannot be read; the file may be damaged or cut short. Export it again and deliver the new file."
         )
         return FileTags(container, findings=(TagFinding("TAGS_UNREADABLE", message),))
     return _tags(container, texts, cover)
@@ -216,7 +217,10 @@ _READERS = {
 
 def _ogg(file: _Bounded) -> Any:
     head = file.read(4096)
-    kind = OggOpus if b"OpusHead" in head else OggFLAC if b"\x7fFLAC" in head else OggVorbis
+    kinds = ((b"OpusHead", OggOpus), (b"\x7fFLAC", OggFLAC), (b"\x01vorbis", OggVorbis))
+    kind = next((kind for mark, kind in kinds if mark in head), None)
+    if kind is None:
+        raise MasterRefused("NOT_AUDIO", "This Ogg file holds neither Vorbis, Opus nor FLAC. Deliver one that does.")
     file.seek(0)
     return kind(file)
 

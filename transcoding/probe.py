@@ -300,7 +300,9 @@ def examine(
     except LimitReached as error:
         raise MasterRefused("DAMAGED", f"The file holds more sound than its header says. {error}") from error
     except ProcessFailed as error:
-        raise MasterRefused("DAMAGED", "The sound is damaged: it stops decoding part of the way through.") from error
+        raise MasterRefused(
+            "DAMAGED", "The sound is damaged: decoding stops part of the way through. Export the file again."
+        ) from error
     heard = listener.heard(window_seconds=window_seconds)
     _check_whole(facts, heard)
     weighed = loudness.read(folder / MOMENTS, folder / SHORTS) if folder else Loudness()
@@ -337,7 +339,7 @@ def _with_measures(listen: Callable[[Path | None], Listener], folder: Path | Non
 def _check_whole(facts: AudioFacts, heard: Heard) -> None:
     """Did everything the header promised come out? Exact for lossless, within LENGTH_TOLERANCE for lossy."""
     if heard.samples == 0:
-        raise MasterRefused("EMPTY", "There is not a single sample of sound in this file.")
+        raise MasterRefused("EMPTY", "There is not a single sample of sound in this file. Export it again.")
     if facts.lossless and facts.samples is not None and heard.samples != facts.samples:
         raise MasterRefused(
             "TRUNCATED", f"The header promises {facts.samples} samples, but {heard.samples} decode. Upload it again."
@@ -346,7 +348,9 @@ def _check_whole(facts: AudioFacts, heard: Heard) -> None:
         raise MasterRefused("DAMAGED", "The sound is not the one its own checksum names. Export the file again.")
     decoded = heard.samples / facts.sample_rate
     if facts.container in {"ogg", "mov"} and facts.seconds and facts.seconds - decoded > LENGTH_TOLERANCE:
-        raise MasterRefused("TRUNCATED", f"The header promises {facts.seconds:.2f} s, but {decoded:.2f} s decode.")
+        raise MasterRefused(
+            "TRUNCATED", f"The header promises {facts.seconds:.2f} s, but {decoded:.2f} s decode. Upload it again."
+        )
 
 
 def digest(path: Path, container: str, *, channels: int, depth: int, limits: sandbox.Limits) -> Digest:

@@ -34,7 +34,7 @@ def good(folder: Path, tones: Tones) -> Path:
         ("short.flac", b"fLaC", "NO_NAMES"),
         ("short.wav", b"RIFF\x04\0\0\0WAVE", "NO_NAMES"),
         ("short.aiff", b"FORM\0\0\0\x04AIFF", "NO_NAMES"),
-        ("short.ogg", b"OggS" + b"\0" * 24, "NO_NAMES"),
+        ("short.ogg", b"OggS" + b"\0" * 24, "NOT_AUDIO"),
         ("short.m4a", b"\0\0\0\x08ftyp", "NO_NAMES"),
         ("list.flac", b"#EXTM3U\nhttp://127.0.0.1:9/secret\n", "NOT_AUDIO"),
         ("list.mp3", b"ffconcat version 1.0\nfile good.flac\n", "NOT_AUDIO"),
