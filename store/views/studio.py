@@ -128,7 +128,7 @@ def _deliver(request: HttpRequest, label: Party) -> HttpResponse:
     status = 422 if form.is_bound else 200
     return page(
         request, "deliver", label=label, place="deliver", form=form, deliveries=earlier, arrivals=_gathered(gathered),
-        status=status,
+        room=uploads.room_of(label), largest=settings.MASTER_MAX_BYTES, status=status,
     )  # fmt: skip
 
 
@@ -137,6 +137,7 @@ def _gathered(arrivals: QuerySet[Arrival]) -> list[dict[str, Any]]:
     return [
         {
             "path": one.path,
+            "length": one.length,
             "percent": 100 * one.received // max(1, one.length),
             "whole": one.state == Arrival.State.WHOLE,
             "told": json.dumps(parcels.told(one)),

@@ -1,10 +1,8 @@
 // The studio beyond plain HTML: dropping files, and sending them while the form is filled in.
 
-import { Uploads } from "./uploads.js";
+import { size, Uploads } from "./uploads.js";
 
-function size(bytes) {
-  return new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit: "megabyte", maximumFractionDigits: 1 }).format(bytes / 1e6);
-}
+const LITTER = /(^|\/)(\.|__MACOSX\/|(thumbs\.db|desktop\.ini)$)/i;
 
 const desks = new WeakMap();
 
@@ -16,8 +14,12 @@ function desk(form) {
     address: form.dataset.uploads,
     token: form.querySelector("[name=csrfmiddlewaretoken]").value,
     known,
+    room: Number(form.dataset.room),
+    largest: Number(form.dataset.largest),
     told: () => show(form),
   });
+  form.querySelector("[data-pause]").onclick = () => (uploads.paused ? uploads.resume() : uploads.pause());
+  setInterval(() => uploads.running && show(form), 1000); // a line that stands still is told too
   desks.set(form, uploads);
   return uploads;
 }
@@ -35,43 +37,78 @@ function show(form) {
   for (const upload of uploads.list) tell(upload);
   const { sent, whole } = uploads.bytes;
   const bar = form.querySelector("[data-progress]");
-  bar.hidden = !uploads.list.length;
+  bar.closest("[data-under-way]").hidden = !uploads.list.length;
   bar.max = whole || 1;
   bar.value = uploads.settled ? bar.max : sent;
+  const pause = form.querySelector("[data-pause]");
+  pause.hidden = !uploads.paused && !uploads.list.some((one) => ["waiting", "sending"].includes(one.state));
+  pause.textContent = uploads.paused ? "Go on" : "Pause";
   form.querySelector("[data-chosen]").textContent = summary(uploads, sent, whole);
+  const said = form.querySelector("[data-said]");
+  const words = aloud(uploads, sent / (whole || 1));
+  if (said.textContent !== words) said.textContent = words;
   if (form.dataset.wanted && uploads.settled) hand(form);
 }
 
+const number = (list) => (list.length === 1 ? "1 file" : `${list.length} files`);
+const halted = (uploads) => uploads.list.filter((one) => one.state === "halted");
+
 function summary(uploads, sent, whole) {
   if (!uploads.list.length) return "";
-  const number = uploads.list.length === 1 ? "1 file" : `${uploads.list.length} files`;
-  const halted = uploads.list.filter((one) => one.state === "halted").length;
-  if (halted) return `${halted} of ${number} need you: see below.`;
-  return uploads.settled ? `${number} here, ${size(whole)}.` : `${number}: ${size(sent)} of ${size(whole)} here.`;
+  const need = halted(uploads).length;
+  const told = need ? [`${need} of ${number(uploads.list)} ${need === 1 ? "needs" : "need"} you, see below`] : [number(uploads.list)];
+  if (uploads.settled) return `${told} here, ${size(whole)}.`;
+  told.push(`${size(sent)} of ${size(whole)} here`);
+  const pace = uploads.pace;
+  if (uploads.paused) told.push("paused");
+  else if (pace) told.push(`${size(pace)} a second`, `about ${time((whole - sent) / pace)} left`);
+  return `${told.join(" · ")}.`;
+}
+
+function time(seconds) {
+  const minutes = Math.ceil(seconds / 60);
+  if (seconds < 60) return `${Math.max(5, 5 * Math.ceil(seconds / 5))} s`;
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+// What a screen reader says: what changes by the second would drown everything else, so by quarters.
+function aloud(uploads, share) {
+  const stopped = halted(uploads);
+  if (!uploads.list.length) return "";
+  if (stopped.length) return `${stopped.at(-1).path}: ${stopped.at(-1).words}`;
+  if (uploads.settled) return `${number(uploads.list)} here.`;
+  return uploads.paused ? "Paused." : `${number(uploads.list)} on the way, ${25 * Math.floor(4 * share)} % here.`;
 }
 
 function made(form, upload) {
   const row = form.querySelector("template[data-row]").content.firstElementChild.cloneNode(true);
   row.querySelector("[data-path]").textContent = upload.path;
   row.querySelector("[data-remove]").setAttribute("aria-label", `Remove ${upload.path}`);
-  row.querySelector("[data-remove]").onclick = () => desk(form).remove(upload);
+  row.querySelector("[data-remove]").onclick = () => { leave(row); desk(form).remove(upload); };
   row.querySelector("[data-again]").onclick = () => desk(form).again(upload);
+  row.querySelector("[data-again]").setAttribute("aria-label", `Try again: ${upload.path}`);
   return row;
 }
 
-const SHOWN = { waiting: "Waits", sending: "", whole: "Here", halted: "Stopped" };
+// Whoever works by keyboard stays in the list when a row goes.
+function leave(row) {
+  const beside = row.nextElementSibling ?? row.previousElementSibling;
+  (beside?.querySelector("button:last-child") ?? row.closest("form").querySelector("[name=files]")).focus();
+}
+
+const SHOWN = { waiting: "Waits", whole: "Here", halted: "Stopped" };
 
 function tell(upload) {
   const percent = Math.floor((100 * upload.received) / Math.max(1, upload.file.size));
-  const word = upload.state === "sending" ? `${Math.min(percent, 99)} %` : SHOWN[upload.state];
-  upload.row.querySelector("[data-word]").textContent = word;
+  const word = SHOWN[upload.state] ?? `${upload.state === "paused" ? "Paused at " : ""}${Math.min(percent, 99)} %`;
+  upload.row.querySelector("[data-word]").textContent = `${word}, ${size(upload.file.size)}`;
   upload.row.querySelector("[data-words]").textContent = upload.words;
   upload.row.querySelector("[data-again]").hidden = upload.state !== "halted";
   upload.row.dataset.file = upload.state;
 }
 
 function choose(form, files) {
-  for (const { file, path } of files) desk(form).add(file, path);
+  for (const { file, path } of files) if (!LITTER.test(path)) desk(form).add(file, path);
 }
 
 document.addEventListener("change", (event) => {
@@ -89,8 +126,12 @@ document.addEventListener("click", async (event) => {
   const known = uploads.known.find((one) => one.row === row);
   const headers = { "X-CSRFToken": uploads.token, "Tus-Resumable": "1.0.0" };
   const answer = await fetch(known.url, { method: "DELETE", headers }).catch(() => null);
-  if (!answer || ![204, 404].includes(answer.status)) return;
+  if (![204, 404, 410].includes(answer?.status)) {
+    row.querySelector("[data-words]").textContent = (answer && (await answer.text())) || "The shop did not answer. Try again.";
+    return;
+  }
   uploads.known = uploads.known.filter((one) => one !== known);
+  leave(row);
   row.remove();
 });
 
@@ -113,7 +154,7 @@ async function take(zone, transfer) {
 
 async function walk(entry, above) {
   const path = above + entry.name;
-  if (entry.isFile) return [{ path, file: await new Promise((done, fail) => entry.file(done, fail)) }];
+  if (entry.isFile) return new Promise((done) => entry.file((file) => done([{ path, file }]), () => done([])));
   const reader = entry.createReader();
   const found = [];
   for (;;) {
@@ -128,6 +169,7 @@ document.addEventListener("submit", (event) => {
   const form = event.target.closest("[data-uploads]");
   if (!form || desk(form).settled) return;
   event.preventDefault();
+  if (desk(form).paused) desk(form).resume();
   form.dataset.wanted = "yes";
   form.querySelector("[data-progress-text]").textContent = "It is handed in as soon as all files are here. Leave this page open.";
 });
