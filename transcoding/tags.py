@@ -5,6 +5,7 @@ already carried tags is stripped first, so that a corrected title leads to the v
 `taggers` knows the place of each field in each kind of tag.
 """
 
+import errno
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
@@ -21,6 +22,7 @@ from transcoding.taggers import Said
 REPLAYGAIN = -1800  # hundredths of LUFS: the loudness that ReplayGain 2.0 turns music to
 R128 = -2300  # hundredths of LUFS: that of EBU R 128, which RFC 7845 takes for Opus
 _ID3 = frozenset({Tagger.ID3, Tagger.RIFF, Tagger.AIFF})
+DISK = {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # what a disk says, whatever is written to it
 _LISTS = ("artists", "composers", "lyricists", "conductors", "remixers", "producers")
 
 
@@ -200,6 +202,9 @@ def write(
     try:
         taggers.WRITERS[format.tagger](path, Said(said, cover, tags.id3, samples))
     except MutagenError as error:
+        disk = error.__context__
+        if isinstance(disk, OSError) and disk.errno in DISK:
+            raise disk from error
         raise RenditionWrong(f"The tags could not be written: {error}") from error
     if read(path, format) != (said, cover):
         raise RenditionWrong("The tags do not read back as they were written.")

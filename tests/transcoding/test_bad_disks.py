@@ -16,12 +16,14 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from django.db import connection
 from django.utils import timezone
+from mutagen import MutagenError
+from mutagen._util import convert_error
 
 from tests.factories.transcoding import deliver, make_tags
 from tests.platform.homes import ROOT
 from tests.transcoding import sounds, workers
 from tests.transcoding.workers import leases_run_out
-from transcoding import encode, renditions, storage
+from transcoding import encode, renditions, sandbox, storage, taggers
 from transcoding.formats import FORMATS
 from transcoding.models import Master, Rendition
 
@@ -77,13 +79,16 @@ def all_made(home: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC])
-@pytest.mark.parametrize("when", ["reading the master", "making room", "keeping what was made"])
+@pytest.mark.parametrize("when", ["reading the master", "making room", "writing its tags", "keeping what was made"])
 def test_a_failing_disk_is_waited_out(owing: Master, settings, monkeypatch, when: str, error: int) -> None:
     with monkeypatch.context() as patch:
         if when == "reading the master":
             patch.setattr(storage.Folder, "fetch", fails(error))
         elif when == "making room":
             patch.setattr("transcoding.scratch.tempfile.mkdtemp", fails(error))
+        elif when == "writing its tags":
+            writers = dict.fromkeys(taggers.WRITERS, convert_error(OSError, MutagenError)(fails(error)))
+            patch.setattr(taggers, "WRITERS", writers)
         else:
             patch.setattr(os, "link", fails(errno.EXDEV))
             patch.setattr(shutil, "copyfileobj", breaks_off(error))
@@ -95,7 +100,7 @@ def test_a_failing_disk_is_waited_out(owing: Master, settings, monkeypatch, when
 
 
 def test_a_file_larger_than_allowed_is_given_up_with_its_reason(owing: Master, settings, monkeypatch) -> None:
-    monkeypatch.setattr(encode, "limits", lambda *_, **__: replace(sounds.sandbox.DEFAULT_LIMITS, file_bytes=4096))
+    monkeypatch.setattr(encode, "limits", lambda *_, **__: replace(sandbox.DEFAULT_LIMITS, file_bytes=4096))
     for _ in range(8):
         workers.work_off()
         leases_run_out()
