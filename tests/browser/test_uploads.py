@@ -111,7 +111,7 @@ def test_what_does_not_fit_is_said_before_a_byte_of_it_is_sent(
     expect(rows.filter(has_text="large.flac")).to_contain_text("Larger than 1 MB, the most a file may have.")
     expect(rows.filter(has_text="b.flac")).to_contain_text("It has 900 kB, and there is room for 600 kB.")
     expect(rows.filter(has_text="a.flac")).to_contain_text("Here", timeout=SLOW)
-    expect(page.locator("[data-chosen]")).to_contain_text("2 of 3 files need you")
+    expect(page.locator("[data-chosen]")).to_have_text("2 of 3 files need you, see below · 900 kB of 900 kB here.")
     assert Arrival.objects.get().path == "a.flac"
     assert len(asked) == 1
     assert not faults(page, fits=["phone", "desktop"])

@@ -61,7 +61,7 @@ function summary(uploads, sent, whole) {
   told.push(`${size(sent)} of ${size(whole)} here`);
   const pace = uploads.pace;
   if (uploads.paused) told.push("paused");
-  else if (pace) told.push(`${size(pace)} a second`, `about ${time((whole - sent) / pace)} left`);
+  else if (pace && sent < whole) told.push(`${size(pace)} a second`, `about ${time((whole - sent) / pace)} left`);
   return `${told.join(" · ")}.`;
 }
 

@@ -230,7 +230,8 @@ export class Uploads {
   }
 
   get bytes() {
-    const sum = (what) => this.list.reduce((total, one) => total + what(one), 0);
+    const due = this.list.filter((one) => one.state !== "halted"); // what waits for a person has no time left to tell
+    const sum = (what) => due.reduce((total, one) => total + what(one), 0);
     return { sent: sum((one) => one.received), whole: sum((one) => one.file.size) };
   }
 
