@@ -121,11 +121,15 @@ class Pulse:
         over = threading.Event()
 
         def keep() -> None:
+            if over.wait(BEAT.total_seconds()):
+                return  # most are over before they need a connection of their own
             try:
-                while not over.wait(BEAT.total_seconds()):
+                while True:
                     self.renew()
                     if self.outer is not None:
                         self.outer.renew()
+                    if over.wait(BEAT.total_seconds()):
+                        return
             except (LateWorker, DatabaseError):
                 pass  # the next beat finds it out
             finally:

@@ -4,9 +4,10 @@
 A rendition is published only after it was decoded again and found right, and its bytes never change afterwards.
 """
 
+import contextlib
 import logging
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -62,22 +63,41 @@ def plan(
     known = Rendition.objects.filter(master=master, purpose=Rendition.Purpose.FULL).defer("peaks")
     if not renew:
         known = known.filter(format__in=[each.code for each in wanted])
-    kin = [row for row in known.order_by("tags_at", "pk") if kin_of(row.tags) == kin_of(tags.to_json())]
+    mine = kin_of(tags.to_json())
+    kin = [row for row in known.order_by("tags_at", "pk") if kin_of(row.tags) == mine]
     if renew:
         wanted += _others(master, kin, wanted)
     newest = {(row.format, row.recipe): row for row in kin}
     there = {(row.format, row.recipe, row.tag_signature): row for row in kin}
+    keys = [(each.code, each.recipe, tags.fitting(each).signature()) for each in wanted]
+    fresh = [each for each, key in zip(wanted, keys, strict=True) if key not in there]
+    made = _owe_each(master, fresh, tags=tags, priority=priority, at=at)
     rows = []
-    for each in wanted:
-        row = there.get((each.code, each.recipe, tags.fitting(each).signature()))
-        if row is None:
-            row = _owe(master, each, tags=tags, cut=None, priority=priority, at=at)
-        else:
-            _hasten(row, priority)
-            if row != newest[each.code, each.recipe]:
-                Rendition.objects.filter(pk=row.pk).update(tags_at=at)
+    for each, key in zip(wanted, keys, strict=True):
+        row = there.get(key) or made[key]
+        _hasten(row, priority)
+        if key in there and row != newest[each.code, each.recipe]:
+            Rendition.objects.filter(pk=row.pk).update(tags_at=at)
         rows.append(row)
     return rows
+
+
+def _owe_each(
+    master: Master, wanted: Sequence[Format], *, tags: TagSet, priority: int, at: datetime
+) -> dict[tuple[str, int, str], Rendition]:
+    """Rows for what has none yet, or that another has written meanwhile; by format, recipe and tag signature."""
+    rows = []
+    for each in wanted:
+        fitting = tags.fitting(each)
+        row = Rendition(master=master, format=each.code, recipe=each.recipe, tag_signature=fitting.signature())
+        row.tags, row.priority, row.planned_at, row.tags_at = fitting.to_json(), priority, at, at
+        rows.append(row)
+    if not rows:
+        return {}
+    Rendition.objects.bulk_create(rows, ignore_conflicts=True)
+    signatures = {row.tag_signature for row in rows}
+    found = Rendition.objects.filter(master=master, tag_signature__in=signatures).defer("peaks")
+    return {(row.format, row.recipe, row.tag_signature): row for row in found}
 
 
 def _others(master: Master, kin: Iterable[Rendition], wanted: Sequence[Format]) -> list[Format]:
@@ -301,8 +321,7 @@ def _produce(
             cuts.setdefault(str(row.cut), {})[path] = (claim, each)
         elif not row.sha256 and (sibling := siblings.get((row.format, row.recipe))):
             with pulse.kept():
-                kept = storage.fetch_to(sibling.storage_key, folder / f"{row.pk}.kept")  # `_proved` holds its hash
-                shutil.copyfile(kept, path)  # a copy of our own: what was fetched may be the store's very file
+                kept = storage.fetch_to(sibling.storage_key, folder / f"{row.pk}.kept")  # its hash is checked with use
             done[claim] = (path, Kept(kept, sibling.sha256, sibling.sound_sha256, sibling.samples))
         else:
             fresh[path] = (claim, each)
@@ -348,22 +367,35 @@ def _check_same(row: Rendition, sha256: str) -> None:
         raise RenditionWrong("It was lost, and made again it has other bytes than before. Restore it from a copy.")
 
 
-def _proved(path: Path, each: Format, master: Master, proof: Proof, pulse: claims.Pulse) -> tuple[Digest | Kept, str]:
-    """What is known for certain of the sound of a file that was tagged, and the hash of its bytes."""
+def _tagged(path: Path, claim: claims.Claim, proof: Proof, pulse: claims.Pulse) -> tuple[Digest | Kept, str]:
+    """Tag a file and prove it: what is certain of its sound, and the hash of its bytes."""
+    row = _row(claim)
+    master, each, tagset = row.master, formats.get(row.format), TagSet.from_json(row.tags)
+    cover = _cover(tagset)
+    samples = proof.samples if proof else formats.output_samples(each, master)
     if isinstance(proof, Kept):
-        return proof, _retagged(path, each, proof, pulse)
+        return proof, _anew(path, proof, pulse, lambda: tags.write(path, each, tagset, cover, samples=samples))
+    tags.write(path, each, tagset, cover, samples=samples)
     sound = proof or encode.verify(path, each, master, sound_sha256=master.sound_sha256, on_beat=pulse)
     return sound, storage.sha256_of(path, on_beat=pulse)
 
 
-def _retagged(path: Path, each: Format, kept: Kept, pulse: claims.Pulse) -> str:
-    """The hash of a file with new tags, whose sound is that of the kept file to the byte."""
-    if found := payloads.retagged(kept.path, path, sha256=kept.file_sha256, on_beat=pulse):
-        return found
+def _anew(path: Path, kept: Kept, pulse: claims.Pulse, write: Callable[[], None]) -> str:
+    """Make the file at `path` the kept one with other tags; its hash. Its sound is the kept one's to the byte.
+
+    Usually in one pass; where the tags do not fit into the place of the old ones, by copying, moving and comparing.
+    """
+    payloads.hollow(kept.path, path)
+    with contextlib.suppress(RenditionWrong):
+        write()
+        if found := payloads.fill(kept.path, path, sha256=kept.file_sha256, on_beat=pulse):
+            return found
     if storage.sha256_of(kept.path, on_beat=pulse) != kept.file_sha256:
-        raise StorageCorrupt(f"The {each.name} file that only needs new tags is not what it was. Restore it.")
+        raise StorageCorrupt("The file that only needs new tags is not what it was. Restore it from a copy.")
+    shutil.copyfile(kept.path, path)
+    write()
     if not payloads.same_sound(kept.path, path):
-        raise RenditionWrong(f"New tags changed the sound of the {each.name} file.")
+        raise RenditionWrong("New tags changed the sound.")
     return storage.sha256_of(path, on_beat=pulse)
 
 
@@ -376,10 +408,7 @@ def _finish(claim: claims.Claim, output: tuple[Path, Proof], pulse: claims.Pulse
         if each.tagger is formats.Tagger.NONE:
             _publish(claim, key=master.storage_key, sha256=master.file_sha256, length=master.bytes, sound=None)
             return True
-        tagset = TagSet.from_json(row.tags)
-        samples = proof.samples if proof else formats.output_samples(each, master)
-        tags.write(path, each, tagset, _cover(tagset), samples=samples)
-        sound, sha256 = _proved(path, each, master, proof, pulse)
+        sound, sha256 = _tagged(path, claim, proof, pulse)
         _check_same(row, sha256)
         key = storage.rendition_key(sha256, path.suffix[1:])
         length = path.stat().st_size

@@ -83,14 +83,15 @@ def watched_children() -> Iterator[list[int]]:
     """The highest memory of any one descendant while the block runs, as a list of one number.
 
     The kernel's own figure for ended children counts the moment before they became another program, when they still
-    were a copy of their parent; this looks at what they are.
+    were a copy of their parent; this looks at what they are, and leaves out those that are not yet.
     """
     highest, over = [0], threading.Event()
 
     def look() -> None:
         while not over.wait(LOOKS):
             for pid in descendants(os.getpid()):
-                highest[0] = max(highest[0], memory(pid))
+                if _became_another(pid):
+                    highest[0] = max(highest[0], memory(pid))
 
     watcher = threading.Thread(target=look, daemon=True)
     watcher.start()
@@ -99,6 +100,12 @@ def watched_children() -> Iterator[list[int]]:
     finally:
         over.set()
         watcher.join()
+
+
+def _became_another(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/exe").readlink() != Path("/proc/self/exe").readlink()
+    return False
 
 
 def descendants(pid: int) -> list[int]:

@@ -60,7 +60,7 @@ class Worker:
         self.stages.watch("tag", tags, "write")
         for name in ("fetch_to", "put_file", "put_hashed", "sha256_of"):
             self.stages.watch("hash and store", storage, name)
-        self.stages.watch("hash and store", payloads, "retagged")
+        self.stages.watch("hash and store", payloads, "fill")
 
     def deliver(self, *, path: str, title: str, recording: int) -> int:
         """From the delivered file to an accepted master; answers its id."""

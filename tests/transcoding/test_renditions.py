@@ -157,6 +157,7 @@ def test_previews_come_before_what_a_buyer_waits_for_and_that_before_the_rest(au
         return real(claimed)
 
     monkeypatch.setattr(renditions, "_make", noted)
+    monkeypatch.setattr(claims, "LOOK_SECONDS", 1000.0)  # on a busy machine a preview takes so long that it gives way
     renditions.plan(master, [FORMATS["FLAC"], FORMATS["MP3_V0"]], tags=make_tags(), at=NOW)
     renditions.plan(master, [FORMATS["WAV"]], tags=make_tags(), priority=renditions.BUYER_WAITS, at=NOW)
     renditions.plan_preview(master, tags=make_tags(), fades=True, at=NOW)

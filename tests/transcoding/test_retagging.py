@@ -28,30 +28,41 @@ def test_other_tags_leave_the_encoded_sound_to_the_byte(bare: dict[str, Path], t
 
 
 @pytest.mark.parametrize("code", sorted(FILES))
-def test_one_pass_over_the_copy_vouches_for_its_sound(bare: dict[str, Path], tmp_path: Path, code: str) -> None:
+def test_one_pass_gives_the_file_that_copying_and_tagging_gives(bare: dict[str, Path], tmp_path: Path, code) -> None:
     kept, fresh = corrected(bare[code], tmp_path, code)
-    assert payloads.retagged(kept, fresh, sha256=storage.sha256_of(kept)) == storage.sha256_of(fresh)
+    other = tmp_path / f"other{kept.suffix}"
+    shutil.copyfile(kept, other)
+    tags.write(other, format_of(code), make_tags(title=LONGER), picture())
+    assert payloads.fill(kept, fresh, sha256=storage.sha256_of(kept)) == storage.sha256_of(other)
+    assert fresh.read_bytes() == other.read_bytes()
 
 
 @pytest.mark.parametrize("code", sorted(FILES))
 @pytest.mark.parametrize("place", [0, 0.5, 1], ids=["first", "middle", "last"])
-def test_one_pass_vouches_for_no_flipped_bit(bare: dict[str, Path], tmp_path: Path, code: str, place: float) -> None:
-    """Neither where the kept file was damaged before it was copied, nor where the copy is."""
+def test_one_pass_finds_a_flipped_bit_in_what_was_kept(bare: dict[str, Path], tmp_path: Path, code, place) -> None:
     kept, fresh = corrected(bare[code], tmp_path, code)
     sha256 = storage.sha256_of(kept)
-    flip(fresh, place)
-    assert not payloads.retagged(kept, fresh, sha256=sha256)
     flip(kept, place)
-    assert not payloads.retagged(kept, fresh, sha256=sha256)
+    assert not payloads.fill(kept, fresh, sha256=sha256)
+
+
+@pytest.mark.parametrize("code", ["MP3_V0", "FLAC", "AAC_256", "WAV"])
+def test_one_pass_vouches_for_no_file_that_lost_a_part(bare: dict[str, Path], tmp_path: Path, code: str) -> None:
+    kept, fresh = corrected(bare[code], tmp_path, code)
+    fresh.write_bytes(fresh.read_bytes()[10:])
+    assert not payloads.fill(kept, fresh, sha256=storage.sha256_of(kept))
+
+
+LONGER = "Right and longer"
 
 
 def corrected(bare: Path, folder: Path, code: str) -> tuple[Path, Path]:
-    """A file and its copy with a title of another length."""
+    """A finished file, and its hollow copy with a title of another length."""
     kept, fresh = folder / f"kept{bare.suffix}", folder / f"fresh{bare.suffix}"
     shutil.copyfile(bare, kept)
     tags.write(kept, format_of(code), make_tags(title="Wrnog"), picture())
-    shutil.copyfile(kept, fresh)
-    tags.write(fresh, format_of(code), make_tags(title="Right and longer"), picture())
+    payloads.hollow(kept, fresh)
+    tags.write(fresh, format_of(code), make_tags(title=LONGER), picture())
     return kept, fresh
 
 
@@ -141,6 +152,17 @@ def test_a_kept_file_that_was_damaged_is_not_tagged_anew(audio: Path, tmp_path: 
     for code, row in made(master, "Right").items():
         assert (row.state, row.storage_key) == ("PLANNED", ""), code
         assert "not what it was" in row.error
+
+
+@pytest.mark.django_db
+def test_tags_that_outgrow_their_place_are_written_all_the_same(audio: Path, tmp_path: Path) -> None:
+    """The pages of Ogg get other numbers then, and everything moves."""
+    short = sounds.convert(audio / "plain.wav", tmp_path / "short.flac", "-t", "0.5")
+    one, other = deliver(short), deliver(short)
+    made(one, "Short")
+    after, fresh = made(one, LONGER * 2000), made(other, LONGER * 2000)
+    assert {row.error for row in after.values()} == {""}
+    assert {code: row.sha256 for code, row in after.items()} == {code: row.sha256 for code, row in fresh.items()}
 
 
 @pytest.mark.django_db
