@@ -99,11 +99,32 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return sounds.write_samples(tmp_path_factory.mktemp("honest") / "honest.wav", noise(2))
 
 
-@pytest.mark.parametrize("rate", ["128k", "320k"])
-def test_a_lossless_file_made_from_a_lossy_one_is_told_by_its_edge(honest: Path, tmp_path: Path, rate: str) -> None:
-    lossy = sounds.convert(honest, tmp_path / "lossy.mp3", "-b:a", rate)
-    again = sounds.convert(lossy, tmp_path / "again.flac")
+LOSSY = {
+    "MP3 128": ("lossy.mp3", "-b:a", "128k"),
+    "MP3 320": ("lossy.mp3", "-b:a", "320k"),
+    "MP3 V0": ("lossy.mp3", "-q:a", "0"),
+    "AAC 128": ("lossy.m4a", "-c:a", "aac", "-b:a", "128k"),
+    "AAC 256": ("lossy.m4a", "-c:a", "aac", "-b:a", "256k"),
+    "Opus 192": ("lossy.opus", "-c:a", "libopus", "-b:a", "192k"),
+    "Vorbis q4": ("lossy.ogg", "-c:a", "libvorbis", "-q:a", "4"),
+    "Vorbis q6": ("lossy.ogg", "-c:a", "libvorbis", "-q:a", "6"),
+}
+
+
+@pytest.mark.parametrize("kind", ["MP3 128", "MP3 320", "AAC 128", "Opus 192", "Vorbis q4"])
+def test_a_lossless_file_made_from_a_lossy_one_is_told_by_its_edge(honest: Path, tmp_path: Path, kind: str) -> None:
+    name, *options = LOSSY[kind]
+    lossy = sounds.convert(honest, tmp_path / name, *options)
+    again = sounds.convert(lossy, tmp_path / "again.flac", "-ar", str(RATE), "-sample_fmt", "s16")
     assert "LOSSY_ANCESTRY" in found(again, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["MP3 V0", "AAC 256", "Vorbis q6"])
+def test_what_cuts_nothing_off_is_not_told_as_labels_are_warned(honest: Path, tmp_path: Path, kind: str) -> None:
+    name, *options = LOSSY[kind]
+    lossy = sounds.convert(honest, tmp_path / name, *options)
+    again = sounds.convert(lossy, tmp_path / "again.flac", "-ar", str(RATE), "-sample_fmt", "s16")
+    assert "LOSSY_ANCESTRY" not in found(again, tmp_path)
 
 
 def test_an_upsampled_file_is_told_by_what_is_missing(honest: Path, tmp_path: Path) -> None:
