@@ -157,15 +157,6 @@ def join_society(
     return found
 
 
-def leave_society(membership: SocietyMembership, *, on: date) -> SocietyMembership:
-    """Note the last day of a mandate. Raises MembershipRefused."""
-    if membership.joined_on and on < membership.joined_on:
-        raise MembershipRefused("The member left before it joined. Correct the date.")
-    membership.left_on = on
-    membership.save(update_fields=["left_on"])
-    return membership
-
-
 def memberships_of(parties: Collection[int]) -> dict[int, list[SocietyMembership]]:
     """The mandates of each of these parties; one statement."""
     found: dict[int, list[SocietyMembership]] = {party: [] for party in parties}

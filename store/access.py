@@ -30,11 +30,6 @@ def labels(user: Visitor) -> list[Party]:
     return list(Party.objects.filter(pk__in=label_ids(user)).order_by("sort_name", "pk"))
 
 
-def may_act_for(user: Visitor, label: Party | int) -> bool:
-    wanted = label if isinstance(label, int) else label.pk
-    return isinstance(user, User) and user.is_active and user.memberships.filter(label_id=wanted).exists()
-
-
 def label_of(user: Visitor, slug: str) -> Party:
     """The label of that address, if this person works for it; otherwise it does not exist for them."""
     label = Party.objects.filter(slug=slug, pk__in=label_ids(user)).first()

@@ -61,11 +61,6 @@ class ChargeMismatch(StoreError):
     status = 409
 
 
-class NotPaid(StoreError):
-    code = "NOT_PAID"
-    status = 409
-
-
 class NotOwned(StoreError):
     """Foreign and nonexistent look the same to the asker."""
 
@@ -135,10 +130,6 @@ class LetterRefused(StoreError):
     status = 409
 
 
-class PriceRefused(StoreError):
-    code = "PRICE_REFUSED"
-
-
 class RecordRefused(StoreError):
     """The label may not change this record so, or there is nothing to change."""
 
@@ -163,8 +154,3 @@ class StartOutside(StoreError):
 
     code = "START_OUTSIDE"
     status = 422
-
-
-def status_of(error: Exception) -> int:
-    """The HTTP status for a refusal of any of our apps: its own, or 409 where the app below knows no HTTP."""
-    return error.status if isinstance(error, StoreError) else 409

@@ -109,12 +109,6 @@ def sales_by_country(label: Party, *, since: datetime, until: datetime) -> list[
     return [(row["order__country"], row["order__currency"], row["lines"], row["gross"]) for row in rows]
 
 
-def latest_sales(label: Party, *, limit: int = 20) -> QuerySet[OrderLine]:
-    """The newest sold lines of a label, with order and certificate; nothing about the buyer is loaded for show."""
-    rows = OrderLine.objects.filter(label=label, state__in=SOLD).select_related("order", "certificate")
-    return rows.order_by("-order__paid_at", "-pk")[:limit]
-
-
 def statement_lines(payee: Payee, *, since: datetime, until: datetime) -> list[StatementLine]:
     """Each leg of each sale, refund and release posted to a payee in the period, oldest first. Five queries."""
     rows = Transfer.objects.filter(
