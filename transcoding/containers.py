@@ -255,6 +255,8 @@ def _mov(file: BinaryIO, size: int) -> Declared:
             return Declared(MOV, whole=False)
         at += length
         sound += length if head[4:8] == b"mdat" else 0
+    else:
+        sound = size  # in more pieces than are counted here
     if _refers_elsewhere(file):
         raise MasterRefused(
             "REFERS_ELSEWHERE", "The sound of this file lies in another file that it names. Export it as one file."
