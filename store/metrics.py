@@ -92,6 +92,14 @@ class Speed:
             return self.code
 
     @property
+    def family(self) -> str:
+        try:
+            known = formats.get(self.code)
+        except UnknownFormat:
+            return self.code
+        return "Previews" if known.preview else known.family.value
+
+    @property
     def realtime(self) -> float:
         """Seconds of sound for one second of work."""
         return self.sound_seconds / self.busy_seconds if self.busy_seconds else 0.0
@@ -157,6 +165,18 @@ class Work:
     examinations: Speed
     failed: tuple[Reason, ...]
     cut_short: int
+
+    @property
+    def families(self) -> list[Speed]:
+        """The formats summed up by what they are members of, where most was made first."""
+        found: dict[str, Speed] = {}
+        for one in self.speeds:
+            known = found.get(one.family, Speed(one.family, 0, 0.0, 0.0))
+            found[one.family] = Speed(
+                one.family, known.files + one.files, known.sound_seconds + one.sound_seconds,
+                known.busy_seconds + one.busy_seconds,
+            )  # fmt: skip
+        return sorted(found.values(), key=lambda one: (-one.files, one.code))
 
     @property
     def files(self) -> int:

@@ -45,15 +45,22 @@ def for_staff(view: View) -> View:
 def overview(request: HttpRequest) -> HttpResponse:
     at = timezone.now()
     backlogs = metrics.backlogs(at=at)
+    work = metrics.work(at=at)
+    each = "each" in request.GET
     return render(
         request,
         "ops/overview.html",
         {
             "at": at,
             "backlogs": [
-                {"row": one, "seconds": one.age(at), "late": _late(one.code, one.age(at))} for one in backlogs
+                {"row": one, "seconds": one.age(at), "late": _late(one.code, one.age(at))}
+                for one in backlogs
+                if one.owed
             ],
-            "work": metrics.work(at=at),
+            "idle": [one.word for one in backlogs if not one.owed],
+            "work": work,
+            "each": each,
+            "speeds": work.speeds if each else work.families,
             "given_up": metrics.given_up(),
             "refused": metrics.refused(at=at),
             "stuck": [{"row": one, "url": _admin(one)} for one in metrics.stuck(at=at)],

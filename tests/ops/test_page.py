@@ -18,7 +18,7 @@ def test_staff_see_what_is_owed_and_what_is_stuck(at_adas: Client) -> None:
 
 
 def test_an_idle_store_says_so(at_adas: Client) -> None:
-    assert "Nothing is stuck." in at_adas.get("/ops/").content.decode()
+    assert "Nothing is owed." in at_adas.get("/ops/").content.decode()
 
 
 @pytest.mark.parametrize("path", ["/ops/", "/ops/metrics"])

@@ -24,6 +24,17 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   location.assign(xhr.responseURL);
 });
 
+// What one has unfolded stays open while its page draws itself anew.
+let unfolded = [];
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  unfolded = [...event.detail.target?.querySelectorAll("details[data-stays][open]") || []].map((part) => part.id);
+});
+
+document.addEventListener("htmx:afterSettle", () => {
+  for (const id of unfolded) document.getElementById(id)?.setAttribute("open", "");
+});
+
 document.addEventListener("htmx:sendError", (event) => {
   if (event.detail.target?.id === "page" && event.detail.requestConfig.verb === "get") {
     location.assign(event.detail.requestConfig.path);
