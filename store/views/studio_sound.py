@@ -11,6 +11,7 @@ from django.utils.formats import number_format
 from django.views.decorators.http import require_safe
 
 from catalog.models import Party
+from store.templatetags.shop import seconds_clock
 from store.views.media import FOR_EVER
 from store.views.review_case import HIGH, WIDE, wave
 from store.views.studio import for_label, page
@@ -19,7 +20,8 @@ from transcoding.models import Analysis, Likeness, Master
 
 HUNDREDTHS, TENTHS = 100, 10
 QUIETEST = -60.0  # LUFS, at the bottom of the curve
-MARKS = 4  # on the spectrum's scale
+MARKS = 4  # on a scale, besides its beginning
+NEARLY = 0.97  # of what a file could hold; the rest is the slope of the filter before it
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def sound(request: HttpRequest, label: Party, public_id: UUID) -> HttpResponse:
         findings=master.findings.order_by("-severity", "pk"), wave=wave(master.peaks), twins=_twins(label, master),
         figures=_figures(master, measured) if measured else (), curve=curve(measured.curve) if measured else "",
         level=_height(measured.loudness / TENTHS) if measured and measured.loudness is not None else None,
-        scale=_scale(master.sample_rate),
+        scale=_scale(master.sample_rate), times=_times(master.seconds),
     )  # fmt: skip
 
 
@@ -89,7 +91,16 @@ def curve(levels: Sequence[int]) -> str:
 
 def _scale(rate: int) -> list[str]:
     """Kilohertz beside the spectrum, from the top down."""
-    return [f"{number_format(rate / 2000 * part / MARKS, 1)}" for part in range(MARKS, -1, -1)]
+    return [_kilohertz(rate * part // (2 * MARKS)) if part else "0" for part in range(MARKS, -1, -1)]
+
+
+def _times(seconds: float) -> list[str]:
+    """Times under a plot, from the first second to the last; few enough for a phone."""
+    return [seconds_clock(seconds * part / MARKS) or "0:00" for part in range(MARKS + 1)]
+
+
+def _kilohertz(hertz: int) -> str:
+    return str(number_format((hertz + 50) // 100 / 10, 1))
 
 
 def _figures(master: Master, measured: Analysis) -> list[Figure]:
@@ -115,11 +126,15 @@ def _figures(master: Master, measured: Analysis) -> list[Figure]:
             )
         )
     if measured.cutoff_hz:
+        top = master.sample_rate // 2
+        whole = measured.cutoff_hz >= NEARLY * top
         found.append(
             Figure(
                 "Sound up to",
-                f"{number_format(measured.cutoff_hz / 1000, 1)} kHz",
-                f"The file could hold {number_format(master.sample_rate / 2000, 1)} kHz. Few people hear past 16.",
+                f"{_kilohertz(min(measured.cutoff_hz, top))} kHz",
+                "All that the file can hold."
+                if whole
+                else f"The file could hold {_kilohertz(top)} kHz. Few people hear past 16.",
             )
         )
     if measured.true_depth:
@@ -134,7 +149,8 @@ def _figures(master: Master, measured: Analysis) -> list[Figure]:
 
 
 def _number(hundredths: int) -> str:
-    return str(number_format(round(hundredths / HUNDREDTHS, 1), 1))
+    """With one decimal, and a minus that is as wide as a plus."""
+    return str(number_format(round(hundredths / HUNDREDTHS, 1), 1)).replace("-", "−")  # noqa: RUF001
 
 
 def _twins(label: Party, master: Master) -> list[Twin]:

@@ -25,8 +25,24 @@ def page(client: Client, master: Master) -> str:
 def test_figures_are_shown_with_what_they_mean(at_bobs: Client, master: Master) -> None:
     transcoding.make_analysis(master, loudness=-1432, true_peak=-40, cutoff_hz=16_000, true_depth=14)
     shown = page(at_bobs, master)
-    for figure in ("-14.3 LUFS", "-0.4 dBTP", "16.0 kHz", "14 of 16"):
+    for figure in ("−14.3 LUFS", "−0.4 dBTP", "16.0 kHz", "14 of 16"):
         assert figure in shown
+
+
+@pytest.mark.parametrize(
+    ("cutoff", "words"), [(22_050, "All that the file can hold."), (16_000, "could hold 22.1 kHz")]
+)
+def test_what_a_file_could_hold_is_told_against_what_it_holds(
+    at_bobs: Client, master: Master, cutoff: int, words: str
+) -> None:
+    transcoding.make_analysis(master, cutoff_hz=cutoff)
+    assert words in page(at_bobs, master)
+
+
+def test_wave_loudness_and_spectrum_stand_over_one_time(at_bobs: Client, master: Master) -> None:
+    transcoding.make_analysis(master, spectrum_key="spectra/aa/" + "a" * 64 + ".png")
+    times = "<li>0:00</li><li>0:45</li><li>1:30</li><li>2:15</li><li>3:00</li>"
+    assert page(at_bobs, master).count(times) == 3
 
 
 def test_findings_are_shown_in_words(at_bobs: Client, master: Master) -> None:
