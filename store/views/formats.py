@@ -100,7 +100,7 @@ def _row(each: Format) -> dict[str, Any]:
 def _when(each: Format) -> str:
     if formats.unavailable(each):
         return "not here"
-    return "ahead of every sale" if each.ahead else "on first request, then kept"
+    return "ahead of every sale" if each.ahead else "when asked for"
 
 
 def _quality(each: Format) -> str:

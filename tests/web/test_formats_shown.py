@@ -23,7 +23,7 @@ def test_the_page_shows_every_member_of_the_table_and_what_is_not_made_here(
     page = visitor.get("/formats")
     rows = {row["code"]: row for row in page.context["formats"]}
     assert set(rows) == {code for code in formats.NAMED if code != "ORIGINAL"}
-    assert (rows["APE"]["made"], rows["WV"]["made"]) == ("not here", "on first request, then kept")
+    assert (rows["APE"]["made"], rows["WV"]["made"]) == ("not here", "when asked for")
     assert "libjmac-java" in page.content.decode()
 
 
