@@ -140,8 +140,8 @@ function wire(element) {
   };
   for (const name of ["timeupdate", "play", "pause", "ended", "durationchange", "seeked"]) audio.addEventListener(name, show);
   audio.addEventListener("playing", () => {
-    const copy = element.querySelector("[data-copy]");
-    say_(copy?.src === audio.currentSrc ? `You hear ${copy.dataset.copy}: this browser cannot play the master.` : "");
+    const copy = element.querySelector("[data-instead]");
+    say_(copy?.src === audio.currentSrc ? `You hear ${copy.dataset.instead}: this browser cannot play the master.` : "");
   });
   part("play").addEventListener("click", toggle);
   seek.addEventListener("input", () => { if (audio.duration) audio.currentTime = (seek.value / 1000) * audio.duration; else toggle(); });
