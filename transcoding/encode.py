@@ -8,14 +8,12 @@ it writes as WAV beside the others, and the encoder that can, or does it better,
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from transcoding import encoders, formats, probe, sandbox
+from transcoding import encoders, formats, padding, probe, sandbox
 from transcoding.encoders import FFMPEG, Encoder
 from transcoding.errors import RenditionWrong
 from transcoding.formats import Format, Sound, depth, output_rate, output_samples
 from transcoding.waveform import Digest
 
-# How far a lossy length may be off, in samples, where the rate changes: the resampler rounds at both ends.
-RESAMPLED_TOLERANCE = 32
 # Where all sound of an Ogg Vorbis file fits on one page, readers (ffmpeg's too) cannot tell the encoder's delay from
 # the end and give back too many or too few samples; short sounds therefore get short pages, in microseconds.
 SHORT_SECONDS = 3
@@ -37,8 +35,6 @@ _SAMPLE_FORMATS = {
 }
 # ffmpeg gives back whole frames of Musepack and the decoder's delay; players that read the header trim both.
 _MUSEPACK_FRAME = 1152 + 481
-# Resampled sound has more than 16 bits; left to itself ffmpeg would round it to those of the master, without dither.
-_RESAMPLED = {"mp3": "fltp", "opus": "flt"}
 
 
 def arguments(format: Format, sound: Sound, path: Path) -> list[str]:  # noqa: A002 - the trade's word
@@ -47,23 +43,23 @@ def arguments(format: Format, sound: Sound, path: Path) -> list[str]:  # noqa: A
     rate = output_rate(format, sound.sample_rate)
     if maker(format, sound)[0] != FFMPEG:
         bits = formats.bits(format, sound) if format.lossless else _bits_beside(format, sound)
-        args = [*plain, *_reduced(format, sound), "-c:a", f"pcm_s{bits}le", "-ar", str(rate)]
+        args = [*plain, *_filters(format, sound, "s32"), "-c:a", f"pcm_s{bits}le", "-ar", str(rate)]
         return [*args, "-rf64", "never", "-f", "wav", f"file:{_beside(path)}"]
-    args = [*plain, "-flags:a", "+bitexact", *format.options, *_reduced(format, sound)]
+    kind = "flt" if format.codec == "opus" else "fltp"
+    args = [*plain, "-flags:a", "+bitexact", *format.options, *_filters(format, sound, kind)]
     if format.lossless:
         bits = formats.bits(format, sound)
         if format.codec == "pcm":
             args += ["-c:a", f"pcm_s{bits}{'be' if format.muxer == 'aiff' else 'le'}"]
         else:
             args += ["-sample_fmt", _SAMPLE_FORMATS[format.codec, bits], "-bits_per_raw_sample", str(bits)]
-    elif rate != sound.sample_rate and format.codec in _RESAMPLED:
-        args += ["-sample_fmt", _RESAMPLED[format.codec]]
     if rate != sound.sample_rate or format.rates:
         args += ["-ar", str(rate)]
     if format.codec == "wmav2":
-        args += _wma_words(format, rate)
+        args += ["-packet_size", str(_wma_packet(format, rate))]
     if format.muxer == "ipod":
         args += ["-movflags", "+faststart"]  # the index first: a player may begin before the end has arrived
+        args += ["-movie_timescale", str(rate)]  # or the edit list says the length in whole thousandths of a second
     if format.muxer == "mp3":
         args += ["-id3v2_version", "0", "-write_id3v1", "0"]  # tags are written by `tags`, the Xing frame stays
     if format.muxer == "ogg" and sound.samples < SHORT_SECONDS * sound.sample_rate:
@@ -88,17 +84,35 @@ def _bits_beside(format: Format, sound: Sound) -> int:  # noqa: A002
     return depth(sound) if whole else 24
 
 
-def _reduced(format: Format, sound: Sound) -> list[str]:  # noqa: A002
-    return ["-af", DITHER] if formats.reduces(format, sound) else []
+def _filters(format: Format, sound: Sound, kind: str) -> list[str]:  # noqa: A002
+    """What happens to the sound before it is encoded, if anything. `kind` is ffmpeg's name of the samples that come out
+    of a change of rate: they have more bits than went in, and left to itself it would round them without dither."""
+    if formats.reduces(format, sound):
+        return ["-af", DITHER]
+    words = []
+    rate, length = output_rate(format, sound.sample_rate), output_samples(format, sound)
+    if rate != sound.sample_rate:  # by itself a resampler may give one sample too few
+        words += [f"aresample={rate}:osf={kind}", f"apad=whole_len={length}"]
+    if format.codec == "wmav2":
+        words += _wma_silence(rate, length)
+    return ["-af", ",".join(words)] if words else []
 
 
-def _wma_words(format: Format, rate: int) -> list[str]:  # noqa: A002
+def _wma_frame(rate: int) -> int:
+    """Samples of a block, as the codec fixes them."""
+    return 512 if rate <= 16000 else 1024 if rate <= 22050 else 2048  # noqa: PLR2004
+
+
+def _wma_silence(rate: int, length: int) -> list[str]:
     """A decoder of WMA drops the first frame, and the encoder the last if it is not full: so one of silence before the
-    sound and one after it. Packets as large as eight blocks, or ASF fills up to half of each with nothing."""
-    frame = 512 if rate <= 16000 else 1024 if rate <= 22050 else 2048  # noqa: PLR2004 - as the codec fixes it
-    block = format.kilobits * 1000 * frame // (rate * 8)
-    words = f"aresample={rate},adelay={frame}S:all=1,apad=pad_len={frame}"
-    return ["-af", words, "-packet_size", str(8 * (block + 17) + 32)]
+    sound, and after it what fills the last and one more, into which that one fades."""
+    frame = _wma_frame(rate)
+    return [f"adelay={frame}S:all=1", f"apad=whole_len={2 * frame + length + -length % frame}"]
+
+
+def _wma_packet(format: Format, rate: int) -> int:  # noqa: A002
+    """As large as eight blocks, or ASF fills up to half of each packet with nothing."""
+    return 8 * (format.kilobits * 1000 * _wma_frame(rate) // (rate * 8) + 17) + 32
 
 
 def _beside(path: Path) -> Path:
@@ -150,7 +164,15 @@ def encode(
     sandbox.run(args, inputs=[source], output_dir=folder, limits=room, on_output=hear, on_beat=on_beat)
     for path, (encoder, words) in others.items():
         _encode_beside(path, encoder, words, room, on_beat=on_beat)
+    say_where_it_ends(outputs, sound)
     return digest
+
+
+def say_where_it_ends(outputs: Mapping[Path, Format], sound: Sound) -> None:
+    """What encoders leave to be put right of the words by which players know the end."""
+    for path, each in outputs.items():
+        if each.muxer == "mp3":
+            padding.tell(path, output_samples(each, sound))
 
 
 def _encode_beside(
@@ -186,7 +208,7 @@ def verify(
     on_beat: Callable[[], None] | None = None,
 ) -> Digest:
     """Decode what was made. Raises RenditionWrong unless a lossless file gives back the master's own sound, and any
-    other its length: to the sample where the rate is kept, within RESAMPLED_TOLERANCE where it is not."""
+    other its length to the sample, at the new rate where that is another."""
     bits = formats.bits(format, sound) if format.lossless else 16
     found = Digest(channels=sound.channels, depth=bits)
     probe.decode(
@@ -202,12 +224,8 @@ def verify(
         if found.sha256 != sound_sha256:
             raise RenditionWrong(f"The {format.name} file does not hold the master's own sound.")
         return found
-    expected, off = output_samples(format, sound), tolerance(format, sound)
+    expected = output_samples(format, sound)
     more = _MUSEPACK_FRAME if format.codec == "musepack" else format.untrimmed
-    if not expected - off <= found.samples <= expected + off + more:
+    if not expected <= found.samples <= expected + more:
         raise RenditionWrong(f"The {format.name} file holds {found.samples} samples instead of {expected}.")
     return found
-
-
-def tolerance(format: Format, sound: Sound) -> int:  # noqa: A002
-    return 0 if output_rate(format, sound.sample_rate) == sound.sample_rate else RESAMPLED_TOLERANCE

@@ -23,7 +23,9 @@ OPUS_RATES = (48000,)
 MUSEPACK_RATES = (32000, 37800, 44100, 48000)
 COMPACT_DEPTH = 16  # bits; what holds more is kept as 24
 WMA_MOST = 160  # kbit/s per channel at 44.1 kHz
-SIGNED_FILE = 2**31 - 2**20  # bytes: readers of AIFF and Monkey's Audio count with a sign
+AAC_BOTH = 192  # kbit/s that are enough for both channels
+SIGNED_FILE = 2**31 - 2**20  # bytes: readers of AIFF and Monkey's Audio, and of what Musepack is made from, count so
+HELD = 2**30  # bytes: ffmpeg holds a TTA in memory until it is whole, and the fence gives it two of these
 
 
 class Signal(Protocol):
@@ -139,7 +141,7 @@ _OPUS = Format("", "Opus", Family.OPUS, "opus", "audio/ogg", "opus", "opus", Tag
 _WMA = Format("", "WMA", Family.WMA, "wma", "audio/x-ms-wma", "asf", "wmav2", Tagger.ASF, rates=STANDARD_RATES,
               untrimmed=2 * 2048)  # fmt: skip
 _MPC = Format("", "Musepack", Family.MUSEPACK, "mpc", "audio/x-musepack", "mpc8", "musepack", Tagger.APE,
-              rates=MUSEPACK_RATES, encoder=MPCENC)  # fmt: skip
+              rates=MUSEPACK_RATES, largest=SIGNED_FILE, encoder=MPCENC)  # fmt: skip
 
 _MP3_QUALITIES = {0: 245, 1: 225, 2: 190, 3: 175, 4: 165, 5: 130, 6: 115}
 _MP3_BITRATES = (96, 112, 128, 160, 192, 224, 256, 320)
@@ -172,12 +174,18 @@ def _by_quality(kind: Format, code: str, mark: str, step: int, kilobits: int, *o
     )
 
 
+def _aac(kilobits: int) -> tuple[str, ...]:
+    """No noise drawn in for the sound's own, and with enough bits each channel gets its own: the error lies further
+    below what masks it, at the same size. docs/performance.md has the figures."""
+    return ("-c:a", "aac", "-aac_pns", "0", "-aac_is", "0" if kilobits >= AAC_BOTH else "1")
+
+
 def _grades() -> list[Format]:
     """Every step that may be asked for. By eights, since nobody hears a ninth and each file asked for is kept."""
     lame, opus = ("-c:a", "libmp3lame"), ("-c:a", "libopus", "-vbr", "on")
     found = [_by_quality(_MP3, "MP3", "V", q, rate, *lame, "-q:a", str(q)) for q, rate in _MP3_QUALITIES.items()]
     found += [_by_bitrate(_MP3, "MP3", rate, *lame) for rate in _MP3_BITRATES]
-    found += [_by_bitrate(_AAC, "AAC", rate, "-c:a", "aac") for rate in range(96, 321, _STEP)]
+    found += [_by_bitrate(_AAC, "AAC", rate, *_aac(rate)) for rate in range(96, 321, _STEP)]
     found += [
         _by_quality(_OGG, "OGG", "q", q, rate, "-c:a", "libvorbis", "-q:a", str(q))
         for q, rate in _OGG_QUALITIES.items()
@@ -205,7 +213,7 @@ _LOSSLESS = (
     Format("WV", "WavPack", Family.WAVPACK, "wv", "audio/x-wavpack", "wv", "wavpack", Tagger.APE, lossless=True,
            weight=595, options=("-c:a", "wavpack")),
     Format("TTA", "TTA", Family.TTA, "tta", "audio/x-tta", "tta", "tta", Tagger.APE, lossless=True,
-           weight=590, options=("-c:a", "tta")),
+           weight=590, options=("-c:a", "tta"), largest=HELD),
     Format("APE", "Monkey's Audio", Family.APE, "ape", "audio/x-ape", "ape", "ape", Tagger.APE, lossless=True,
            weight=570, options=("c2",), largest=SIGNED_FILE, encoder=JMAC),
 )  # fmt: skip
@@ -296,17 +304,35 @@ def unavailable(format: Format) -> str:  # noqa: A002 - the trade's word
 
 def is_offered(format: Format, master: Sound) -> bool:  # noqa: A002
     """Whether `format` may honestly be sold from `master`, and can be made here. Previews are not sold."""
+    return not refusal(format, master)
+
+
+def refusal(format: Format, master: Sound) -> str:  # noqa: A002, PLR0911 - one answer for each reason
+    """Why `format` is not sold from `master`; nothing where it is."""
     if format.code == "ORIGINAL":
-        return not master.lossless
-    if format.preview or not encoders.installed(format.encoder):
-        return False
+        return "lossless files hold the same sound" if master.lossless else ""
+    if format.preview:
+        return "it is a preview"
+    if why := unavailable(format):
+        return why
     if format.lossless:
-        return master.lossless and (not format.bits or depth(master) > format.bits) and _fits(format, master)
-    return (master.lossless or format.codec != master.codec) and _reaches(format, master)
+        if not master.lossless:
+            return "the master is lossy"
+        if format.bits and depth(master) <= format.bits:
+            return f"the master has no more than {format.bits} bits"
+        return _too_large(format, master)
+    if not master.lossless and format.codec == master.codec:
+        return "the delivered file itself is better"
+    if not _reaches(format, master):
+        return f"it cannot spend that bit rate at {output_rate(format, master.sample_rate) / 1000:g} kHz"
+    return _too_large(format, master)
 
 
-def _fits(format: Format, master: Sound) -> bool:  # noqa: A002
-    return not format.largest or _pcm(format, master) <= format.largest
+def _too_large(format: Format, master: Sound) -> str:  # noqa: A002
+    size = _pcm(format, master)
+    if not format.largest or size <= format.largest:
+        return ""
+    return f"it holds {format.largest / 2**30:.1f} GiB of sound at most, and this recording has {size / 2**30:.1f}"
 
 
 def _reaches(format: Format, master: Sound) -> bool:  # noqa: A002
@@ -456,7 +482,7 @@ _WEIGHT_OF = {each.codec: each.weight for each in _LOSSLESS if each.codec != "pc
 
 
 def _pcm(format: Format, master: Sound) -> int:  # noqa: A002
-    return master.samples * master.channels * bits(format, master) // 8
+    return output_samples(format, master) * master.channels * bits(format, master) // 8
 
 
 def _usual(format: Format, master: Sound) -> int:  # noqa: A002

@@ -114,6 +114,7 @@ def make(
         limits=encode.limits(cut_sound, outputs=len(outputs)),
         on_beat=on_beat,
     )
+    encode.say_where_it_ends(outputs, cut_sound)
     digests = {path: encode.verify(path, each, cut_sound, sound_sha256="") for path, each in outputs.items()}
     return Made(digests, _peaks(passage.raw_data, channels=sound.channels))
 

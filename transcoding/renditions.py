@@ -58,8 +58,8 @@ def plan(
     _check_accepted(master)
     wanted = list(wanted)
     for each in wanted:
-        if not formats.is_offered(each, master):
-            raise FormatNotOffered(f"{each.name} is not offered from this master.")
+        if why := formats.refusal(each, master):
+            raise FormatNotOffered(f"{each.name} is not offered from this master: {why}.")
     known = Rendition.objects.filter(master=master, purpose=Rendition.Purpose.FULL).defer("peaks")
     if not renew:
         known = known.filter(format__in=[each.code for each in wanted])

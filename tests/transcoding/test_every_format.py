@@ -1,5 +1,6 @@
 """Every format from every kind of master, and a second decoder's word on it wherever one is installed."""
 
+import re
 import shutil
 import subprocess
 import wave
@@ -9,11 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.transcoding import sounds
-from transcoding import encode, encoders, formats
+from tests.factories.transcoding import make_tags
+from tests.transcoding import players, sounds
+from tests.transcoding.test_tags import picture
+from transcoding import encode, encoders, formats, sandbox, tags
 from transcoding.errors import RenditionWrong
 from transcoding.formats import FORMATS, Format
 from transcoding.previews import Passage
+from transcoding.waveform import Digest
 
 SECONDS = 0.4
 KINDS = {
@@ -23,11 +27,15 @@ KINDS = {
     "mono": Passage(44100, 1, 0, container="wav", codec="pcm_s16le", lossless=True, bit_depth=16),
     "half": Passage(22050, 2, 0, container="wav", codec="pcm_s16le", lossless=True, bit_depth=16),
     "odd": Passage(37800, 2, 0, container="wav", codec="pcm_s16le", lossless=True, bit_depth=16),
+    "telephone": Passage(11025, 1, 0, container="wav", codec="pcm_s16le", lossless=True, bit_depth=16),
+    "double": Passage(88200, 2, 0, container="wav", codec="pcm_s24le", lossless=True, bit_depth=24),
+    "most": Passage(192000, 2, 0, container="wav", codec="pcm_s24le", lossless=True, bit_depth=24),
 }
+TAGS = make_tags()
 
 
 class Made:
-    """All named formats of one master, encoded once, and what went in."""
+    """All named formats of one master as buyers get them, and what went in."""
 
     def __init__(self, folder: Path, kind: str, *, seconds: float = SECONDS) -> None:
         like = KINDS[kind]
@@ -40,6 +48,9 @@ class Made:
         self.paths = {each.code: folder / f"{each.code}.{each.extension}" for each in wanted}
         digest = encode.encode(self.source, self.sound, {self.paths[each.code]: each for each in wanted})
         self.sound_sha256 = digest.sha256
+        for each in wanted:
+            samples = formats.output_samples(each, self.sound)
+            tags.write(self.paths[each.code], each, TAGS, picture(), samples=samples)
 
     def pcm(self, code: str, bits: int) -> np.ndarray:
         """What the store's own decoder hears, in fractions of full scale."""
@@ -47,12 +58,8 @@ class Made:
 
 
 def decoded(path: Path, bits: int, channels: int) -> np.ndarray:
-    raw = sounds.decode_raw(path, "-c:a", f"pcm_s{bits}le", "-f", f"s{bits}le")
-    if bits == 16:
-        return np.frombuffer(raw, "<i2").reshape(-1, channels) / 2**15
-    wide = np.zeros((len(raw) // 3, 4), np.uint8)
-    wide[:, 1:] = np.frombuffer(raw, np.uint8).reshape(-1, 3)
-    return wide.view("<i4").reshape(-1, channels) / 2**31
+    raw = sounds.decode_raw(path, "-map", "0:a:0", "-c:a", f"pcm_s{bits}le", "-f", f"s{bits}le")
+    return players.from_raw(raw, bits, channels)
 
 
 @pytest.fixture(scope="module")
@@ -83,42 +90,44 @@ def test_a_lossy_file_sounds_like_its_master_and_begins_when_it_does(made: dict[
         assert error < 0.25, (code, error)
 
 
-SECOND = {
-    "FLAC": ("flac", "-s", "-d", "-f", "-o", "{out}", "{file}"),
-    "FLAC_16": ("flac", "-s", "-d", "-f", "-o", "{out}", "{file}"),
-    "WV": ("wvunpack", "-q", "-y", "{file}", "-o", "{out}"),
-    "WV_16": ("wvunpack", "-q", "-y", "{file}", "-o", "{out}"),
-    "MP3_V0": ("mpg123", "-q", "-w", "{out}", "{file}"),
-    "MP3_320": ("mpg123", "-q", "-w", "{out}", "{file}"),
-    "OGG_Q6": ("oggdec", "-Q", "-o", "{out}", "{file}"),
-    "OPUS_128": ("opusdec", "--quiet", "{file}", "{out}"),
-    "MPC_Q7": ("mpcdec", "{file}", "{out}"),
-}
+def second_decoders_word(path: Path, each: Format, sound: Passage) -> Digest:
+    """The length and the hash of what a decoder hears that is not ffmpeg."""
+    channels = players.channels(each, sound.channels)
+    found = Digest(channels=channels, depth=formats.bits(each, sound) if each.lossless else 16)
+    players.play(path, each, found)
+    return found
 
 
-@pytest.mark.parametrize("code", SECOND)
-def test_a_second_decoder_hears_the_same_length(made: dict[str, Made], tmp_path: Path, code: str) -> None:
-    program, *words = SECOND[code]
-    if shutil.which(program) is None:
-        pytest.skip(f"{program} is not installed")
-    tried = 0
-    for one in made.values():
+@pytest.mark.parametrize("code", [code for code in formats.NAMED if FORMATS[code].codec in players.PLAYERS])
+def test_a_second_decoder_hears_the_same(made: dict[str, Made], code: str) -> None:
+    """Lossless: the master's own sound. Lossy: its length."""
+    each, tried = FORMATS[code], 0
+    for kind, one in made.items():
         if code not in one.paths:
             continue
-        out = tmp_path / "out.wav"
-        out.unlink(missing_ok=True)
-        command = [program, *(word.format(file=one.paths[code], out=out) for word in words)]
-        subprocess.run(command, check=True, capture_output=True)
-        frame = one.sound.channels * (
-            3 if FORMATS[code].lossless and formats.bits(FORMATS[code], one.sound) == 24 else 2
-        )
-        length = len(sounds.wav_data(out)) // frame
-        off = encode.tolerance(FORMATS[code], one.sound)
-        assert abs(length - formats.output_samples(FORMATS[code], one.sound)) <= off, one.sound
-        if code in {"FLAC", "WV"}:
-            assert sounds.wav_data(out) == sounds.wav_data(one.source)
+        found = second_decoders_word(one.paths[code], each, one.sound)
+        assert found.samples - formats.output_samples(each, one.sound) in players.more(each), kind
+        if each.lossless and not each.bits:
+            assert found.sha256 == one.sound_sha256, kind
         tried += 1
     assert tried
+
+
+def ffmpegs_words(path: Path) -> str:
+    """What ffmpeg knows of a file's tags, as it would hand them on; in Ogg they belong to the stream."""
+    of = "0:s:a:0" if path.suffix in {".ogg", ".opus"} else "0"
+    command = [sandbox.ffmpeg(), "-nostdin", "-loglevel", "error", "-i", str(path), "-map_metadata", of]
+    done = subprocess.run([*command, "-f", "ffmetadata", "-"], check=True, capture_output=True, text=True)
+    return re.sub(r"\\(.)", r"\1", done.stdout)  # which puts a stroke before some letters
+
+
+@pytest.mark.parametrize("kind", ["cd", "hires"])
+def test_tags_are_read_by_mutagen_and_by_ffmpeg_alike(made: dict[str, Made], kind: str) -> None:
+    for code, path in made[kind].paths.items():
+        assert tags.read(path, FORMATS[code]) == (tags.fields_of(TAGS, FORMATS[code]), picture()), code
+        said = ffmpegs_words(path)
+        for value in (TAGS.title, TAGS.artist_line, TAGS.album, TAGS.genre, TAGS.copyright):
+            assert f"={value}\n" in said, (code, value)
 
 
 def test_flac_says_itself_that_it_is_whole(made: dict[str, Made]) -> None:
@@ -172,7 +181,7 @@ def test_wma_loses_its_beginning_without_the_frame_before_it(tmp_path: Path, mon
     source = sounds.write_wav(tmp_path / "master.wav", seconds=0.5)
     sound = replace(KINDS["cd"], samples=22050)
     path = tmp_path / "made.wma"
-    monkeypatch.setattr(encode, "_wma_words", lambda *_: [])
+    monkeypatch.setattr(encode, "_wma_silence", lambda *_: [])
     encode.encode(source, sound, {path: FORMATS["WMA_192"]})
     with pytest.raises(RenditionWrong, match="instead of"):
         encode.verify(path, FORMATS["WMA_192"], sound, sound_sha256="")
@@ -214,29 +223,70 @@ def encoded(each: Format, folder: Path, sound: Passage, source: Path) -> int:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seconds", [5, 3 * 3600])
-def test_every_format_of_a_short_and_of_a_very_long_master(tmp_path: Path, seconds: int) -> None:
-    """One minute of music, over and over: three hours of 24/96, through every format that can hold them."""
-    piece = sounds.write_wav(tmp_path / "piece.wav", seconds=min(60, seconds), rate=96000, bits=24)
-    source = (
-        sounds.convert(
-            piece,
-            tmp_path / "master.wav",
-            "-c:a",
-            "pcm_s24le",
-            "-rf64",
-            "auto",
-            before=("-stream_loop", str(seconds // 60)),
-        )
-        if seconds > 60
-        else piece
-    )
-    sound = replace(KINDS["hires"], samples=seconds * 96000)
-    for each in formats.offered_for(sound):
-        path = tmp_path / f"{each.code}.{each.extension}"
-        digest = encode.encode(source, sound, {path: each})
+def test_every_format_of_five_seconds(tmp_path: Path) -> None:
+    """Above three, other encoders than ffmpeg have their turn."""
+    one = Made(tmp_path, "hires", seconds=5)
+    for code, path in one.paths.items():
+        encode.verify(path, FORMATS[code], one.sound, sound_sha256=one.sound_sha256)
+
+
+HOURS = 3
+HOURS_LONG = {
+    "lossless": ("FLAC", "ALAC", "WAV"),
+    "lossy": ("MP3_V0", "OGG_Q6", "AAC_256", "OPUS_128"),
+    "the rest": ("WV", "MP3_320", "WMA_192"),
+}
+
+
+@pytest.fixture(scope="module")
+def three_hours(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Passage]:
+    """Six seconds of music in each minute, in 24/96: an RF64 of six gigabytes, in which encoders may hurry."""
+    folder = tmp_path_factory.mktemp("hours")
+    piece = sounds.write_wav(folder / "piece.wav", seconds=6, rate=96000, bits=24)
+    minute = sounds.convert(piece, folder / "minute.wav", "-c:a", "pcm_s24le", "-af", f"apad=whole_len={60 * 96000}")
+    times = ("-stream_loop", str(HOURS * 60 - 1))
+    source = sounds.convert(minute, folder / "master.wav", "-c:a", "pcm_s24le", "-rf64", "auto", before=times)
+    return source, replace(KINDS["hires"], samples=HOURS * 3600 * 96000)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("codes", HOURS_LONG.values(), ids=list(HOURS_LONG))
+def test_three_hours_at_24_bit_and_96_khz(
+    three_hours: tuple[Path, Passage], tmp_path: Path, codes: tuple[str, ...]
+) -> None:
+    """Encoded, tagged, proved, and heard by a second decoder where there is one."""
+    source, sound = three_hours
+    wanted = [FORMATS[code] for code in codes if not formats.refusal(FORMATS[code], sound)]
+    paths = {each.code: tmp_path / f"{each.code}.{each.extension}" for each in wanted}
+    digest = encode.encode(source, sound, {paths[each.code]: each for each in wanted})
+    assert digest.samples == sound.samples
+    for each in wanted:
+        path = paths[each.code]
+        tags.write(path, each, TAGS, picture(), samples=formats.output_samples(each, sound))
         encode.verify(path, each, sound, sound_sha256=digest.sha256)
+        assert f"={TAGS.title}\n" in ffmpegs_words(path), each.code
+        if each.codec in players.PLAYERS:
+            found = second_decoders_word(path, each, sound)
+            assert found.samples - formats.output_samples(each, sound) in players.more(each), each.code
+            assert not each.lossless or found.sha256 == digest.sha256, each.code
         path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("AIFF", "it holds 2.0 GiB of sound at most, and this recording has 5.8"),
+        ("APE", "it holds 2.0 GiB of sound at most, and this recording has 5.8"),
+        ("TTA", "it holds 1.0 GiB of sound at most, and this recording has 5.8"),
+        ("MPC_Q7", "it holds 2.0 GiB of sound at most, and this recording has 2.9"),
+    ],
+)
+def test_three_hours_are_refused_where_a_file_cannot_hold_them_and_it_is_said_why(
+    code: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoders, "installed", lambda _: True)
+    hours = replace(KINDS["hires"], samples=HOURS * 3600 * 96000)
+    assert formats.refusal(FORMATS[code], hours) == why
 
 
 @pytest.mark.long
