@@ -65,6 +65,13 @@ def test_a_files_speed_is_its_sound_over_its_share_of_the_batch() -> None:
     assert metrics.work(at=NOW).realtime == pytest.approx(540 / 15)
 
 
+def test_formats_are_summed_up_by_kind_where_most_was_made_first() -> None:
+    for code in ("WAV", "MP3_V0", "MP3_320"):
+        tried(make_rendition(format=code), seconds=6)
+    mp3, wav = metrics.work(at=NOW).families
+    assert (mp3.name, mp3.files, mp3.realtime, wav.name, wav.files) == ("MP3", 2, 30, "WAV", 1)
+
+
 def test_a_preview_counts_with_the_length_of_its_cut() -> None:
     tried(make_rendition(format="PREVIEW_MP3"), seconds=2)
     assert metrics.work(at=NOW).speeds[0].sound_seconds == 30
