@@ -145,6 +145,22 @@ class IPIBase(_Code):
         return _weighed(self.text[1:], start=2)
 
 
+class MusicBrainzId(_Code):
+    """A UUID by which MusicBrainz knows a recording, a release or whoever made it; the bare form is its 32 digits."""
+
+    NAME = "MusicBrainz id"
+    FORM = re.compile(r"[0-9A-F]{32}")
+    EXAMPLE = "0383dadf-2a4e-4d10-a46a-e9e041da8eb3"
+
+    @property
+    def printed(self) -> str:
+        return str(self.uuid)
+
+    @property
+    def uuid(self) -> UUID:
+        return UUID(self.text)
+
+
 def is_public_id(text: str) -> bool:
     """Whether `text` from outside reads as one of our own public ids."""
     try:

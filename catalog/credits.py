@@ -16,7 +16,11 @@ def names(subject: Recording | Release | Work, *roles: str) -> list[str]:
 
 def artists(subject: Recording | Release) -> list[Party]:
     """The main artists as parties, for links."""
-    credits_ = sorted((c for c in subject.credits.all() if c.role == CreditRole.MAIN_ARTIST), key=_place)
+    return parties_as(subject, CreditRole.MAIN_ARTIST)
+
+
+def parties_as(subject: Recording | Release, role: str) -> list[Party]:
+    credits_ = sorted((c for c in subject.credits.all() if c.role == role), key=_place)
     return [credit.party for credit in credits_]
 
 
@@ -53,11 +57,11 @@ def add_credit(subject: Recording | Release | Work, party: Party, *, role: str, 
     return credit
 
 
-def writers(recording: Recording) -> list[str]:
-    """Composers and lyricists of the recording's works, each once."""
+def writers(recording: Recording, *roles: str) -> list[str]:
+    """Composers and lyricists of the recording's works, or those of other roles, each once."""
     found: dict[str, None] = {}
     for work in recording.works.all():
-        found.update(dict.fromkeys(names(work, *WRITERS)))
+        found.update(dict.fromkeys(names(work, *(roles or WRITERS))))
     return list(found)
 
 

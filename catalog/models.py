@@ -1,6 +1,7 @@
 """Facts about music: who made it, what was written, what was recorded, and on what it was issued.
 
-All of it is true whether or not anybody sells it: no price, no permission and no audio file is known here. The search
+All of it is true whether or not anybody sells it: no price, no permission and no audio file is known here. MusicBrainz
+ids are what deliveries said, not unique: labels name the same things, and may err. The search
 vectors are kept current by database triggers (migration 0002), so they hold for bulk writes and raw SQL too.
 """
 
@@ -49,6 +50,7 @@ class Party(models.Model):
     isni = models.CharField(max_length=16, unique=True, null=True, blank=True)
     ipi = models.CharField(max_length=11, blank=True)
     url = models.URLField(max_length=500, blank=True)
+    musicbrainz_id = models.UUIDField("MusicBrainz id", null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     search_vector = SearchVectorField(null=True, editable=False)
 
@@ -76,6 +78,7 @@ class Work(models.Model):
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     title = models.CharField(max_length=TITLE_LENGTH)
     iswc = models.CharField("ISWC", max_length=11, unique=True, null=True, blank=True)
+    musicbrainz_id = models.UUIDField("MusicBrainz id", null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -205,6 +208,7 @@ class Recording(models.Model):
     title = models.CharField(max_length=TITLE_LENGTH)
     version_title = models.CharField(max_length=TITLE_LENGTH, blank=True)
     isrc = models.CharField("ISRC", max_length=12, unique=True, null=True, blank=True)
+    musicbrainz_id = models.UUIDField("MusicBrainz id", null=True, blank=True)
     label = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="issued_recordings")
     works = models.ManyToManyField(Work, through="RecordingWork", related_name="recordings")
     p_line = models.CharField("P-line", max_length=TITLE_LENGTH, blank=True)
@@ -286,6 +290,8 @@ class Release(models.Model):
     slug = models.SlugField(max_length=SLUG_LENGTH, unique=True)
     label = models.ForeignKey(Party, on_delete=models.PROTECT, related_name="issued_releases")
     gtin = models.CharField("barcode (GTIN)", max_length=14, unique=True, null=True, blank=True)
+    musicbrainz_id = models.UUIDField("MusicBrainz id", null=True, blank=True)
+    musicbrainz_group_id = models.UUIDField("MusicBrainz release group id", null=True, blank=True)
     kind = models.CharField(max_length=6, choices=ReleaseKind, default=ReleaseKind.ALBUM)
     release_date = models.DateField(null=True, blank=True)
     c_line = models.CharField("C-line", max_length=TITLE_LENGTH, blank=True)
@@ -322,6 +328,7 @@ class Track(models.Model):
     number = models.PositiveSmallIntegerField()
     recording = models.ForeignKey(Recording, on_delete=models.PROTECT, related_name="tracks")
     title_override = models.CharField(max_length=TITLE_LENGTH, blank=True)
+    musicbrainz_id = models.UUIDField("MusicBrainz id", null=True, blank=True)
 
     class Meta:
         ordering = ["disc", "number"]

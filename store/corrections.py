@@ -48,6 +48,14 @@ def retitle_release(release: Release, *, title: str) -> Release:
     return release
 
 
+def retag_all() -> int:
+    """Ask for a look at every recording that files were made of; how many. What is withdrawn keeps its tags."""
+    made = Rendition.objects.filter(purpose=Rendition.Purpose.FULL, state=Rendition.State.READY)
+    keys = set(made.values_list("master__recording_id", flat=True))
+    offers.mark_due(keys, cause="tags")
+    return len(keys)
+
+
 @dataclass(frozen=True)
 class Corrected:
     """Since when a file says something else than the copy that its buyer has, and what: "title", "cover"."""

@@ -224,6 +224,8 @@ def _take(sheet: Sheet, intake: Intake) -> Filed:
         bells.ring("transcoding.tasks.examine_master", master.pk)
     elif filed.is_known:
         _refuse_if_unusable(sheet, recording)
+    if filed.filled:
+        offers.mark_due([recording.pk], cause="tags")  # finished files are to say it too
     made = intake.desk.hand_in(recording, sheet.tags, file_sha256=sheet.sha256, shown=sheet.shown)
     _note_rights(sheet, own_works=own_works, direct=intake.desk.declaration.direct_grant)
     intake.recordings[recording.pk] = recording
@@ -308,7 +310,13 @@ def _write_line(sheet: Sheet, filed: Filed, *, records: int, intake: Intake) -> 
 
 
 def _added(filed: Filed, records: int) -> str:
-    parts = [name.replace("_", "-").replace("isrc", "ISRC").replace("p-line", "P-line") for name in filed.filled]
+    parts = [
+        name.replace("_", "-")
+        .replace("isrc", "ISRC")
+        .replace("p-line", "P-line")
+        .replace("musicbrainz-ids", "MusicBrainz ids")
+        for name in filed.filled
+    ]
     parts += ["a place on this release"] if filed.is_new_place else []
     parts += [f"{records} licence record{'s' if records > 1 else ''}"] if records else []
     return ", ".join(parts)

@@ -4,17 +4,19 @@ A file is known again by its bytes, then by its ISRC, then by its place and titl
 by name alone must also sound the same: another sound is another recording, and never slips in under an old name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import Model
 
 from catalog import parties, releases
 from catalog.codes import ISRC
 from catalog.credits import add_credit, artist_line
 from catalog.models import CreditRole, Party, PartyKind, Recording, RecordingWork, Release, ReleaseKind, Track, Work
-from catalog.words import split_featured
+from catalog.words import clean, split_featured
 from store.models import DeliveryLine
 from store.sheets import FileRefused, Sheet
 from transcoding.models import Master
@@ -187,6 +189,8 @@ def _enter(sheet: Sheet, known: _Known | None, *, label: Party, own_works: bool)
     is_new_release = release is None
     release = release or _make_release(sheet, label=label)
     track, is_new_place = _place(sheet, recording, release)
+    if _identify(sheet, recording, track) and known is not None:
+        filled = (*filled, "musicbrainz_ids")
     return Filed(
         recording,
         track,
@@ -258,6 +262,8 @@ def _credit_recording(sheet: Sheet, recording: Recording, *, label: Party) -> No
         for names, role in (
             (sheet.tags.producers, CreditRole.PRODUCER),
             (sheet.tags.remixers, CreditRole.REMIXER),
+            (sheet.tags.conductors, CreditRole.CONDUCTOR),
+            (sheet.tags.arrangers, CreditRole.ARRANGER),
         ):
             for name in names:
                 add_credit(recording, parties.artist_of(label, name, kind=PartyKind.PERSON), role=role)
@@ -334,6 +340,38 @@ def _make_release(sheet: Sheet, *, label: Party) -> Release:
     for artist in artists:
         add_credit(release, parties.artist_of(label, artist), role=CreditRole.MAIN_ARTIST)
     return release
+
+
+def _identify(sheet: Sheet, recording: Recording, track: Track) -> bool:
+    """Note the MusicBrainz ids of what has none here yet; whether there were any. Those of artists only where the tags
+    give as many as they credit: which belongs to whom is not guessed."""
+    release, works = track.release, list(recording.works.all())
+    names = [name for artist in sheet.artists for main, guests in [split_featured(artist)] for name in (main, *guests)]
+    told: list[tuple[Model, str, list[UUID]]] = [
+        (recording, "musicbrainz_id", sheet.musicbrainz("recording")),
+        (track, "musicbrainz_id", sheet.musicbrainz("track")),
+        (release, "musicbrainz_id", sheet.musicbrainz("release")),
+        (release, "musicbrainz_group_id", sheet.musicbrainz("release group")),
+        *((work, "musicbrainz_id", sheet.musicbrainz("work")) for work in works if len(works) == 1),
+        *_credited(recording, names, sheet.musicbrainz("artist")),
+        *_credited(release, sheet.release_artists, sheet.musicbrainz("release artist")),
+    ]
+    noted = [(row, name, ids[0]) for row, name, ids in told if len(ids) == 1 and getattr(row, name) is None]
+    for row, name, known in noted:
+        setattr(row, name, known)
+        row.save(update_fields=[name])
+    return bool(noted)
+
+
+def _credited(
+    subject: Recording | Release, names: Sequence[str], ids: Sequence[UUID]
+) -> Iterator[tuple[Model, str, list[UUID]]]:
+    if len(names) != len(ids):
+        return
+    parties_ = {credit.name.casefold(): credit.party for credit in subject.credits.select_related("party")}
+    for name, known in zip(names, ids, strict=True):
+        if party := parties_.get(clean(name).casefold()):
+            yield party, "musicbrainz_id", [known]
 
 
 def _same(one: tuple[str, ...], other: tuple[str, ...]) -> bool:

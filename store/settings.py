@@ -299,6 +299,11 @@ PREVIEW_SECONDS = number("PREVIEW_SECONDS", 90)
 if not 30 <= PREVIEW_SECONDS <= 90:  # noqa: PLR2004 - what is asked of every licence, and what none is taken to exceed
     raise ImproperlyConfigured("PREVIEW_SECONDS must be 30 to 90: licences and countries shorten it by themselves.")
 
+# Which ID3 is written into MP3, WAV and AIFF: 4 for v2.4; 3 for v2.3, which the oldest players need.
+ID3_VERSION = number("ID3_VERSION", 4)
+if ID3_VERSION not in {3, 4}:
+    raise ImproperlyConfigured("ID3_VERSION must be 4 (ID3v2.4) or 3 (ID3v2.3, for the oldest players).")
+
 # The reviewers' desk: how long a record may wait, and above which risk or value two reviewers must approve it.
 REVIEW_SLA_HOURS = number("REVIEW_SLA_HOURS", 24)
 REVIEW_TWO_ABOVE_RISK = number("REVIEW_TWO_ABOVE_RISK", 60)

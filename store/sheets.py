@@ -7,8 +7,9 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import UUID
 
-from catalog.codes import GTIN, ISRC, ISWC
+from catalog.codes import GTIN, ISRC, ISWC, MusicBrainzId
 from catalog.errors import CodeError
 from catalog.parties import VARIOUS
 from catalog.words import clean, split_featured
@@ -103,6 +104,14 @@ class Sheet:
             return GTIN.parse(self.tags.barcode)
         return None
 
+    def musicbrainz(self, what: str) -> list[UUID]:
+        """The MusicBrainz ids that the tags give of something, without what is none."""
+        found = []
+        for text in self.tags.musicbrainz.get(what, ()):
+            with suppress(CodeError):
+                found.append(MusicBrainzId.parse(text).uuid)
+        return found
+
     @property
     def number(self) -> int | None:
         """The track number: the tag's, else the one in front of the file's name."""
@@ -147,7 +156,12 @@ def check(sheet: Sheet) -> None:
         sheet.note("NO_TITLE", f"No title in the tags: called “{sheet.title}”, by its file's name.")
     if not sheet.artists:
         sheet.note("NO_ARTIST", "No artist in the tags, and a licence must credit one: write it and deliver again.")
-    codes = (("ISRC_WRONG", ISRC, tags.isrc), ("BARCODE_WRONG", GTIN, tags.barcode), ("ISWC_WRONG", ISWC, tags.iswc))
+    codes: list[tuple[str, type[ISRC | GTIN | ISWC | MusicBrainzId], str]] = [
+        ("ISRC_WRONG", ISRC, tags.isrc),
+        ("BARCODE_WRONG", GTIN, tags.barcode),
+        ("ISWC_WRONG", ISWC, tags.iswc),
+        *(("MUSICBRAINZ_WRONG", MusicBrainzId, text) for ids in tags.musicbrainz.values() for text in ids),
+    ]
     for code, kind, text in codes:
         try:
             if text:

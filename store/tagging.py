@@ -9,7 +9,7 @@ from math import log10
 from django.conf import settings
 from django.db.models import Count, Max, Prefetch
 
-from catalog.credits import artist_line, artists, join, names, writers
+from catalog.credits import artist_line, artists, join, names, parties_as, writers
 from catalog.models import Artwork, Credit, CreditRole, Recording, Release, Track, Work
 from catalog.words import sort_name
 from licensing.licences import Duty
@@ -21,6 +21,7 @@ from transcoding.tags import Cover, Level, TagSet
 
 _LEADING_YEAR = re.compile(r"^\W*(?:\([PCpc]\))?\W*(\d{4})\W+")
 GATE = 1000  # hundredths of LU
+ARRANGER = CreditRole.ARRANGER
 LOSSY_NOTE = "made from a lossy source"
 
 
@@ -129,7 +130,12 @@ def tagset(track: Track, *, verdict: Verdict, master: Master, place: Place) -> T
         barcode=release.gtin or "",
         genre=recording.genre or release.genre,
         label=release.label.name,
-        composers=tuple(writers(recording)),
+        composers=tuple(writers(recording, CreditRole.COMPOSER)),
+        lyricists=tuple(writers(recording, CreditRole.LYRICIST)),
+        arrangers=tuple(dict.fromkeys([*names(recording, ARRANGER), *writers(recording, ARRANGER)])),
+        works=tuple(work.title for work in recording.works.all() if work.iswc),
+        iswcs=tuple(work.iswc for work in recording.works.all() if work.iswc),
+        language=recording.language or release.language,
         conductors=tuple(names(recording, CreditRole.CONDUCTOR)),
         remixers=tuple(names(recording, CreditRole.REMIXER)),
         producers=tuple(names(recording, CreditRole.PRODUCER)),
@@ -137,6 +143,13 @@ def tagset(track: Track, *, verdict: Verdict, master: Master, place: Place) -> T
         album_artist_sort=_sort_names(release),
         album_sort=_filed(release.title),
         title_sort=_filed(track.title),
+        musicbrainz_recording=str(recording.musicbrainz_id or ""),
+        musicbrainz_track=str(track.musicbrainz_id or ""),
+        musicbrainz_release=str(release.musicbrainz_id or ""),
+        musicbrainz_release_group=str(release.musicbrainz_group_id or ""),
+        musicbrainz_artists=_ids_of(recording),
+        musicbrainz_album_artists=_ids_of(release),
+        musicbrainz_works=tuple(str(work.musicbrainz_id) for work in recording.works.all() if work.musicbrainz_id),
         source_url=f"{settings.SITE_URL}/release/{release.slug}",
         level=place.levels.get(master.pk),
         album_level=place.album,
@@ -148,7 +161,14 @@ def tagset(track: Track, *, verdict: Verdict, master: Master, place: Place) -> T
         attribution=verdict.obligations.attribution,
         source_note="" if master.lossless else LOSSY_NOTE,
         cover=Cover(str(cover.file.name), cover.sha256) if cover else None,
+        id3=settings.ID3_VERSION,
     )
+
+
+def _ids_of(subject: Recording | Release) -> tuple[str, ...]:
+    """MusicBrainz' ids of those in the artist line, in its order, as far as they are known."""
+    named = [*parties_as(subject, CreditRole.MAIN_ARTIST), *parties_as(subject, CreditRole.FEATURED_ARTIST)]
+    return tuple(str(party.musicbrainz_id) for party in named if party.musicbrainz_id)
 
 
 def place_of(track: Track) -> str:

@@ -17,15 +17,15 @@ import struct
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from mutagen import MutagenError
 from mutagen.aiff import AIFF
 from mutagen.apev2 import APEv2
 from mutagen.flac import FLAC, Picture
-from mutagen.id3 import Frames, Frames_2_2
+from mutagen.id3 import ID3, Frames, Frames_2_2
 from mutagen.mp3 import MP3
 from mutagen.mp4 import MP4
 from mutagen.oggflac import OggFLAC
@@ -61,7 +61,10 @@ class TagFinding:
 
 @dataclass(frozen=True, slots=True)
 class FileTags:
-    """The tags of one file, cleaned. Codes stand as they were written; `statements` is (tag, raw text) about rights."""
+    """The tags of one file, cleaned. Codes stand as they were written; `statements` is (tag, raw text) about rights.
+
+    `musicbrainz` are ids by what they name, one of `MUSICBRAINZ`, in the order of the tag.
+    """
 
     container: str = ""
     title: str = ""
@@ -84,6 +87,9 @@ class FileTags:
     lyricists: tuple[str, ...] = ()
     producers: tuple[str, ...] = ()
     remixers: tuple[str, ...] = ()
+    conductors: tuple[str, ...] = ()
+    arrangers: tuple[str, ...] = ()
+    musicbrainz: dict[str, tuple[str, ...]] = field(default_factory=dict)
     statements: tuple[tuple[str, str], ...] = ()
     comments: tuple[str, ...] = ()
     cover: bytes | None = None
@@ -192,6 +198,8 @@ def _read_mp3(file: _Bounded, *, with_cover: bool) -> tuple[Texts, bytes | None]
 
 
 def _read_wav(file: _Bounded, *, with_cover: bool) -> tuple[Texts, bytes | None]:
+    if file.read(4) in {b"RF64", b"BW64"}:
+        return _rf64(file, with_cover=with_cover)
     return _chunked(file, WAVE, "<", with_cover=with_cover)
 
 
@@ -206,6 +214,18 @@ def _chunked(file: _Bounded, kind: Any, order: str, *, with_cover: bool) -> tupl
     tags = kind(file, known_frames=_Frames()).tags
     if tags is None:
         return texts, None
+    return texts | _id3(tags), _front(tags.getall("APIC")) if with_cover else None
+
+
+def _rf64(file: _Bounded, *, with_cover: bool) -> tuple[Texts, bytes | None]:
+    """A WAV that counts beyond 4 GiB, which mutagen does not know."""
+    texts = _chunk_texts(file, "<")
+    chunks = containers.chunks_of(cast("BinaryIO", file), 0, file.seek(0, io.SEEK_END), "<")
+    at, length = chunks.get(b"id3 ") or chunks.get(b"ID3 ") or (0, 0)
+    if not length:
+        return texts, None
+    file.seek(at)
+    tags = ID3(io.BytesIO(file.read(length)), known_frames=_Frames())
     return texts | _id3(tags), _front(tags.getall("APIC")) if with_cover else None
 
 
@@ -225,7 +245,27 @@ def _ogg(file: _Bounded) -> Any:
     return kind(file)
 
 
+# As Picard names them. In ID3 and MP4 most have longer names; a recording was once called a track.
+MUSICBRAINZ = {
+    "recording": "MUSICBRAINZ_TRACKID",
+    "track": "MUSICBRAINZ_RELEASETRACKID",
+    "release": "MUSICBRAINZ_ALBUMID",
+    "release group": "MUSICBRAINZ_RELEASEGROUPID",
+    "artist": "MUSICBRAINZ_ARTISTID",
+    "release artist": "MUSICBRAINZ_ALBUMARTISTID",
+    "work": "MUSICBRAINZ_WORKID",
+}
+MUSICBRAINZ_OWNER = "http://musicbrainz.org"
+
 _VORBIS = {
+    "MUSICBRAINZ TRACK ID": "MUSICBRAINZ_TRACKID",
+    "MUSICBRAINZ RELEASE TRACK ID": "MUSICBRAINZ_RELEASETRACKID",
+    "MUSICBRAINZ ALBUM ID": "MUSICBRAINZ_ALBUMID",
+    "MUSICBRAINZ RELEASE GROUP ID": "MUSICBRAINZ_RELEASEGROUPID",
+    "MUSICBRAINZ ARTIST ID": "MUSICBRAINZ_ARTISTID",
+    "MUSICBRAINZ ALBUM ARTIST ID": "MUSICBRAINZ_ALBUMARTISTID",
+    "MUSICBRAINZ WORK ID": "MUSICBRAINZ_WORKID",
+    "MIXARTIST": "REMIXER",
     "ALBUM ARTIST": "ALBUMARTIST",
     "ALBUM_ARTIST": "ALBUMARTIST",
     "TRACK": "TRACKNUMBER",
@@ -265,7 +305,8 @@ def _front(pictures: Iterable[Any]) -> bytes | None:
 _ID3 = {
     "TIT2": "TITLE", "TIT3": "VERSION", "TPE1": "ARTIST", "TPE2": "ALBUMARTIST", "TPE4": "REMIXER", "TALB": "ALBUM",
     "TRCK": "TRACKNUMBER", "TPOS": "DISCNUMBER", "TDRC": "DATE", "TDRL": "RELEASEDATE", "TSRC": "ISRC",
-    "TLAN": "LANGUAGE", "TCOM": "COMPOSER", "TEXT": "LYRICIST", "TCOP": "TCOP", "WCOP": "WCOP", "USER": "USER",
+    "TLAN": "LANGUAGE", "TCOM": "COMPOSER", "TPE3": "CONDUCTOR", "TEXT": "LYRICIST", "TCOP": "TCOP", "WCOP": "WCOP",
+    "USER": "USER",
 }  # fmt: skip
 
 
@@ -277,6 +318,12 @@ def _id3(tags: Any) -> Texts:
         elif frame.FrameID == "TXXX":
             name = frame.desc.upper()
             texts[_VORBIS.get(name, name)] += map(str, frame.text)
+        elif frame.FrameID == "UFID" and frame.owner == MUSICBRAINZ_OWNER:
+            texts["MUSICBRAINZ_TRACKID"].append(frame.data.decode("ascii", "replace"))
+        elif frame.FrameID == "TIPL":
+            for role, name in frame.people:
+                if role in {"producer", "arranger"}:
+                    texts[role.upper()].append(name)
         elif frame.FrameID == "COMM":
             texts["COMMENT"] += map(str, frame.text)
         elif frame.FrameID in _ID3:
@@ -400,6 +447,11 @@ def _tags(container: str, texts: Texts, cover: bytes | None) -> FileTags:
         lyricists=tuple(_cleaned(texts, "LYRICIST")),
         producers=tuple(_cleaned(texts, "PRODUCER")),
         remixers=tuple(_cleaned(texts, "REMIXER")),
+        conductors=tuple(_cleaned(texts, "CONDUCTOR")),
+        arrangers=tuple(_cleaned(texts, "ARRANGER")),
+        musicbrainz={
+            what: found for what, name in MUSICBRAINZ.items() if (found := tuple(_cleaned(texts, name, limit=60)))
+        },
         statements=tuple((name, text) for name in _RIGHTS for text in _raw(texts, name)),
         comments=tuple(_raw(texts, "COMMENT")),
         cover=cover,

@@ -21,6 +21,7 @@ HYBRID_FLAG = 0x8
 BLOCKS = (0, 192, 576, 1152, 2304, 4608, 0, 0, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768)  # of FLAC, by its code
 HERE = 1  # of a film's data reference: the sound is in this file
 SHORT = (struct.error, IndexError)  # what reading numbers out of a file that breaks off ends with
+LONG = 0xFFFFFFFF  # stands for a length that four bytes cannot say
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,8 @@ def _crc8(data: bytes) -> int:
 
 
 def chunks_of(file: BinaryIO, start: int, size: int, order: str) -> dict[bytes, tuple[int, int]]:
-    """Chunk name to (offset of its content, declared length), first of each name, at most 1,000 of them."""
+    """Chunk name to (offset of its content, declared length), first of each name, at most 1,000 of them. The sound of
+    an RF64 is as long as its ds64 says."""
     found: dict[bytes, tuple[int, int]] = {}
     at = start + 12
     for _ in range(1000):
@@ -194,9 +196,41 @@ def chunks_of(file: BinaryIO, start: int, size: int, order: str) -> dict[bytes, 
         if len(head) < 8 or at >= size:  # noqa: PLR2004
             break
         name, length = struct.unpack(f"{order}4sI", head)
+        if name == b"data" and length == LONG and b"ds64" in found:
+            file.seek(found[b"ds64"][0] + 8)
+            (length,) = struct.unpack("<Q", file.read(8).ljust(8, b"\0"))
         found.setdefault(name, (at + 8, length))
         at += 8 + length + length % 2
     return found
+
+
+def is_rf64(file: BinaryIO, *, room: int = 0) -> bool:
+    """Whether a WAV of ours is an RF64. One that would grow beyond 4 GiB by `room` is made one: our encoder leaves a
+    place for what that needs."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    head = file.read(20)
+    if head[:4] == b"RIFF" and size + room + 16 > LONG and head[12:16] == b"JUNK":
+        chunks = chunks_of(file, 0, size, "<")
+        at, length = chunks[b"data"]
+        for place, written in ((0, b"RF64\xff\xff\xff\xff"), (12, b"ds64"), (28, struct.pack("<Q", length)),
+                               (36, bytes(12)), (at - 4, b"\xff\xff\xff\xff")):  # fmt: skip
+            file.seek(place)
+            file.write(written)
+        return True
+    return head[:4] == b"RF64"
+
+
+def end_rf64(file: BinaryIO, name: bytes, content: bytes) -> None:
+    """Put one chunk behind the sound of an RF64, in place of all that stands there."""
+    chunks = chunks_of(file, 0, file.seek(0, os.SEEK_END), "<")
+    at, length = chunks[b"data"]
+    file.seek(at + length + length % 2)
+    file.truncate()
+    file.write(struct.pack("<4sI", name, len(content)) + content + bytes(len(content) % 2))
+    size = file.tell()
+    file.seek(chunks[b"ds64"][0])
+    file.write(struct.pack("<Q", size - 8))
 
 
 def _wav(file: BinaryIO, start: int, size: int) -> Declared:

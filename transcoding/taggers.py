@@ -5,9 +5,12 @@ where Creative Commons' embedding pages put it. Vorbis comments are the common t
 """
 
 import base64
+import io
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +58,7 @@ def _filling(length: int) -> int:
 
 PAIRS = {"TRACKNUMBER": "TRACKTOTAL", "DISCNUMBER": "DISCTOTAL"}
 _TOTALS = {total: number for number, total in PAIRS.items()}
-_MUSICBRAINZ = {
+_MUSICBRAINZ = {  # the id of the recording has a place of its own in ID3
     "MUSICBRAINZ_ALBUMID": "MusicBrainz Album Id",
     "MUSICBRAINZ_ARTISTID": "MusicBrainz Artist Id",
     "MUSICBRAINZ_ALBUMARTISTID": "MusicBrainz Album Artist Id",
@@ -63,7 +66,6 @@ _MUSICBRAINZ = {
     "MUSICBRAINZ_RELEASETRACKID": "MusicBrainz Release Track Id",
     "MUSICBRAINZ_WORKID": "MusicBrainz Work Id",
 }
-CARRIED = ("MUSICBRAINZ_TRACKID", *_MUSICBRAINZ)
 _GAINS = ("REPLAYGAIN_TRACK_GAIN", "REPLAYGAIN_TRACK_PEAK", "REPLAYGAIN_ALBUM_GAIN", "REPLAYGAIN_ALBUM_PEAK")
 
 
@@ -102,32 +104,63 @@ _ID3_TEXT = {
 }  # fmt: skip
 _ID3_URL = {"LICENSE": "WCOP", "CONTACT": "WOAF", "WEBSITE": "WOAR"}
 _ID3_PAIR = {"TRACKNUMBER": "TRCK", "DISCNUMBER": "TPOS"}
+_ID3_PEOPLE = {"ARRANGER": "arranger", "PRODUCER": "producer"}  # in a list of people with what they did
 _ID3_NAMES = {**_MUSICBRAINZ, **{name: name.lower() for name in _GAINS}}
 _YEAR = 4  # letters
+OLDER_ID3 = 3  # ID3v2.3
+_LANGUAGE = re.compile("[a-z]{3}")  # ISO 639-2, all that ID3 has a place for
 
 
 def _frames(said: Said) -> list[Any]:
-    frames: list[Any] = []
-    for name, values in said.fields.items():
-        if name == "DATE" and said.id3 == 3:  # noqa: PLR2004 - v2.3 parts year and day
-            frames.append(id3.TYER(encoding=1, text=[values[0][:_YEAR]]))
-            if day := values[0][5:]:
-                month, _, day = day.partition("-")
-                frames.append(id3.TDAT(encoding=1, text=[day + month]))
-        elif name in _ID3_TEXT:
-            frames.append(getattr(id3, _ID3_TEXT[name])(encoding=3, text=values))
-        elif name in _ID3_URL:
-            frames.append(getattr(id3, _ID3_URL[name])(url=values[0]))
-        elif name in _ID3_PAIR:
-            both = [values[0], *said.fields.get(PAIRS[name], [])]
-            frames.append(getattr(id3, _ID3_PAIR[name])(encoding=3, text=["/".join(both)]))
-        elif name == "MUSICBRAINZ_TRACKID":
-            frames.append(id3.UFID(owner=MUSICBRAINZ_OWNER, data=values[0].encode()))
-        elif name not in PAIRS.values():
-            frames.append(id3.TXXX(encoding=3, desc=_ID3_NAMES.get(name, name), text=values))
+    frames = [each for name, values in said.fields.items() for each in _frames_of(name, values, said)]
+    people = [[role, who] for name, role in _ID3_PEOPLE.items() for who in said.fields.get(name, ())]
+    if people:
+        frames.append((id3.IPLS if said.id3 == OLDER_ID3 else id3.TIPL)(encoding=3, people=people))
     if said.cover:
         frames.append(id3.APIC(encoding=3, mime=picture_type(said.cover), type=FRONT_COVER, desc="", data=said.cover))
     return frames
+
+
+def _frames_of(name: str, values: list[str], said: Said) -> list[Any]:
+    special = _ID3_SPECIAL.get(name)
+    if name in PAIRS.values() or name in _ID3_PEOPLE:
+        return []  # a total stands behind its number, people in a list of their own
+    if special is not None:
+        return special(values[0], said.id3)
+    if name in _ID3_PAIR:
+        both = [values[0], *said.fields.get(PAIRS[name], [])]
+        return [getattr(id3, _ID3_PAIR[name])(encoding=3, text=["/".join(both)])]
+    if name in _ID3_TEXT:
+        return [getattr(id3, _ID3_TEXT[name])(encoding=3, text=values)]
+    return [id3.TXXX(encoding=3, desc=_ID3_NAMES.get(name, name), text=values)]
+
+
+def _date(value: str, version: int) -> list[Any]:
+    """v2.3 parts year and day."""
+    if version != OLDER_ID3:
+        return [id3.TDRC(encoding=3, text=[value])]
+    month, _, day = value[_YEAR + 1 :].partition("-")
+    days = [id3.TDAT(encoding=1, text=[day + month])] if month else []
+    return [id3.TYER(encoding=1, text=[value[:_YEAR]]), *days]
+
+
+def _language(value: str, _version: int) -> list[Any]:
+    if _LANGUAGE.fullmatch(value):
+        return [id3.TLAN(encoding=3, text=[value])]
+    return [id3.TXXX(encoding=3, desc="LANGUAGE", text=[value])]
+
+
+def _url(frame: str, value: str, _version: int) -> list[Any]:
+    return [getattr(id3, frame)(url=value)]
+
+
+_ID3_SPECIAL: dict[str, Callable[[str, int], list[Any]]] = {
+    "DATE": _date,
+    "LANGUAGE": _language,
+    "MOREPERMISSIONS": lambda value, _: [id3.USER(encoding=3, lang="eng", text=value)],
+    "MUSICBRAINZ_TRACKID": lambda value, _: [id3.UFID(owner=MUSICBRAINZ_OWNER, data=value.encode())],
+    **{name: partial(_url, frame) for name, frame in _ID3_URL.items()},
+}
 
 
 def _from_frames(tags: Any) -> Read:
@@ -149,10 +182,22 @@ def _from_frames(tags: Any) -> Read:
                 said[PAIRS[name]] = [of]
     texts = {frame.desc: [str(value) for value in frame.text] for frame in tags.getall("TXXX")}
     said |= _unmapped(texts, _ID3_NAMES)
-    for frame in tags.getall("UFID"):
-        said["MUSICBRAINZ_TRACKID"] = [frame.data.decode()]
+    said |= _from_special(tags)
     pictures = tags.getall("APIC")
     return said, pictures[0].data if pictures else None
+
+
+def _from_special(tags: Any) -> Fields:
+    said: Fields = {}
+    for frame in tags.getall("UFID"):
+        said["MUSICBRAINZ_TRACKID"] = [frame.data.decode()]
+    for frame in tags.getall("USER"):
+        said["MOREPERMISSIONS"] = [frame.text]
+    people = [tuple(each) for frame in tags.getall("TIPL") for each in frame.people]
+    for name, role in _ID3_PEOPLE.items():
+        if found := [who for did, who in people if did == role]:
+            said[name] = found
+    return said
 
 
 def _write_id3(path: Path, said: Said) -> None:
@@ -180,6 +225,29 @@ def _write_chunk(kind: Any, name: bytes, order: str) -> Callable[[Path, Said], N
         file.save(v2_version=said.id3, v23_sep=None, padding=_padding(room))
 
     return write_chunk
+
+
+def _write_wav(path: Path, said: Said) -> None:
+    """Above 4 GiB (EBU Tech 3306) behind the sound, where nothing else stands in files of ours."""
+    with path.open("r+b") as file:
+        tags = id3.ID3()
+        for frame in _frames(said):
+            tags.add(frame)
+        written = io.BytesIO()
+        tags.save(written, v1=0, v2_version=said.id3, v23_sep=None, padding=_padding(0))
+        if containers.is_rf64(file, room=written.tell()):
+            containers.end_rf64(file, b"id3 ", written.getvalue())
+            return
+    _write_chunk(wave.WAVE, b"id3 ", "<")(path, said)
+
+
+def _read_wav(path: Path) -> Read:
+    with path.open("rb") as file:
+        if not containers.is_rf64(file):
+            return _read_chunk(wave.WAVE)(path)
+        at, length = containers.chunks_of(file, 0, path.stat().st_size, "<").get(b"id3 ", (0, 0))
+        file.seek(at)
+        return _from_frames(id3.ID3(io.BytesIO(file.read(length))) if length else None)
 
 
 def _read_chunk(kind: Any) -> Callable[[Path], Read]:
@@ -249,7 +317,7 @@ def _read_ogg(kind: Any) -> Callable[[Path], Read]:
 _MP4_TEXT = {
     "TITLE": "\xa9nam", "ARTIST": "\xa9ART", "ALBUM": "\xa9alb", "ALBUMARTIST": "aART", "DATE": "\xa9day",
     "GENRE": "\xa9gen", "COMPOSER": "\xa9wrt", "COPYRIGHT": "cprt", "ARTISTSORT": "soar", "ALBUMARTISTSORT": "soaa",
-    "ALBUMSORT": "soal", "TITLESORT": "sonm",
+    "ALBUMSORT": "soal", "TITLESORT": "sonm", "WORK": "\xa9wrk",
 }  # fmt: skip
 _MP4_PAIR = {"TRACKNUMBER": "trkn", "DISCNUMBER": "disk"}
 _MP4_NAMES = {
@@ -321,7 +389,7 @@ def _read_mp4(path: Path) -> Read:
 _APE_NAMES = {
     "TITLE": "Title", "ARTIST": "Artist", "ALBUM": "Album", "ALBUMARTIST": "Album Artist", "TRACKNUMBER": "Track",
     "DISCNUMBER": "Disc", "DATE": "Year", "GENRE": "Genre", "COMPOSER": "Composer", "LYRICIST": "Lyricist",
-    "CONDUCTOR": "Conductor", "REMIXER": "MixArtist", "PRODUCER": "Producer", "LABEL": "Label",
+    "CONDUCTOR": "Conductor", "ARRANGER": "Arranger", "REMIXER": "MixArtist", "PRODUCER": "Producer", "LABEL": "Label",
     "COPYRIGHT": "Copyright", "WEBSITE": "Weblink", "LANGUAGE": "Language", "BARCODE": "Barcode",
 }  # fmt: skip
 _APE_COVER = "Cover Art (Front)"
@@ -352,7 +420,8 @@ _ASF_NAMES = {
     "TITLE": "Title", "ARTIST": "Author", "ALBUM": "WM/AlbumTitle", "ALBUMARTIST": "WM/AlbumArtist",
     "TRACKNUMBER": "WM/TrackNumber", "DISCNUMBER": "WM/PartOfSet", "DATE": "WM/Year", "GENRE": "WM/Genre",
     "COMPOSER": "WM/Composer", "LYRICIST": "WM/Writer", "CONDUCTOR": "WM/Conductor", "REMIXER": "WM/ModifiedBy",
-    "PRODUCER": "WM/Producer", "LABEL": "WM/Publisher", "COPYRIGHT": "Copyright", "ISRC": "WM/ISRC",
+    "PRODUCER": "WM/Producer", "ARRANGER": "WM/Arranger", "WORK": "WM/Work", "LABEL": "WM/Publisher",
+    "COPYRIGHT": "Copyright", "ISRC": "WM/ISRC",
     "BARCODE": "WM/Barcode", "WEBSITE": "WM/AuthorURL", "CONTACT": "WM/AudioFileURL", "LANGUAGE": "WM/Language",
     "ARTISTSORT": "WM/ArtistSortOrder", "ALBUMARTISTSORT": "WM/AlbumArtistSortOrder", "ALBUMSORT": "WM/AlbumSortOrder",
     "TITLESORT": "WM/TitleSortOrder", "ARTISTS": "WM/ARTISTS", "MUSICBRAINZ_TRACKID": "MusicBrainz/Track Id",
@@ -389,7 +458,7 @@ def _read_asf(path: Path) -> Read:
 
 WRITERS: dict[Tagger, Callable[[Path, Said], None]] = {
     Tagger.ID3: _write_id3,
-    Tagger.RIFF: _write_chunk(wave.WAVE, b"id3 ", "<"),
+    Tagger.RIFF: _write_wav,
     Tagger.AIFF: _write_chunk(aiff.AIFF, b"ID3 ", ">"),
     Tagger.FLAC: _write_flac,
     Tagger.OGG: _write_ogg(oggvorbis.OggVorbis),
@@ -400,7 +469,7 @@ WRITERS: dict[Tagger, Callable[[Path, Said], None]] = {
 }
 READERS: dict[Tagger, Callable[[Path], Read]] = {
     Tagger.ID3: _read_id3,
-    Tagger.RIFF: _read_chunk(wave.WAVE),
+    Tagger.RIFF: _read_wav,
     Tagger.AIFF: _read_chunk(aiff.AIFF),
     Tagger.FLAC: _read_flac,
     Tagger.OGG: _read_ogg(oggvorbis.OggVorbis),

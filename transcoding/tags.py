@@ -23,7 +23,10 @@ REPLAYGAIN = -1800  # hundredths of LUFS: the loudness that ReplayGain 2.0 turns
 R128 = -2300  # hundredths of LUFS: that of EBU R 128, which RFC 7845 takes for Opus
 _ID3 = frozenset({Tagger.ID3, Tagger.RIFF, Tagger.AIFF})
 DISK = {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # what a disk says, whatever is written to it
-_LISTS = ("artists", "composers", "lyricists", "conductors", "remixers", "producers")
+_LISTS = (
+    "artists", "composers", "lyricists", "conductors", "remixers", "producers", "arrangers", "works", "iswcs",
+    "musicbrainz_artists", "musicbrainz_album_artists", "musicbrainz_works",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,9 @@ class TagSet:
     conductors: tuple[str, ...] = ()
     remixers: tuple[str, ...] = ()
     producers: tuple[str, ...] = ()
+    arrangers: tuple[str, ...] = ()
+    works: tuple[str, ...] = ()
+    iswcs: tuple[str, ...] = ()
     language: str = ""
     artist_sort: str = ""
     album_artist_sort: str = ""
@@ -84,6 +90,13 @@ class TagSet:
     source_url: str = ""
     attribution: str = ""
     source_note: str = ""
+    musicbrainz_recording: str = ""
+    musicbrainz_track: str = ""
+    musicbrainz_release: str = ""
+    musicbrainz_release_group: str = ""
+    musicbrainz_artists: tuple[str, ...] = ()
+    musicbrainz_album_artists: tuple[str, ...] = ()
+    musicbrainz_works: tuple[str, ...] = ()
     level: Level | None = None
     album_level: Level | None = None
     cover: Cover | None = field(default=None)
@@ -150,6 +163,10 @@ class TagSet:
             "WEBSITE": self.source_url,
             "ATTRIBUTION": self.attribution,
             "SOURCENOTE": self.source_note,
+            "MUSICBRAINZ_TRACKID": self.musicbrainz_recording,  # so it was called before there were ids of tracks
+            "MUSICBRAINZ_RELEASETRACKID": self.musicbrainz_track,
+            "MUSICBRAINZ_ALBUMID": self.musicbrainz_release,
+            "MUSICBRAINZ_RELEASEGROUPID": self.musicbrainz_release_group,
             **_gains(self.level, "TRACK", r128=r128),
             **_gains(self.album_level, "ALBUM", r128=r128),
         }
@@ -160,6 +177,12 @@ class TagSet:
             "CONDUCTOR": self.conductors,
             "REMIXER": self.remixers,
             "PRODUCER": self.producers,
+            "ARRANGER": self.arrangers,
+            "WORK": self.works,
+            "ISWC": self.iswcs,
+            "MUSICBRAINZ_ARTISTID": self.musicbrainz_artists,
+            "MUSICBRAINZ_ALBUMARTISTID": self.musicbrainz_album_artists,
+            "MUSICBRAINZ_WORKID": self.musicbrainz_works,
         }
         said = {name: [value] for name, value in single.items() if value}
         return said | {name: list(values) for name, values in several.items() if values}
@@ -189,16 +212,15 @@ def write(
     cover: bytes | None,
     *,
     samples: int = 0,
-    carried: dict[str, list[str]] | None = None,
 ) -> None:
     """Make the tags of the file at `path` exactly `tags`; whatever stood there before is gone.
 
-    `samples` is the length players shall play, where their kind of tag says it; `carried` are ids of the sound from
-    the delivered file. Raises RenditionWrong when the file, read again, says anything else.
+    `samples` is the length players shall play, where their kind of tag says it. Raises RenditionWrong when the file,
+    read again, says anything else.
     """
     if format.tagger is Tagger.NONE:
         return
-    said = fields_of(tags, format) | (carried or {})
+    said = fields_of(tags, format)
     try:
         taggers.WRITERS[format.tagger](path, Said(said, cover, tags.id3, samples))
     except MutagenError as error:

@@ -250,7 +250,9 @@ def _library_row(
         "key": line.public_id,
         "title": line.title,
         "by": line.artist,
-        "kind": f"{len(bought)} tracks" if line.release_id else f"Track from {release.title}",
+        "kind": f"{len(bought)} track{'s' if len(bought) > 1 else ''}"
+        if line.release_id
+        else f"Track from {release.title}",
         "url": reverse("release", args=[release.slug]),
         "cover": fronts.get(release.pk, ""),
         "tone": release.pk % TONES,

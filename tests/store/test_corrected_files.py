@@ -1,9 +1,12 @@
 """A buyer gets the file of the place that was bought, with today's title and the licence of the sale; and is told."""
 
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
+from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
@@ -108,6 +111,21 @@ def test_a_review_after_a_correction_tags_what_buyers_had_asked_for_as_well(line
         pass
     owed = Rendition.objects.filter(master=master_of(line), state=PLANNED, purpose="FULL", tags__title="Right")
     assert {"WAV", "FLAC", "MP3_V0"} <= set(owed.values_list("format", flat=True))
+
+
+def test_another_id3_is_written_into_what_is_there_by_a_command(line: OrderLine, settings: LazySettings) -> None:
+    offers.mark_due([master_of(line).recording_id], cause="test")
+    while offers.review_due(at=timezone.now()).recordings:
+        pass
+    Rendition.objects.filter(state=PLANNED).update(
+        state=READY, sha256="d" * 64, bytes=9, samples=9, storage_key="k", ready_at=timezone.now()
+    )
+    settings.ID3_VERSION = 3
+    call_command("retag", stdout=StringIO())
+    while offers.review_due(at=timezone.now()).recordings:
+        pass
+    owed = Rendition.objects.filter(master=master_of(line), state=PLANNED, purpose="FULL")
+    assert set(owed.values_list("format", flat=True)) == {"MP3_V0", "MP3_320"}
 
 
 # -- What buyers are told ----------------------------------------------------------------------------------------------

@@ -1,7 +1,10 @@
 """Tags say what is true: facts, licence, proof; and they are the same every time."""
 
+import uuid
+
 import pytest
 
+from catalog.models import Party, Recording, Release, Track, Work
 from licensing.verdicts import Verdict
 from store import clearing, tagging
 from tests.factories import catalog, shelf
@@ -71,3 +74,44 @@ def test_names_with_an_article_are_filed_without_it():
 
 def test_one_recording_on_two_releases_has_tags_for_each_place():
     assert tags_of(shelf.shelve()).place != tags_of(shelf.shelve()).place
+
+
+def test_a_file_names_the_works_as_registered_their_writers_and_the_language():
+    release = shelf.shelve(language="deu")
+    recording = release.tracks.get(number=1).recording
+    work = recording.works.get()
+    Work.objects.filter(pk=work.pk).update(title="Nachtlied, op. 7", iswc="T0345246801")
+    for role in ("COMPOSER", "LYRICIST", "ARRANGER"):
+        catalog.make_credit(catalog.make_party(role.title()), work=work, role=role)
+    tags = tags_of(release)
+    assert (tags.composers, tags.lyricists, tags.arrangers) == (("Composer",), ("Lyricist",), ("Arranger",))
+    assert (tags.works, tags.iswcs, tags.language) == (("Nachtlied, op. 7",), ("T0345246801",), "deu")
+
+
+def test_a_work_without_an_iswc_has_no_better_title_than_the_recording():
+    assert tags_of(shelf.shelve()).works == ()
+
+
+def test_a_file_carries_the_musicbrainz_ids_that_are_known():
+    release = shelf.shelve()
+    ids = [uuid.UUID(int=number) for number in range(7)]
+    recording = release.tracks.get(number=1).recording
+    for rows, known in (
+        (Recording.objects.filter(pk=recording.pk), ids[1]),
+        (Track.objects.filter(recording=recording), ids[2]),
+        (Party.objects.filter(credits__recording=recording), ids[4]),
+        (recording.works.all(), ids[5]),
+    ):
+        rows.update(musicbrainz_id=known)
+    Release.objects.update(musicbrainz_id=ids[3], musicbrainz_group_id=ids[6])
+    tags = tags_of(release)
+    assert (tags.musicbrainz_recording, tags.musicbrainz_track) == (str(ids[1]), str(ids[2]))
+    assert (tags.musicbrainz_release, tags.musicbrainz_release_group) == (str(ids[3]), str(ids[6]))
+    assert (tags.musicbrainz_artists, tags.musicbrainz_album_artists) == ((str(ids[4]),), (str(ids[4]),))
+    assert tags.musicbrainz_works == (str(ids[5]),)
+
+
+@pytest.mark.parametrize("version", [3, 4])
+def test_the_operator_chooses_the_id3_of_all_files(settings, version):
+    settings.ID3_VERSION = version
+    assert tags_of(shelf.shelve()).id3 == version

@@ -3,11 +3,14 @@
 import io
 import json
 import shutil
+import struct
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from mutagen.id3 import ID3
 from PIL import Image
 
 from tests.factories.transcoding import make_tags
@@ -36,11 +39,16 @@ FULL = {
     "title_sort": "Nachtlied", "source_url": "http://127.0.0.1:8000/release/elan", "more_permissions": "http://x.y/z",
     "source_note": "made from a lossy source", "level": Level(-1240, -80), "album_level": Level(-1310, 12),
 }  # fmt: skip
-IDS = {
-    "MUSICBRAINZ_TRACKID": ["7f0a1b5e-6a9c-4b0b-9c9c-0d6b8d6d1a01"],
-    "MUSICBRAINZ_ALBUMID": ["7f0a1b5e-6a9c-4b0b-9c9c-0d6b8d6d1a02"],
-    "MUSICBRAINZ_ARTISTID": ["7f0a1b5e-6a9c-4b0b-9c9c-0d6b8d6d1a03", "7f0a1b5e-6a9c-4b0b-9c9c-0d6b8d6d1a04"],
+IDS: dict[str, Any] = {
+    "musicbrainz_recording": "7f0a1b5e-6a9c-4b0b-9c9c-0d6b8d6d1a01",
+    "musicbrainz_track": "7f0a1b5e-6a9c-4b0b-9c9c-0d6b8d6d1a02",
+    "musicbrainz_release": "7f0a1b5e-6a9c-4b0b-9c9c-0d6b8d6d1a03",
+    "musicbrainz_release_group": "7f0a1b5e-6a9c-4b0b-9c9c-0d6b8d6d1a04",
+    "musicbrainz_artists": ("7f0a1b5e-6a9c-4b0b-9c9c-0d6b8d6d1a05", "7f0a1b5e-6a9c-4b0b-9c9c-0d6b8d6d1a06"),
+    "musicbrainz_album_artists": ("7f0a1b5e-6a9c-4b0b-9c9c-0d6b8d6d1a05",),
+    "musicbrainz_works": ("7f0a1b5e-6a9c-4b0b-9c9c-0d6b8d6d1a07",),
 }
+FULL |= IDS | {"arrangers": ("Hanna",), "works": ("Nachtlied, op. 7",), "iswcs": ("T0345246801",)}
 
 
 def picture(kind: str = "JPEG") -> bytes:
@@ -78,8 +86,8 @@ def tagged(request, bare: dict[str, Path], tmp_path: Path) -> tuple[Path, Format
 def test_everything_reads_back_as_it_was_written(tagged: tuple[Path, Format], cover: bytes | None) -> None:
     path, each = tagged
     said = make_tags(**FULL)
-    tags.write(path, each, said, cover, carried=IDS)
-    assert tags.read(path, each) == (tags.fields_of(said, each) | IDS, cover)
+    tags.write(path, each, said, cover)
+    assert tags.read(path, each) == (tags.fields_of(said, each), cover)
 
 
 @pytest.mark.parametrize("code", ["MP3_V0", "WAV", "AIFF"])
@@ -88,9 +96,78 @@ def test_older_players_get_the_same_set_in_the_older_id3(bare: dict[str, Path], 
     path = tmp_path / bare[code].name
     shutil.copyfile(bare[code], path)
     said = make_tags(**FULL, id3=3, date=date)
-    tags.write(path, FORMATS[code], said, picture(), carried=IDS)
+    tags.write(path, FORMATS[code], said, picture())
     assert b"ID3\x03" in path.read_bytes()
-    assert tags.read(path, FORMATS[code]) == (said.fields() | IDS, picture())
+    assert tags.read(path, FORMATS[code]) == (said.fields(), picture())
+
+
+@pytest.mark.parametrize("language", ["deu", "de-AT", "German"])
+def test_a_language_that_id3_has_no_word_for_is_kept_nevertheless(bare: dict[str, Path], tmp_path: Path, language):
+    path = tmp_path / "x.mp3"
+    shutil.copyfile(bare["MP3_V0"], path)
+    tags.write(path, FORMATS["MP3_V0"], make_tags(language=language), None)
+    assert tags.read(path, FORMATS["MP3_V0"])[0]["LANGUAGE"] == [language]
+    assert ("TLAN" in ID3(path)) == (language == "deu")
+
+
+def test_players_find_ids_and_people_where_picard_puts_them(bare: dict[str, Path], tmp_path: Path) -> None:
+    path = tmp_path / "x.mp3"
+    shutil.copyfile(bare["MP3_V0"], path)
+    said = make_tags(**FULL)
+    tags.write(path, FORMATS["MP3_V0"], said, None)
+    frames = ID3(path)
+    assert frames["UFID:http://musicbrainz.org"].data.decode() == said.musicbrainz_recording
+    assert frames["TXXX:MusicBrainz Album Id"].text == [said.musicbrainz_release]
+    assert frames["TIPL"].people == [["arranger", "Hanna"], ["producer", "Gerda"]]
+    assert frames.getall("USER")[0].text == said.more_permissions
+
+
+# -- More than four GiB ------------------------------------------------------------------------------------------------
+
+
+def rf64(path: Path, length: int) -> Path:
+    """The head of an RF64 as our encoder writes it, and so much silence that no disk holds."""
+    sizes = struct.pack("<QQQI", 72 + length, length, length // 4, 0)
+    fmt = struct.pack("<HHIIHH", 1, 2, 44100, 176400, 4, 16)
+    head = b"RF64\xff\xff\xff\xffWAVEds64" + struct.pack("<I", 28) + sizes
+    head += b"fmt " + struct.pack("<I", 16) + fmt + b"data\xff\xff\xff\xff"
+    with path.open("wb") as file:
+        file.write(head)
+        file.truncate(len(head) + length)
+    return path
+
+
+@pytest.mark.parametrize("length", [4000, 5 * 2**30], ids=["short", "long"])
+def test_an_rf64_is_tagged_behind_its_sound(tmp_path: Path, length: int) -> None:
+    path, said = rf64(tmp_path / "x.wav", length), make_tags(**FULL)
+    tags.write(path, FORMATS["WAV"], make_tags(title="A first title " * 90), picture("PNG"))
+    tags.write(path, FORMATS["WAV"], said, picture())
+    assert tags.read(path, FORMATS["WAV"]) == (said.fields(), picture())
+    with path.open("rb") as file:
+        head = file.read(36)
+    assert struct.unpack("<QQ", head[20:36]) == (path.stat().st_size - 8, length)
+
+
+def test_ffmpeg_reads_the_tags_of_an_rf64(tmp_path: Path) -> None:
+    path = rf64(tmp_path / "x.wav", 4000)
+    tags.write(path, FORMATS["WAV"], make_tags(), None)
+    command = [sandbox.ffmpeg(), "-hide_banner", "-i", str(path), "-f", "ffmetadata", "-"]
+    assert "nachtlied" in subprocess.run(command, check=True, capture_output=True, text=True).stdout.lower()
+
+
+def test_a_wav_that_tags_would_make_too_long_becomes_an_rf64(tmp_path: Path) -> None:
+    path, length = tmp_path / "x.wav", 2**32 - 3000
+    head = b"RIFF" + struct.pack("<I", 72 + length) + b"WAVEJUNK" + struct.pack("<I", 28) + bytes(28)
+    head += b"fmt " + struct.pack("<I", 16) + struct.pack("<HHIIHH", 1, 2, 44100, 176400, 4, 16)
+    with path.open("wb") as file:
+        file.write(head + b"data" + struct.pack("<I", length))
+        file.truncate(len(head) + 8 + length)
+    tags.write(path, FORMATS["WAV"], make_tags(), picture())
+    assert tags.read(path, FORMATS["WAV"]) == (make_tags().fields(), picture())
+    with path.open("rb") as file:
+        head = file.read(36)
+    assert (head[:4], head[12:16]) == (b"RF64", b"ds64")
+    assert struct.unpack("<QQ", head[20:36]) == (path.stat().st_size - 8, length)
 
 
 def test_gains_turn_to_the_loudness_that_each_standard_names() -> None:
