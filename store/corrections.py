@@ -1,6 +1,6 @@
 """What a label may set right about how its music is called, and what buyers are told of it.
 
-A title changes tags, so the recordings are marked: files fetched from then on carry it, and nothing is encoded anew.
+A title changes tags, so triggers mark the recordings: files fetched from then on carry it, and nothing is encoded anew.
 Sales already made stay as they were, but their buyers may fetch the corrected files.
 """
 
@@ -9,14 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
-
 from catalog.models import Recording, Release
 from store import library, offers
 from store.models import Download, OrderLine
 from transcoding.models import Rendition
-
-CAUSE = "title"
 
 # What a buyer calls the fields of `transcoding.tags.TagSet`; some follow others, and are not told of.
 _WORDS = {
@@ -32,19 +28,15 @@ _OTHER = "details"
 
 
 def retitle_recording(recording: Recording, *, title: str, version_title: str = "") -> Recording:
-    with transaction.atomic():
-        recording.title, recording.version_title = title, version_title
-        recording.save(update_fields=["title", "version_title"])
-        offers.mark_due([recording.pk], cause=CAUSE)
+    recording.title, recording.version_title = title, version_title
+    recording.save(update_fields=["title", "version_title"])
     return recording
 
 
 def retitle_release(release: Release, *, title: str) -> Release:
     """Its address stays, so that links do not break."""
-    with transaction.atomic():
-        release.title = title
-        release.save(update_fields=["title"])
-        offers.mark_due(release.tracks.values_list("recording_id", flat=True), cause=CAUSE)
+    release.title = title
+    release.save(update_fields=["title"])
     return release
 
 

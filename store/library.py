@@ -20,7 +20,6 @@ from django.db.models import F, Q, prefetch_related_objects
 from django.utils import timezone
 
 from catalog.models import Track
-from licensing.verdicts import Verdict
 from store import bells, recalls, redownloads, tagging
 from store.errors import FormatUnknown, LinkRefused, NotOwned, NotReadyYet, Recalled, RedownloadOver
 from store.models import Download, Order, OrderLine, OrderLineTrack, User
@@ -145,8 +144,10 @@ def copies_of(rows: Sequence[OrderLineTrack]) -> Copies:
 
 
 def _kin(row: OrderLineTrack) -> tuple[str, str]:
-    _, licence_url = Verdict.from_data(row.decision.verdict).obligations.buyer_licence
-    return tagging.place_of(row.track), licence_url
+    """Place and licence of a sale, read without building the verdict: a library shows thousands of tracks."""
+    duties = row.decision.verdict.get("obligations", {}).get("licences", ())
+    url = next((duty["url"] for duty in duties if duty["layer"] == "RECORDING"), "")
+    return tagging.place_of(row.track), url
 
 
 def _newest(made: Sequence[Rendition]) -> Rendition | None:
