@@ -4,7 +4,6 @@ import json
 from typing import Any
 from uuid import UUID
 
-from django.core.cache import cache
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
@@ -18,6 +17,7 @@ from licensing.licences import parse as parse_licence
 from licensing.verdicts import Verdict, canonical
 from payments.models import Transfer
 from store import certificates, clearing, papers, proofs
+from store.kept import kept
 from store.models import Certificate
 from store.views.checkout import licence_words
 from store.views.release import GRANT_WORDS, LAYERS, grant_words
@@ -103,10 +103,7 @@ def certificate_pdf(_request: HttpRequest, public_id: UUID) -> HttpResponse:
     """The same on paper, A4; always the same bytes for the same certificate."""
     found = _certificate(public_id)
     key = f"certificate-pdf:{papers.EDITION}:{found.sha256}"
-    data = cache.get(key)
-    if data is None:
-        data = papers.certificate(found)
-        cache.set(key, data, timeout=PDF_KEPT)
+    data = kept(key, lambda: papers.certificate(found), seconds=PDF_KEPT)
     response = HttpResponse(data, content_type="application/pdf")
     response["Content-Disposition"] = f'inline; filename="certificate-{found.public_id}.pdf"'
     return response

@@ -6,7 +6,6 @@ import json
 from datetime import datetime
 from urllib.parse import urlencode
 
-from django.core.cache import cache
 from django.db.models import Count, F, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.http import Http404, HttpRequest, HttpResponse
@@ -19,6 +18,7 @@ from catalog import search as catalogue_search
 from catalog.credits import artist_line
 from catalog.models import CreditRole, Party, PartyKind, Release
 from licensing.territories import is_country
+from store.kept import kept
 from store.views.sleeves import TONES, shown, sleeves
 from store.views.visitor import COUNTRY_KEY, country_of
 
@@ -58,7 +58,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def _busiest_labels(country: str) -> list[int]:
-    return cache.get_or_set(f"labels:{country}", lambda: _labels_counted(country), COUNTS_FOR) or []
+    return kept(f"labels:{country}", lambda: _labels_counted(country), seconds=COUNTS_FOR)
 
 
 def _labels_counted(country: str) -> list[int]:
@@ -70,7 +70,7 @@ def _labels_counted(country: str) -> list[int]:
 
 def _genres(country: str) -> list[dict[str, object]]:
     """The shop's genres with how many releases stand under each in this country, largest first."""
-    return cache.get_or_set(f"genres:{country}", lambda: _genres_counted(country), COUNTS_FOR) or []
+    return kept(f"genres:{country}", lambda: _genres_counted(country), seconds=COUNTS_FOR)
 
 
 def _genres_counted(country: str) -> list[dict[str, object]]:

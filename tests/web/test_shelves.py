@@ -42,6 +42,14 @@ def test_a_release_stands_on_the_shelf_with_its_price(visitor: Client) -> None:
     assert "€2.40" in page
 
 
+@pytest.mark.parametrize("path", ["/", "/browse", "/search?q=first"])
+def test_the_shop_stays_open_while_the_cache_is_away(visitor: Client, path: str, settings: Any) -> None:
+    shelf.shelve("First Light")
+    nobody_listens = {"BACKEND": settings.CACHES["default"]["BACKEND"], "LOCATION": "redis://127.0.0.1:1/0"}
+    settings.CACHES = {"default": nobody_listens}
+    assert "First Light" in visitor.get(path).content.decode()
+
+
 def test_a_release_of_which_nothing_is_sold_has_no_place(visitor: Client) -> None:
     release = shelf.shelve("First Light")
     Offer.objects.update(closed_at=shelf.NOW)
