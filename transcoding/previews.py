@@ -135,7 +135,7 @@ def _window(source: Path, sound: Sound, *, cut: Cut, rate: int) -> bytes:
             "0:a:0",
             "-ar",
             str(rate),
-            *probe.pcm_args(DEPTH),
+            *probe.pcm_args(DEPTH, alone=True),
         ],
         inputs=[source],
         limits=probe.pcm_limits(seconds + 1, rate=rate, channels=sound.channels, depth=DEPTH),

@@ -212,7 +212,7 @@ def decode(
 ) -> None:
     """Send the decoded sound of a local file to `sink`, as `depth`-bit little-endian samples at its own rate, and what
     is measured on the way into `folder`."""
-    sound = [*input_args(path, container, strict=strict), "-map", "0:a:0", *pcm_args(depth)]
+    sound = [*input_args(path, container, strict=strict), "-map", "0:a:0", *pcm_args(depth, alone=folder is None)]
     sandbox.run(
         ["-loglevel", "error", *sound, *(_measures(folder) if folder else ())],
         inputs=[path],
@@ -245,10 +245,12 @@ def knows_fingerprints(program: str) -> bool:  # noqa: ARG001 - what the answer 
     return b"fp_format" in said.stdout
 
 
-def pcm_args(depth: int) -> list[str]:
-    """Plain samples to us. In large pieces: ffmpeg hands each on through three threads, and a decoder's own are so
-    small that a third of the time went into that."""
-    return ["-af", "asetnsamples=n=32768:p=0", "-c:a", f"pcm_s{depth}le", "-f", f"s{depth}le", "pipe:1"]
+def pcm_args(depth: int, *, alone: bool = False) -> list[str]:
+    """Plain samples to us; where they are the run's only output, in large pieces: ffmpeg hands each on through three
+    threads, and a decoder's own are so small that a third of the time went into that. Beside other outputs ffmpeg 9
+    then stops for ever now and then: it holds back what is ahead, for one that holds its samples back itself."""
+    large = ["-af", "asetnsamples=n=32768:p=0"] if alone else []
+    return [*large, "-c:a", f"pcm_s{depth}le", "-f", f"s{depth}le", "pipe:1"]
 
 
 def pcm_limits(seconds: float, *, rate: int, channels: int, depth: int) -> sandbox.Limits:
