@@ -16,6 +16,7 @@ from store import health, supervisor
 from tests.platform.homes import ROOT, until
 
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+WORKERS = ("worker-cpu", "worker-io")
 BIN = Path(sys.executable).parent
 
 
@@ -60,8 +61,9 @@ def test_the_web_comes_up_and_is_well(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 @pytest.mark.usefixtures("db")
-def test_a_worker_comes_up_and_is_well(tmp_path: Path) -> None:
-    with running(SERVICES["worker"]["command"], tmp_path / "log") as worker:
+@pytest.mark.parametrize("kind", WORKERS)
+def test_a_worker_comes_up_and_is_well(kind: str, tmp_path: Path) -> None:
+    with running(SERVICES[kind]["command"], tmp_path / "log") as worker:
         until(lambda: worker.poll() is not None or not health.worker())
         assert worker.poll() is None, (tmp_path / "log").read_text()
 
@@ -82,8 +84,9 @@ def test_a_web_without_its_database_is_ill(monkeypatch: pytest.MonkeyPatch, tmp_
         until(lambda: "503" in health.web())
 
 
-def test_two_workers_on_one_machine_are_told_apart() -> None:
+@pytest.mark.parametrize("kind", WORKERS)
+def test_two_workers_on_one_machine_are_told_apart(kind: str) -> None:
     """Each container has a host name of its own, and the check asks for the worker of that name."""
-    assert "-n" not in SERVICES["worker"]["command"]
-    assert "hostname" not in SERVICES["worker"]
+    assert "-n" not in SERVICES[kind]["command"]
+    assert "hostname" not in SERVICES[kind]
     assert socket.gethostname() in health.worker()
