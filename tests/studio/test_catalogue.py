@@ -10,7 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 from catalog.models import Party, Recording, Release
 from licensing import reviews
 from licensing.models import LicenceGrant
-from store import catalogue, offers
+from store import catalogue, clearing, offers
 from store.models import Offer, Price, ReviewDue
 from tests.factories import catalog, licensing, shelf, transcoding
 from transcoding.models import Finding, Master, Rendition
@@ -152,6 +152,7 @@ def test_a_release_has_a_price_of_its_own(at_bobs: Client, release: Release) -> 
 
 
 def test_a_corrected_title_is_looked_at_again_and_keeps_its_address(at_bobs: Client, release: Release) -> None:
+    clearing.decide(release.tracks.values_list("recording_id", flat=True), at=timezone.now(), actor="test")
     ReviewDue.objects.all().delete()
     slug = release.slug
     at_bobs.post(reverse("studio-release-title", args=["bobs", release.public_id]), {"title": "Last Light"})
