@@ -89,6 +89,12 @@ class LimitReached(ProcessFailed):
     code = "LIMIT_REACHED"
 
 
+class SaidTooMuch(LimitReached):
+    """It sent more than its input promised. Unlike a limit of time or memory, this says something of the file alone."""
+
+    code = "SAID_TOO_MUCH"
+
+
 KILLED = "The program was killed from outside"
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from transcoding import containers, findings, fingerprint, loudness, sandbox
-from transcoding.errors import LimitReached, MasterRefused, ProcessFailed
+from transcoding.errors import LimitReached, MasterRefused, ProcessFailed, SaidTooMuch
 from transcoding.findings import Found
 from transcoding.loudness import Loudness
 from transcoding.waveform import Digest, Heard, Listener
@@ -269,7 +269,8 @@ def examine(
     on_beat: Callable[[], None] | None = None,
     on_share: Callable[[float], None] | None = None,
 ) -> Examined:
-    """The whole examination of a local file: one decode. Raises MasterRefused with what to tell the label.
+    """The whole examination of a local file: one decode. Raises MasterRefused with what to tell the label, and
+    LimitReached where it took too long, which may be the machine's doing: try again.
 
     `on_share` is told about once a second how much of the sound has been heard, from nought to one.
     """
@@ -302,8 +303,10 @@ def examine(
 
     try:
         listener, folder = _with_measures(listen, folder)
-    except LimitReached as error:
+    except SaidTooMuch as error:
         raise MasterRefused("DAMAGED", f"The file holds more sound than its header says. {error}") from error
+    except LimitReached:
+        raise  # a machine too busy for an honest file is no reason to refuse it
     except ProcessFailed as error:
         raise MasterRefused(
             "DAMAGED", "The sound is damaged: decoding stops part of the way through. Export the file again."

@@ -31,7 +31,7 @@ from pathlib import Path
 import imageio_ffmpeg
 from django.conf import settings
 
-from transcoding.errors import DiskFull, Killed, LimitReached, ProcessFailed
+from transcoding.errors import DiskFull, Killed, LimitReached, ProcessFailed, SaidTooMuch
 
 PR_SET_PDEATHSIG = 1
 PR_SET_NO_NEW_PRIVS = 38
@@ -270,7 +270,7 @@ def _listen(
                 else:
                     result.sent += len(piece)
                     if result.sent > limits.stdout_bytes:
-                        raise LimitReached(f"It decodes to more than {limits.stdout_bytes} bytes.")
+                        raise SaidTooMuch(f"It decodes to more than {limits.stdout_bytes} bytes.")
                     if on_output is None:
                         pieces.append(piece)
                     else:

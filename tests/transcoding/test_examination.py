@@ -1,6 +1,9 @@
 """What examination finds out about honest files."""
 
 import hashlib
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +11,7 @@ import pytest
 
 from tests.factories.transcoding import deliver
 from tests.transcoding import sounds
-from transcoding import masters, storage
+from transcoding import masters, probe, storage
 from transcoding.models import Master, Upload
 
 pytestmark = pytest.mark.django_db
@@ -108,3 +111,28 @@ def test_the_current_master_is_the_latest_accepted(audio: Path) -> None:
     assert masters.current(first.recording) == first
     second = deliver(audio / "plain.wav", first.recording)
     assert masters.current(first.recording) == second
+
+
+def test_a_machine_too_busy_for_an_honest_file_refuses_nothing_but_tries_again(audio: Path, monkeypatch) -> None:
+    at_once = replace(probe.pcm_limits(2, rate=44100, channels=2, depth=16), wall_seconds=-1)
+    monkeypatch.setattr(probe, "pcm_limits", lambda *_seconds, **_sound: at_once)
+    master = deliver(audio / "plain.wav")
+    assert (master.state, master.attempts) == (Master.State.EXAMINING, 1)
+    assert not findings(master)
+
+
+@pytest.mark.long
+def test_no_short_sound_stops_the_examination_for_ever(tmp_path: Path) -> None:
+    """Where one of several outputs holds its samples back until the end, ffmpeg 9 waits for itself in one run of a few
+    hundred."""
+    source = sounds.convert(sounds.write_wav(tmp_path / "tone.wav", seconds=1.3), tmp_path / "tone.m4a", "-c:a", "alac")
+
+    def examined(number: int) -> float:
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        begun = time.monotonic()
+        probe.examine(source, max_seconds=60, window_seconds=30, folder=folder)
+        return time.monotonic() - begun
+
+    with ThreadPoolExecutor(max_workers=6) as several:
+        assert max(several.map(examined, range(1500))) < 60
