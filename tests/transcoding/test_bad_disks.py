@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -112,18 +112,7 @@ def test_a_file_larger_than_allowed_is_given_up_with_its_reason(owing: Master, s
     assert published(settings.HOME) == []
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of a megabyte; only root may have one."""
-    path = tmp_path / "small"
-    path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(path)]
-    if os.geteuid() or shutil.which("mount") is None or subprocess.run(mount, check=False).returncode:
-        pytest.skip("only root can mount a small disk, and not in every container")
-    yield path
-    subprocess.run(["umount", "--lazy", str(path)], check=True)
-
-
+@pytest.mark.parametrize("small_disk", ["1m"], indirect=True)
 @pytest.mark.django_db
 def test_a_full_store_is_waited_out(song: Path, settings, small_disk: Path) -> None:
     settings.AUDIO_ROOT = small_disk / "audio"

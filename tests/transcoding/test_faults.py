@@ -228,18 +228,7 @@ def test_a_program_that_is_killed_often_is_not_held_against_its_file(song: Path,
 # --- disks without room ---
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of a few hundred kilobytes; only root may have one."""
-    path = tmp_path / "small"
-    path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(path)]
-    if os.geteuid() or shutil.which("mount") is None or subprocess.run(mount, check=False).returncode:
-        pytest.skip("only root can mount a small disk, and not in every container")
-    yield path
-    subprocess.run(["umount", "--lazy", str(path)], check=True)
-
-
+@pytest.mark.parametrize("small_disk", ["400k"], indirect=True)
 @pytest.mark.django_db
 def test_a_full_scratch_disk_is_waited_out(song: Path, settings, small_disk: Path) -> None:
     master = deliver(song)

@@ -1,11 +1,8 @@
 """Files that lie, are cut short, point elsewhere or swell: refused with a reason, and nothing gets out."""
 
-import http.server
 import struct
 import subprocess
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,28 +23,6 @@ def refusal(path: Path) -> str:
     master = deliver(path)
     assert master.state == Master.State.REJECTED
     return master.findings.get().code
-
-
-@pytest.fixture
-def canary() -> Iterator[tuple[str, list[str]]]:
-    """A server on this machine that nobody should ever ask anything."""
-    asked: list[str] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_error(404)
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.99])

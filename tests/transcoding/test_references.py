@@ -5,11 +5,8 @@ every demuxer that we ever name. There the whitelists alone must hold.
 """
 
 import contextlib
-import http.server
 import struct
 import subprocess
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,28 +43,6 @@ def gab2_avi(inner: bytes) -> bytes:
     chunk = b"01tx" + struct.pack("<I", len(text)) + text + b"\0" * (len(text) % 2)
     body = b"AVI LIST" + struct.pack("<I", 4) + b"hdrlLIST" + struct.pack("<I", 4 + len(chunk)) + b"movi" + chunk
     return b"RIFF" + struct.pack("<I", len(body)) + body
-
-
-@pytest.fixture
-def canary() -> Iterator[tuple[str, list[str]]]:
-    """A server on this machine that nobody should ever ask anything."""
-    asked: list[str] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_error(404)
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @pytest.fixture
