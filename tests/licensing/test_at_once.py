@@ -9,6 +9,7 @@ from licensing import clearance, notices
 from licensing.models import ClearanceDecision
 from licensing.terms import Use
 from tests.factories.licensing import NOW, SOUND, make_cleared
+from tests.waiters import until_somebody_waits
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SALE = Use.PERMANENT_DOWNLOAD
@@ -19,16 +20,6 @@ def clear(recording):
         return clearance.clear(recording, use=SALE, at=NOW, actor="task:test", sound_sha256=SOUND)
     finally:
         connection.close()
-
-
-def wait_for_a_waiter():
-    """Until somebody waits for an advisory lock; PostgreSQL says so, no clock is asked."""
-    with connection.cursor() as cursor:
-        for _ in range(100_000):
-            cursor.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-            if cursor.fetchone():
-                return
-    raise AssertionError("nobody waits")
 
 
 def test_asking_from_many_places_at_once_keeps_one_row():
@@ -46,7 +37,7 @@ def test_a_yes_that_was_on_its_way_never_follows_a_takedown():
         with transaction.atomic():
             notices.take_down(recording, claimant="C", statement="S", actor="t", at=NOW)
             late = pool.submit(clear, recording)
-            wait_for_a_waiter()
+            until_somebody_waits("advisory")
         assert late.result().cleared_countries == []
     assert clearance.latest(recording, SALE).cleared_countries == []
 

@@ -13,6 +13,7 @@ from licensing.models import LicenceGrant, Review, ReviewCase
 from licensing.reviews import Reviewer
 from tests.factories.catalog import make_recording
 from tests.factories.licensing import NOW, SOUND, make_grant
+from tests.waiters import until_somebody_waits
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,16 +30,6 @@ def approve(grant: LicenceGrant, actor: str) -> Review | LicensingError:
         return refusal
     finally:
         connection.close()
-
-
-def wait_for_a_waiter() -> None:
-    """Until somebody waits for a row that this transaction holds; PostgreSQL says so, no clock is asked."""
-    with connection.cursor() as cursor:
-        for _ in range(100_000):
-            cursor.execute("SELECT 1 FROM pg_locks WHERE locktype IN ('transactionid', 'tuple') AND NOT granted")
-            if cursor.fetchone():
-                return
-    raise AssertionError("nobody waits")
 
 
 def test_the_same_reviewer_pressing_twice_at_once_approves_once() -> None:
@@ -64,7 +55,7 @@ def test_an_approval_on_its_way_never_follows_a_new_version() -> None:
         with transaction.atomic():
             newer = grants.new_version(grant, actor="user:bob", at=NOW)
             late = pool.submit(approve, grant, "user:rita")
-            wait_for_a_waiter()
+            until_somebody_waits("transactionid", "tuple")
         assert isinstance(late.result(), GrantOutdated)
     assert not Review.objects.exists()
     assert ReviewCase.objects.get().grant_id == newer.pk

@@ -11,6 +11,7 @@ from catalog.models import Recording, Release, Track
 from store import offers, previews
 from store.models import Offer
 from tests.factories import catalog, onsale
+from tests.waiters import until_somebody_waits
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,16 +31,6 @@ def turn(track: Track, recording: Recording) -> None:
         connection.close()
 
 
-def wait_for_a_waiter() -> None:
-    """Until somebody waits for a row that this transaction holds; PostgreSQL says so, no clock is asked."""
-    with connection.cursor() as cursor:
-        for _ in range(100_000):
-            cursor.execute("SELECT 1 FROM pg_locks WHERE locktype IN ('transactionid', 'tuple') AND NOT granted")
-            if cursor.fetchone():
-                return
-    raise AssertionError("nobody waits")
-
-
 @pytest.fixture
 def meanwhile(release: Release, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Future[None]]:
     """Reviews the release; when the review holds it, somebody turns its track. Says how that went."""
@@ -51,7 +42,7 @@ def meanwhile(release: Release, monkeypatch: pytest.MonkeyPatch) -> Callable[[],
 
             def interrupted(*args: object, **over: object) -> object:
                 turned.append(pool.submit(turn, track, other))
-                wait_for_a_waiter()
+                until_somebody_waits("transactionid", "tuple")
                 return plan(*args, **over)  # type: ignore[arg-type]
 
             monkeypatch.setattr(previews, "plan", interrupted)
