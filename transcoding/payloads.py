@@ -146,11 +146,7 @@ def _sound(file: BinaryIO) -> tuple[int, int]:  # noqa: PLR0911 - one answer per
 
 
 def _chunk(file: BinaryIO, name: bytes, size: int, order: str) -> tuple[int, int]:
-    chunks = containers.chunks_of(file, 0, size, order)
-    at, length = chunks.get(name, (0, size))
-    if b"ds64" in chunks:  # RF64 tells there how long it really is
-        file.seek(chunks[b"ds64"][0] + 8)
-        length = int.from_bytes(file.read(8), "little")
+    at, length = containers.chunks_of(file, 0, size, order).get(name, (0, size))
     return at, min(size, at + length)
 
 
