@@ -15,12 +15,12 @@ Found = TypeVar("Found")
 def kept(key: str, make: Callable[[], Found], *, seconds: int) -> Found:
     """What lies under `key`, or what `make` answers, which is then kept for `seconds`."""
     try:
-        found = cache.get(key)
+        found: Found | None = cache.get(key)
     except (RedisError, OSError) as error:
         log.warning("The cache is away (%s); %s is worked out anew.", error, key)
         return make()
     if found is not None:
-        return found  # type: ignore[no-any-return]
+        return found
     made = make()
     with contextlib.suppress(RedisError, OSError):  # it went away meanwhile, or is full
         cache.set(key, made, timeout=seconds)
