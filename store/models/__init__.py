@@ -1,0 +1,48 @@
+"""The shop's own rows: people, prices, offers, orders, what was bought, and who is paid on whose behalf.
+
+Amounts called `…_minor` are whole numbers of the currency's minor unit as a buyer pays it; a split's `micros` are
+millionths of the main unit, as in the ledger. The promises that no route may break (an offer or an order line only
+with a decision that says yes, money fields that never move) are triggers in migration 0002.
+"""
+
+from store.models.columns import MOST_MINOR
+from store.models.deliveries import Delivery, DeliveryLine, RecordImport
+from store.models.desk import Demand, EvidencePage, EvidencePages, ExpiryLook, ExpiryWarning, Letter, SavedReason
+from store.models.money import HeldShare, LetterOfDirection
+from store.models.offers import Offer, Price, ReviewDue, Shelf
+from store.models.orders import Basket, BasketLine, Download, Order, OrderLine, OrderLineTrack, RefundCase
+from store.models.people import Membership, User, UserManager
+from store.models.proof import Certificate, SignedHead, SigningKey
+
+__all__ = [
+    "MOST_MINOR",
+    "Basket",
+    "BasketLine",
+    "Certificate",
+    "Delivery",
+    "DeliveryLine",
+    "Demand",
+    "Download",
+    "EvidencePage",
+    "EvidencePages",
+    "ExpiryLook",
+    "ExpiryWarning",
+    "HeldShare",
+    "Letter",
+    "LetterOfDirection",
+    "Membership",
+    "Offer",
+    "Order",
+    "OrderLine",
+    "OrderLineTrack",
+    "Price",
+    "RecordImport",
+    "RefundCase",
+    "ReviewDue",
+    "SavedReason",
+    "Shelf",
+    "SignedHead",
+    "SigningKey",
+    "User",
+    "UserManager",
+]

@@ -1,0 +1,137 @@
+"""What is for sale, at which price, and where it stands on the shelves."""
+
+import uuid
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from licensing.models.columns import CountriesField
+from store.models.columns import MOST_MINOR, one_of
+
+
+class Price(models.Model):
+    """What a release, or a recording sold singly, shall cost in one currency, tax inside, as the label set it."""
+
+    release = models.ForeignKey("catalog.Release", models.CASCADE, null=True, blank=True, related_name="+")
+    recording = models.ForeignKey("catalog.Recording", models.CASCADE, null=True, blank=True, related_name="+")
+    currency = models.CharField(max_length=3)
+    amount_minor = models.BigIntegerField()
+    set_by = models.CharField(max_length=100, blank=True)
+    set_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=one_of("release", "recording"), name="price_one_subject"),
+            models.CheckConstraint(
+                condition=Q(amount_minor__gte=0, amount_minor__lte=MOST_MINOR), name="price_amount_bounds"
+            ),
+            models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="price_currency_form"),
+            models.UniqueConstraint(
+                fields=["release", "currency"], condition=Q(release__isnull=False), name="price_release_once"
+            ),
+            models.UniqueConstraint(
+                fields=["recording", "currency"], condition=Q(recording__isnull=False), name="price_recording_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount_minor} {self.currency} (minor units)"
+
+
+class Offer(models.Model):
+    """A release or one track on sale at one price, resting on the clearance decision that allows it.
+
+    Only the decision may move (to a newer one that still says yes) and the offer may be closed; a new price is a new
+    offer, so that an order line always shows what was seen.
+    """
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    release = models.ForeignKey("catalog.Release", models.PROTECT, null=True, blank=True, related_name="+")
+    track = models.ForeignKey("catalog.Track", models.PROTECT, null=True, blank=True, related_name="+")
+    decision = models.ForeignKey("licensing.ClearanceDecision", models.PROTECT, related_name="+")
+    use = models.CharField(max_length=30, default="PERMANENT_DOWNLOAD")
+    currency = models.CharField(max_length=3)
+    amount_minor = models.BigIntegerField()
+    opened_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    closed_reason = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        ordering = ["-opened_at", "-pk"]
+        constraints = [
+            models.CheckConstraint(condition=one_of("release", "track"), name="offer_one_subject"),
+            models.CheckConstraint(
+                condition=Q(amount_minor__lte=MOST_MINOR)
+                & (Q(amount_minor__gt=0) | Q(amount_minor=0, use="FREE_DOWNLOAD")),
+                name="offer_amount_bounds",
+            ),
+            models.CheckConstraint(
+                condition=Q(use__in=["PERMANENT_DOWNLOAD", "FREE_DOWNLOAD"]), name="offer_use_sells"
+            ),
+            models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="offer_currency_form"),
+            models.UniqueConstraint(
+                fields=["release", "currency"],
+                condition=Q(release__isnull=False, closed_at__isnull=True),
+                name="offer_release_open_once",
+            ),
+            models.UniqueConstraint(
+                fields=["track", "currency"],
+                condition=Q(track__isnull=False, closed_at__isnull=True),
+                name="offer_track_open_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"offer {self.public_id}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.closed_at is None
+
+
+class ReviewDue(models.Model):
+    """A recording whose offers must be looked at again. Triggers write these rows whenever a grant, review, notice,
+    master, rendition or price changes, by whatever route; a worker takes them and deletes them when done."""
+
+    recording = models.ForeignKey("catalog.Recording", models.CASCADE, related_name="+")
+    cause = models.CharField(max_length=60)
+    marked_at = models.DateTimeField(default=timezone.now, db_default=Now())
+    claimed_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name_plural = "reviews due"
+
+    def __str__(self) -> str:
+        return f"recording {self.recording_id}: {self.cause}"
+
+
+class Shelf(models.Model):
+    """A release of which something is on sale in one currency, and where: what lists by country ask for.
+
+    A trigger derives it from the open offers and their decisions (migration 0003), so that no route forgets it. After
+    `until` only the countries of `lasting` count, and none after `lasting_until`; it `hangs_on` the catalogues on which
+    all of its offers hang. `named` are the same countries as a text: where half the shelf is walked through, an array
+    that has to be unpacked at each row is what costs; where few rows match, the array's index finds them.
+    """
+
+    release = models.ForeignKey("catalog.Release", models.CASCADE, related_name="+")
+    currency = models.CharField(max_length=3)
+    countries = ArrayField(models.CharField(max_length=2))
+    named = CountriesField(default=list)
+    until = models.DateTimeField(null=True, blank=True)
+    lasting = ArrayField(models.CharField(max_length=2))
+    lasting_until = models.DateTimeField(null=True, blank=True)
+    hangs_on = ArrayField(models.BigIntegerField())
+
+    class Meta:
+        verbose_name_plural = "shelf"
+        constraints = [models.UniqueConstraint(name="shelf_once", fields=["release", "currency"])]
+        indexes = [GinIndex(name="shelf_countries", fields=["countries"], fastupdate=False)]
+
+    def __str__(self) -> str:
+        return f"release {self.release_id} in {len(self.countries)} countries"
