@@ -1,7 +1,7 @@
 """The upload page in a real browser: it tells the truth, can be stopped, and goes on where it was."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from playwright.sync_api import Page, Request, Route, expect
 from catalog.models import Party
 from store import access
 from store.models import User
+from tests.browser.conftest import also_said
 from tests.browser.look import faults
 from tests.factories import catalog
 from tests.factories.store import make_user
@@ -122,3 +123,102 @@ def test_what_does_not_fit_is_said_before_a_byte_of_it_is_sent(
     page.get_by_role("button", name="Remove a.flac").click()
     expect(rows).to_have_count(0)
     expect(page.get_by_label("Files", exact=True)).to_be_focused()
+
+
+# -- What is dropped ---------------------------------------------------------------------------------------------------
+
+
+def drag(page: Page, where: str, paths: Sequence[Path], *, drop: bool = True) -> None:
+    """Files from the desktop over a part of the page, by the browser's own protocol: a script can only feign them."""
+    box = page.locator(where).bounding_box()
+    assert box
+    place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + 24}
+    files = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    session = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", *(["drop"] if drop else [])):
+        session.send("Input.dispatchDragEvent", {"type": kind, **place, "data": files})
+
+
+def test_files_and_folders_are_dropped_where_they_are_wanted(
+    open_page: OpenPage, bob: User, file: Make, tmp_path: Path
+) -> None:
+    """A folder keeps the paths of what it holds: discs and covers are told by them."""
+    (tmp_path / "Album" / "CD 1").mkdir(parents=True)
+    paths = [file(name, 20_000) for name in ("loose.flac", "Album/CD 1/01 Tide.flac", "Album/cover.jpg")]
+    file("Album/.DS_Store", 6)
+    page = open_page(user=bob)
+    page.goto(DELIVER)
+    drag(page, "[data-drop]", [paths[0], tmp_path / "Album"])
+    expect(page.locator("[data-said]")).to_have_text("3 files here.", timeout=SLOW)
+    named = {str(path.relative_to(tmp_path)) for path in paths}
+    assert set(page.locator("[data-path]").all_inner_texts()) == named
+    assert set(Arrival.objects.values_list("path", flat=True)) == named
+
+
+def test_the_zone_shows_that_it_takes_what_hovers_over_it(open_page: OpenPage, bob: User, file: Make) -> None:
+    page = open_page(user=bob)
+    page.goto(DELIVER)
+    drag(page, "[data-drop]", [file("a.flac", 10)], drop=False)
+    zone = page.locator("[data-drop]")
+    expect(zone).to_have_class("drop over")
+    drag(page, "h1", [file("a.flac", 10)], drop=False)
+    expect(zone).to_have_class("drop")
+
+
+# -- What failed -------------------------------------------------------------------------------------------------------
+
+
+def test_what_the_shop_refused_is_tried_again_at_a_press(
+    open_page: OpenPage, bob: User, file: Make, settings: LazySettings
+) -> None:
+    """As the page was opened there was room; then there was none; then somebody made some."""
+    page = open_page(user=bob)
+    page.goto(DELIVER)
+    also_said.append("413")
+    settings.UPLOAD_QUOTA_BYTES = 100_000
+    page.get_by_label("Files", exact=True).set_input_files([file("large.flac", 200_000), file("small.flac", 50_000)])
+    row = page.locator("[data-file]").filter(has_text="large.flac")
+    expect(row).to_contain_text("At most 100 kB may be on their way", timeout=SLOW)
+    expect(page.locator("[data-file]").filter(has_text="small.flac")).to_contain_text("Here", timeout=SLOW)
+    again = page.get_by_role("button", name="Try again: large.flac")
+    expect(page.get_by_role("button", name="Try again: small.flac")).to_have_count(0)
+    again.click()
+    expect(row).to_contain_text("50 kB are. Hand in what is here", timeout=SLOW)
+    settings.UPLOAD_QUOTA_BYTES = 1_000_000
+    again.press("Enter")
+    expect(page.locator("[data-said]")).to_have_text("2 files here.", timeout=SLOW)
+    expect(again).to_be_hidden()
+    assert set(Arrival.objects.values_list("path", "state")) == {("large.flac", "WHOLE"), ("small.flac", "WHOLE")}
+
+
+def test_a_line_that_stays_broken_stops_a_file_and_a_press_goes_on_where_it_was(
+    open_page: OpenPage, bob: User, file: Make
+) -> None:
+    """Ten tries in five minutes, which pass here in a moment."""
+    page = open_page(user=bob)
+    page.clock.install()
+    page.goto(DELIVER)
+    also_said.append("ERR_FAILED")
+
+    def break_the_second(route: Route) -> None:
+        if route.request.method == "PATCH" and route.request.headers["upload-offset"] != "0":
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/uploads/*/", break_the_second)
+    page.get_by_label("Files", exact=True).set_input_files([file("long.flac", PIECE + 10_000)])
+    row = page.locator("[data-file]")
+    tries = 0
+    while row.get_attribute("data-file") != "halted":
+        expect(row.locator("[data-words]")).to_contain_text("The connection broke.", timeout=SLOW)
+        tries += 1
+        assert tries < 20
+        page.clock.run_for(60_000)
+        expect(row).not_to_have_attribute("data-file", "sending")
+    expect(row).to_contain_text("Stopped")
+    page.unroute_all(behavior="ignoreErrors")
+    pieces = watch(page)
+    page.get_by_role("button", name="Try again: long.flac").click()
+    expect(page.locator("[data-said]")).to_have_text("1 file here.", timeout=SLOW)
+    assert [one.headers["upload-offset"] for one in pieces] == [str(PIECE)]
