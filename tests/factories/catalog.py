@@ -4,6 +4,7 @@ import itertools
 from typing import Any
 
 from catalog.models import (
+    Artwork,
     Credit,
     CreditRole,
     Party,
@@ -72,6 +73,13 @@ def make_release(
 def make_track(release: Release, recording: Recording | None = None, *, number: int = 1, **over: Any) -> Track:
     recording = recording or make_recording(label=release.label)
     return Track.objects.create(**({"release": release, "recording": recording, "number": number} | over))
+
+
+def make_artwork(release: Release, **over: Any) -> Artwork:
+    """A picture as a row only: there are no bytes behind it."""
+    fields = {"file": "ab/cover.jpg", "sha256": "a" * 64, "source_sha256": "b" * 64, "media_type": "image/jpeg",
+              "width": 600, "height": 600, "bytes": 50_000}  # fmt: skip
+    return Artwork.objects.create(release=release, **(fields | over))
 
 
 def make_credit(party: Party, *, role: str = CreditRole.MAIN_ARTIST, **over: Any) -> Credit:
