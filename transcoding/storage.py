@@ -8,6 +8,7 @@ and name disagree.
 
 import base64
 import contextlib
+import errno
 import functools
 import hashlib
 import os
@@ -32,6 +33,7 @@ from transcoding.errors import StorageCorrupt, StorageFailed
 CHUNK = 256 * 1024
 KEY = re.compile(r"((masters|renditions|spectra)/[0-9a-f]{2}|quarantine)/[0-9a-f-]{36,64}(\.[a-z0-9]{2,5})?")
 QUARANTINE = "quarantine/"
+NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP}
 TAIL = re.compile(r"\.tail[01]$")
 
 PART = 8 * 1024 * 1024  # of a multipart upload; S3 takes none below 5 MiB, save the last
@@ -172,11 +174,11 @@ class Folder:
         target = self._path(key)
         if target.exists():
             return
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if take:
-            with contextlib.suppress(OSError):  # another disk: copy instead
-                path.chmod(0o444)
-                os.link(path, target)
+        _make_room(target)
+        if take and path.stat().st_dev == target.parent.stat().st_dev:  # on another disk: copy instead
+            path.chmod(0o444)
+            _keep_for_good(path)
+            if _named(path, target):
                 return
         waiting = self.root / "incoming"
         waiting.mkdir(parents=True, exist_ok=True)
@@ -189,8 +191,8 @@ class Folder:
             if sha256_of(fresh) != sha256:
                 raise StorageCorrupt(f"{path.name} changed while it was stored.")
             fresh.chmod(0o444)
-            with contextlib.suppress(FileExistsError):
-                os.link(fresh, target)
+            if not _named(fresh, target):
+                raise StorageFailed(f"{key} cannot be given its name: this file system has no hard links.")
         finally:
             fresh.unlink(missing_ok=True)
 
@@ -238,8 +240,9 @@ class Folder:
         if draft.stat().st_size != length:
             raise StorageCorrupt(LOST)
         draft.chmod(0o444)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_room(target)
         os.link(draft, target)
+        _keep_for_good(target.parent)
         draft.unlink()
 
     def discard(self, key: str, pieces: Pieces) -> None:  # noqa: ARG002
@@ -253,6 +256,36 @@ class Folder:
         for draft in (self.root / "incoming").glob("*-*"):  # `put` names its own without a stroke
             with contextlib.suppress(FileNotFoundError):
                 yield f"{QUARANTINE}{draft.name}", {}, datetime.fromtimestamp(draft.stat().st_mtime, UTC)
+
+
+def _keep_for_good(path: Path) -> None:
+    """Let the disk have all of a file, or all names in a folder, before anybody is told of it: a machine that loses its
+    power afterwards has the file or does not, and never a part of it under its name."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _make_room(target: Path) -> None:
+    if not target.parent.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _keep_for_good(target.parent.parent)
+
+
+def _named(path: Path, target: Path) -> bool:
+    """Give the file its name in the store; false where the file system has no links."""
+    try:
+        os.link(path, target)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        return False
+    _keep_for_good(target.parent)
+    return True
 
 
 class Bucket:

@@ -137,3 +137,31 @@ def test_a_bucket_hands_out_addresses_that_say_the_files_name(settings, s3: str,
         assert answer.headers["Content-Type"] == "audio/flac"
         assert "filename*=UTF-8''%C3%89lan%20%221%22.flac" in answer.headers["Content-Disposition"]
     assert storage.path_of(keep(song)) is None
+
+
+@pytest.mark.parametrize("take", [False, True], ids=["copied", "handed over"])
+def test_a_file_is_on_the_disk_before_its_name_is_and_its_name_before_anybody_is_told(
+    song: Path,
+    monkeypatch,
+    take: bool,  # noqa: FBT001
+) -> None:
+    """Or the power may fail in between, and a part of a file stand under the name of the whole."""
+    done: list[tuple[str, int]] = []
+    sync, link = os.fsync, os.link
+
+    def synced(descriptor: int) -> None:
+        done.append(("synced", os.fstat(descriptor).st_ino))
+        sync(descriptor)
+
+    def named(source: Path, target: Path) -> None:
+        done.append(("named", source.stat().st_ino))
+        link(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "link", named)
+    key = keep(song, take=take)
+    path = storage.path_of(key)
+    assert path
+    inode = path.stat().st_ino
+    assert done[-3:] == [("synced", inode), ("named", inode), ("synced", path.parent.stat().st_ino)]
+    assert ("synced", path.parent.parent.stat().st_ino) in done
