@@ -141,6 +141,14 @@ class StorageCorrupt(StorageFailed):
     retry = False
 
 
+class KeptFileWrong(StorageCorrupt):
+    """A finished file that only needed other tags is not what it was when it was made, or is gone. `key` names it."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__("The file that only needs new tags is not what it was. It is made anew from its master.")
+        self.key = key
+
+
 class Broken(TranscodingError):
     """A mistake of ours that one file brought to light. It counts as that file's failure, so that it ends with a reason
     and holds nobody up."""

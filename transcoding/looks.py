@@ -63,22 +63,46 @@ def scrub(*, at: datetime, limit: int = SLICE) -> Looked:
     """Hash some of what is due, that which waited longest first; what is wrong is owed again, or named."""
     done = Looked()
     for look in _claim(at=at, limit=limit):
-        found = _found(look)
-        if found is None:
-            ByteLook.objects.filter(pk=look.pk).update(due_at=at + AGAIN)
+        before = look.wrong_since
+        whole = _conclude(look, at=at)
+        if whole is None:
             continue
-        whole = found == look.sha256
         done.looked_at += 1
-        done.mended += whole and look.wrong_since is not None
-        done.altered += not whole and look.wrong_since is None
-        if not whole:
-            log.error("%s %s is not what was made: %s.", look.get_place_display(), look.key, found or "nothing there")
-            _owe(look, at=at)
-        look.wrong_since = None if whole else look.wrong_since or at
-        look.found_sha256, look.checked_at = found, at
-        look.due_at = at + (timedelta(days=settings.SCRUB_DAYS) if whole else AGAIN)
-        look.save(update_fields=["wrong_since", "found_sha256", "checked_at", "due_at"])
+        done.mended += whole and before is not None
+        done.altered += not whole and before is None
     return done
+
+
+def suspect(key: str, *, at: datetime) -> bool:
+    """Look at once at a rendition's file that was found wrong while it was used. True where it is wrong indeed; it is
+    owed again then, and nobody uses it any more."""
+    kept = Rendition.objects.filter(storage_key=key, state=Rendition.State.READY).first()
+    if kept is None:
+        return True  # somebody else found it and has it made again
+    look, _ = ByteLook.objects.get_or_create(
+        place=ByteLook.Place.RENDITION, key=key, defaults={"sha256": kept.sha256, "due_at": at}
+    )
+    return _conclude(look, at=at) is False and not Rendition.objects.filter(
+        storage_key=key, state=Rendition.State.READY
+    ).exists()  # fmt: skip
+
+
+def _conclude(look: ByteLook, *, at: datetime) -> bool | None:
+    """Hash what is kept and write down what was found; what is wrong is owed again, or named. None where the store does
+    not answer: later, then."""
+    found = _found(look)
+    if found is None:
+        ByteLook.objects.filter(pk=look.pk).update(due_at=at + AGAIN)
+        return None
+    whole = found == look.sha256
+    if not whole:
+        log.error("%s %s is not what was made: %s.", look.get_place_display(), look.key, found or "nothing there")
+        _owe(look, at=at)
+    look.wrong_since = None if whole else look.wrong_since or at
+    look.found_sha256, look.checked_at = found, at
+    look.due_at = at + (timedelta(days=settings.SCRUB_DAYS) if whole else AGAIN)
+    look.save(update_fields=["wrong_since", "found_sha256", "checked_at", "due_at"])
+    return whole
 
 
 def _claim(*, at: datetime, limit: int) -> list[ByteLook]:

@@ -19,13 +19,14 @@ from django.db import DatabaseError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from transcoding import claims, encode, formats, payloads, previews, scratch, storage, tags
+from transcoding import claims, encode, formats, looks, payloads, previews, scratch, storage, tags
 from transcoding.errors import (
     FormatNotOffered,
+    KeptFileWrong,
     LateWorker,
     MasterNotAccepted,
     RenditionWrong,
-    StorageCorrupt,
+    StorageFailed,
     TranscodingError,
     foreseen,
 )
@@ -292,6 +293,7 @@ class Kept:
     """A finished file that only needs other tags: where it lies, its bytes' hash, and what is proved of its sound."""
 
     path: Path
+    key: str
     file_sha256: str
     sha256: str
     samples: int
@@ -319,10 +321,12 @@ def _produce(
             done[claim] = (path, None)
         elif row.cut:
             cuts.setdefault(str(row.cut), {})[path] = (claim, each)
-        elif not row.sha256 and (sibling := siblings.get((row.format, row.recipe))):
-            with pulse.kept():
-                kept = storage.fetch_to(sibling.storage_key, folder / f"{row.pk}.kept")  # its hash is checked with use
-            done[claim] = (path, Kept(kept, sibling.sha256, sibling.sound_sha256, sibling.samples))
+        elif (
+            not row.sha256
+            and (sibling := siblings.get((row.format, row.recipe)))
+            and (kept := _kept(sibling, folder / f"{row.pk}.kept", pulse))
+        ):
+            done[claim] = (path, kept)
         else:
             fresh[path] = (claim, each)
     if cuts or fresh:
@@ -342,6 +346,21 @@ def _produce(
         _check_source(master, sound)
         done |= {claim: (path, None) for path, (claim, _) in fresh.items()}
     return done
+
+
+def _kept(sibling: Rendition, path: Path, pulse: claims.Pulse) -> Kept | None:
+    """A finished file to be tagged anew, whose hash is checked with its use; None where it is gone and will come back
+    from the master as well."""
+    try:
+        with pulse.kept():
+            storage.fetch_to(sibling.storage_key, path)
+    except StorageFailed as error:
+        if not isinstance(error.__cause__, FileNotFoundError) or not looks.suspect(
+            sibling.storage_key, at=timezone.now()
+        ):
+            raise
+        return None
+    return Kept(path, sibling.storage_key, sibling.sha256, sibling.sound_sha256, sibling.samples)
 
 
 def _siblings(master: Master) -> dict[tuple[str, int], Rendition]:
@@ -391,7 +410,7 @@ def _anew(path: Path, kept: Kept, pulse: claims.Pulse, write: Callable[[], None]
         if found := payloads.fill(kept.path, path, sha256=kept.file_sha256, on_beat=pulse):
             return found
     if storage.sha256_of(kept.path, on_beat=pulse) != kept.file_sha256:
-        raise StorageCorrupt("The file that only needs new tags is not what it was. Restore it from a copy.")
+        raise KeptFileWrong(kept.key)
     shutil.copyfile(kept.path, path)
     write()
     if not payloads.same_sound(kept.path, path):
@@ -461,12 +480,13 @@ def _put_back(claim: claims.Claim, error: TranscodingError | OSError, *, at: dat
         claim.end(Attempt.Outcome.LATE, at=at)
         return
     log.warning("Making %s failed: %s", row, error)
-    attempts = row.attempts + claims.counts(error)
+    anew = isinstance(error, KeptFileWrong) and looks.suspect(error.key, at=at)  # from its master, and at once
+    attempts = row.attempts + (claims.counts(error) and not anew)
     given_up = attempts >= claims.MAX_ATTEMPTS
     Rendition.objects.filter(pk=row.pk, fence=claim.fence, state=Rendition.State.MAKING).update(
         state=Rendition.State.FAILED if given_up else Rendition.State.PLANNED,
         attempts=attempts,
         error=str(error)[:2000],
-        claimed_until=None if given_up else claims.next_try(attempts, error, fence=claim.fence, at=at),
+        claimed_until=None if given_up or anew else claims.next_try(attempts, error, fence=claim.fence, at=at),
     )
     claim.end(Attempt.Outcome.FAILED, at=at, error=str(error)[:2000])

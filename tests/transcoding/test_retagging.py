@@ -1,6 +1,7 @@
 """New tags cost no encode: the sound of the finished file is kept, and is proved to be kept."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.utils import timezone
 from tests.factories.transcoding import deliver, make_tags
 from tests.transcoding import sounds
 from tests.transcoding.test_tags import FILES, bare, format_of, picture
-from transcoding import formats, payloads, renditions, sandbox, storage, tags
+from transcoding import formats, looks, payloads, renditions, sandbox, storage, tags
 from transcoding.models import Master, Rendition
 
 __all__ = ["bare"]  # the fixture
@@ -140,17 +141,50 @@ def test_a_corrected_title_runs_no_program_and_reads_no_master(audio: Path, tmp_
         assert tags.read(old, formats.get(code))[0]["TITLE"] == ["Wrnog"]
 
 
+def damaged(row: Rendition) -> None:
+    path = storage.path_of(row.storage_key)
+    assert path
+    path.chmod(0o644)
+    flip(path, 0.5)
+
+
+def gone(row: Rendition) -> None:
+    path = storage.path_of(row.storage_key)
+    assert path
+    path.unlink()
+
+
 @pytest.mark.django_db
-def test_a_kept_file_that_was_damaged_is_not_tagged_anew(audio: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("fate", [damaged, gone])
+def test_a_kept_file_that_is_damaged_or_gone_is_made_anew_at_once_and_so_is_what_lacks_it(
+    audio: Path, tmp_path: Path, fate: Callable[[Rendition], None]
+) -> None:
+    """Nobody waits for the scrub: the corrected file comes from the master, and the one before comes back as it was."""
     master = deliver(sounds.convert(audio / "plain.wav", tmp_path / "short.flac", "-t", "0.5"))
     before = made(master, "Wrnog")
     for row in before.values():
+        fate(row)
+    after = made(master, "Right")
+    assert {(row.state, row.attempts, row.error) for row in after.values()} == {("READY", 0, "")}
+    for row in Rendition.objects.filter(master=master):
         path = storage.path_of(row.storage_key)
         assert path
-        path.chmod(0o644)
-        flip(path, 0.5)
+        assert row.state == "READY"
+        assert storage.sha256_of(path) == row.sha256
+        assert row.tags["title"] == ("Wrnog" if row.pk in {old.pk for old in before.values()} else "Right")
+    assert {row.sha256 for row in before.values()} < set(Rendition.objects.values_list("sha256", flat=True))
+
+
+@pytest.mark.django_db
+def test_a_damaged_file_is_never_tagged_anew(audio: Path, tmp_path: Path, monkeypatch) -> None:
+    """The control: where nobody may look at it, it fails three times and is given up."""
+    master = deliver(sounds.convert(audio / "plain.wav", tmp_path / "short.flac", "-t", "0.5"))
+    before = made(master, "Wrnog")
+    for row in before.values():
+        damaged(row)
+    monkeypatch.setattr(looks, "suspect", lambda _key, **_: False)
     for code, row in made(master, "Right").items():
-        assert (row.state, row.storage_key) == ("PLANNED", ""), code
+        assert (row.state, row.attempts, row.storage_key) == ("PLANNED", 1, ""), code
         assert "not what it was" in row.error
 
 
