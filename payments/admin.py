@@ -8,6 +8,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from payments import ledger
 from payments.models import (
     Account,
+    Alert,
     Charge,
     Entry,
     Payee,
@@ -145,6 +146,14 @@ class StatementAdmin(ReadOnly, ModelAdmin):
 
     def closing(self, statement: Statement) -> str:
         return f"{main_units(statement.closing_micros)} {statement.currency}"
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnly, ModelAdmin):
+    list_display = ("code", "subject", "times", "raised_at", "closed_at", "closed_by")
+    list_filter = ("code",)
+    search_fields = ("subject", "text", "note")
+    show_full_result_count = False
 
 
 @admin.register(StripeEvent)

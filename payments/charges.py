@@ -17,6 +17,14 @@ from payments.gateway import Line
 from payments.models import Charge, Refund
 from payments.money import Money
 
+State = Charge.State
+OUTCOMES = {  # what a complete page and its payment say together
+    ("paid", "succeeded"): State.PAID,
+    ("unpaid", "processing"): State.PROCESSING,
+    ("unpaid", "requires_payment_method"): State.FAILED,
+    ("unpaid", "canceled"): State.FAILED,
+}
+
 __all__ = ["Line", "cancel_charge", "read_charge", "read_refund", "refund_charge", "resume_refund", "start_charge"]
 
 
@@ -31,17 +39,16 @@ def start_charge(
 ) -> Charge:
     """Open Stripe's page for this amount and return the charge, with the page's address in `stripe_session_url`.
 
-    The same reference gives the same page while it is open, and a new one once it has expired; with another amount it
-    raises ChargeConflict. A charge that is paid is returned as it is. Raises StripeFailed.
+    The same reference gives the same page while it is open, and a new one once it has expired or the payment failed;
+    with another amount it raises ChargeConflict. A charge that is paid, or whose payment is on its way, is returned as
+    it is. Raises StripeFailed.
     """
     charge = _asked(reference, amount, lines)
     if charge.state in {Charge.State.PAID, Charge.State.REFUNDED}:
         return charge
     if charge.stripe_session_id:
-        session = gateway.read_session(charge.stripe_session_id)
-        if session.status == "complete":
-            return read_charge(charge)
-        if session.status == "open":
+        charge = read_charge(charge)
+        if charge.state != Charge.State.FAILED:
             return charge
         _next_attempt(charge)
     try:
@@ -70,42 +77,72 @@ def start_charge(
 def read_charge(charge: Charge) -> Charge:
     """Ask Stripe what became of the charge and keep the answer; returns the charge as it stands now.
 
-    Raises ChargeMismatch where Stripe took another amount or currency than was asked, and changes nothing then.
+    A way of paying that takes days is PROCESSING until its bank has said yes (PAID) or no (FAILED). Raises
+    ChargeMismatch, and changes nothing, where Stripe took another amount or currency than was asked, where what it
+    holds names another charge, or where its page says one thing and its payment another.
     """
     if not charge.stripe_session_id:
         return charge
+    session = _own_session(charge)
+    if session.status != "complete":
+        was, now = (State.PENDING, State.FAILED) if session.status == "expired" else (State.FAILED, State.PENDING)
+        Charge.objects.filter(pk=charge.pk, state=was).update(state=now)
+        charge.refresh_from_db()
+        return charge
+    facts = _facts(charge, session)
+    outcome = OUTCOMES.get((session.payment_status, facts.status))
+    if outcome is None:  # the two are read one after the other, and the bank may have answered in between
+        session = _own_session(charge)
+        facts = _facts(charge, session)
+        outcome = OUTCOMES.get((session.payment_status, facts.status))
+    if outcome is None:
+        raise ChargeMismatch(
+            f"{charge.reference}: Stripe's page is complete and {session.payment_status}, its payment is "
+            f"{facts.status}. Nothing was delivered; look at it by hand."
+        )
+    if outcome == State.PAID:
+        _check_amount(charge, facts)
+    _keep(charge, facts, outcome)
+    charge.refresh_from_db()
+    return charge
+
+
+def _own_session(charge: Charge) -> gateway.SessionFacts:
     session = gateway.read_session(charge.stripe_session_id)
-    if session.reference != charge.reference:
-        raise ChargeMismatch(f"Session {session.stripe_id} is of {session.reference}, not of {charge.reference}.")
-    if not session.payment_intent_id or session.payment_status != "paid":
-        if session.status == "expired":
-            Charge.objects.filter(pk=charge.pk, state=Charge.State.PENDING).update(state=Charge.State.FAILED)
-        charge.refresh_from_db()
-        return charge
+    for named in {session.reference, session.named}:
+        if named != charge.reference:
+            raise ChargeMismatch(f"Session {session.stripe_id} is of {named!r}, not of {charge.reference}.")
+    return session
+
+
+def _facts(charge: Charge, session: gateway.SessionFacts) -> gateway.ChargeFacts:
+    if not session.payment_intent_id:
+        raise ChargeMismatch(f"{charge.reference}: Stripe's page is complete, and there is no payment behind it.")
     facts = gateway.read_charge(session.payment_intent_id)
-    if facts.status != "succeeded":
-        charge.refresh_from_db()
-        return charge
+    if facts.reference != charge.reference:
+        raise ChargeMismatch(f"Payment {facts.payment_intent_id} is of {facts.reference!r}, not of {charge.reference}.")
+    return facts
+
+
+def _check_amount(charge: Charge, facts: gateway.ChargeFacts) -> None:
     if (facts.amount_minor, facts.currency) != (charge.amount_minor, charge.currency):
         raise ChargeMismatch(
             f"{charge.reference}: Stripe took {facts.amount_minor} {facts.currency}, "
             f"asked were {charge.amount_minor} {charge.currency} (minor units). Look at it by hand."
         )
-    _keep(charge, facts)
-    charge.refresh_from_db()
-    return charge
 
 
-def _keep(charge: Charge, facts: gateway.ChargeFacts) -> None:
+def _keep(charge: Charge, facts: gateway.ChargeFacts, outcome: State) -> None:
     known_fee = facts.fee_minor if facts.fee_currency in {"", charge.currency} else None
     with transaction.atomic():
         row = Charge.objects.select_for_update().get(pk=charge.pk)
         row.stripe_payment_intent_id = facts.payment_intent_id
         row.stripe_charge_id = facts.charge_id
         row.fee_minor = known_fee if known_fee is not None else row.fee_minor
-        row.paid_at = row.paid_at or facts.paid_at
-        if row.state != Charge.State.REFUNDED:
-            row.state = Charge.State.PAID
+        if outcome == State.PAID:
+            row.paid_at = row.paid_at or facts.paid_at
+        if row.state not in {State.PAID, State.REFUNDED}:  # an answer that came late takes back no payment
+            row.state = outcome
         row.save()
 
 

@@ -63,6 +63,18 @@ class EventRefused(PaymentsError):
     code = "EVENT_REFUSED"
 
 
+class EventForeign(EventRefused):
+    """Signed with our secret and yet not ours: of the other mode, or of an account that is none of our payees'."""
+
+    code = "EVENT_FOREIGN"
+
+
+class AlertError(PaymentsError):
+    """An alert that cannot be closed so: it was closed before, or nothing is said of what came of it."""
+
+    code = "ALERT_ERROR"
+
+
 class PayeeNotReady(PaymentsError):
     code = "PAYEE_NOT_READY"
 

@@ -42,7 +42,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class SessionFacts:
-    """A hosted payment page: `status` is open, complete or expired; `payment_status` is paid or unpaid."""
+    """A hosted payment page: `status` is open, complete or expired; `payment_status` is paid or unpaid.
+
+    Complete and unpaid means a way of paying that takes days. `named` is the reference in its metadata.
+    """
 
     stripe_id: str
     url: str
@@ -50,11 +53,13 @@ class SessionFacts:
     payment_status: str
     payment_intent_id: str
     reference: str
+    named: str
 
 
 @dataclass(frozen=True, slots=True)
 class ChargeFacts:
-    """What was really paid. `status` is the payment's; `fee_minor` is None until Stripe reports it."""
+    """What was really paid. `status` is the payment's: processing, succeeded, requires_payment_method, canceled, …;
+    `fee_minor` is None until Stripe reports it."""
 
     payment_intent_id: str
     charge_id: str
@@ -66,6 +71,7 @@ class ChargeFacts:
     fee_currency: str
     paid_at: datetime | None
     card_country: str
+    reference: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +173,7 @@ def read_charge(payment_intent_id: str) -> ChargeFacts:
         fee_currency=str(balance.get("currency", "")).upper() if isinstance(balance, dict) else "",
         paid_at=datetime.fromtimestamp(charge["created"], UTC) if charge.get("paid") else None,
         card_country=card.get("country") or "",
+        reference=(_plain(intent).get("metadata") or {}).get("reference", ""),
     )
 
 
@@ -260,8 +267,7 @@ def verify_event(body: bytes, signature: str) -> dict[str, Any]:
     """The event in a webhook's body, proved to be Stripe's and of this moment.
 
     Any one of the configured secrets may have signed it, so that secrets rotate without loss. Raises EventRefused for
-    everything else: a body that is no text or too big, a stamp too old or in the future, an event of test mode where
-    ours is live or the other way round.
+    everything else: a body that is no text or too big, a stamp too old or in the future.
     """
     if len(body) > MOST_EVENT_BYTES:
         raise EventRefused("The body is larger than any event of Stripe's.")
@@ -280,7 +286,7 @@ def verify_event(body: bytes, signature: str) -> dict[str, Any]:
 
 
 def check_event(event: Any) -> dict[str, Any]:
-    """The event, if it has an event's form and comes from our mode; raises EventRefused."""
+    """The event, if it has an event's form; raises EventRefused."""
     if not isinstance(event, dict) or event.get("object") != "event":
         raise EventRefused("The body is no event.")
     texts = [event.get("id"), event.get("type")]
@@ -289,8 +295,6 @@ def check_event(event: Any) -> dict[str, Any]:
     data = event.get("data")
     if not isinstance(data, dict) or not isinstance(data.get("object"), dict):
         raise EventRefused("The event says nothing of what it is about.")
-    if bool(event.get("livemode")) != is_live():
-        raise EventRefused("The event's mode, test or live, is not the mode of our key.")
     return event
 
 
@@ -354,6 +358,7 @@ def _plain(value: Any) -> dict[str, Any]:
 
 def _session_facts(session: stripe.checkout.Session) -> SessionFacts:
     intent = session.payment_intent
+    named = (_plain(session).get("metadata") or {}).get("reference", "")
     return SessionFacts(
         stripe_id=session.id,
         url=session.url or "",
@@ -361,6 +366,7 @@ def _session_facts(session: stripe.checkout.Session) -> SessionFacts:
         payment_status=str(session.payment_status),
         payment_intent_id=intent if isinstance(intent, str) else (intent.id if intent else ""),
         reference=session.client_reference_id or "",
+        named=named,
     )
 
 

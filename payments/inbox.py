@@ -11,8 +11,8 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from payments import gateway
-from payments.errors import EventRefused
+from payments import alerts, gateway
+from payments.errors import EventForeign, EventRefused
 from payments.models import Payee, StripeEvent
 
 LEASE = timedelta(minutes=2)
@@ -22,23 +22,46 @@ MOST_ATTEMPTS = 10
 def record_event(body: bytes, signature: str) -> StripeEvent:
     """Verify and keep one webhook; an event that is already here is returned as it is.
 
-    Raises EventRefused, and keeps nothing, for what Stripe did not sign for us at this moment.
+    Raises EventRefused, and keeps nothing, for what Stripe did not sign for us at this moment. What it did sign and is
+    not ours all the same raises EventForeign and leaves an alert: keys or endpoints are mixed up somewhere.
     """
-    return _record(gateway.verify_event(body, signature))
+    event = gateway.verify_event(body, signature)
+    try:
+        return _record(event)
+    except EventForeign as refusal:
+        _tell(event, refusal)
+        raise
 
 
 def fetch_missed(*, since: datetime, types: list[str]) -> list[StripeEvent]:
-    """Record every event that Stripe has and we lack: a webhook that never came is found here."""
+    """Record every event that Stripe has and we lack: a webhook that never came is found here.
+
+    One that is not ours leaves an alert and does not hold up the rest.
+    """
     found = list(gateway.list_events(since=since, types=types))
     known = set(StripeEvent.objects.filter(stripe_id__in=[e["id"] for e in found]).values_list("stripe_id", flat=True))
-    missed = [gateway.check_event(event) for event in found if event["id"] not in known]
-    return [_record(event) for event in sorted(missed, key=lambda event: (event.get("created", 0), event["id"]))]
+    missed = [event for event in found if event["id"] not in known]
+    recorded = []
+    for event in sorted(missed, key=lambda event: (event.get("created", 0), event["id"])):
+        try:
+            recorded.append(_record(gateway.check_event(event)))
+        except EventRefused as refusal:
+            _tell(event, refusal)
+    return recorded
+
+
+def _tell(event: dict[str, Any], refusal: EventRefused) -> None:
+    alerts.raise_alert(
+        refusal.code, subject=str(event.get("id"))[:120], text=f"{event.get('type')}: {refusal}", at=timezone.now()
+    )
 
 
 def _record(event: dict[str, Any]) -> StripeEvent:
+    if bool(event.get("livemode")) != gateway.is_live():
+        raise EventForeign("The event's mode, test or live, is not the mode of our key.")
     account = event.get("account")
     if account and not Payee.objects.filter(stripe_account_id=account).exists():
-        raise EventRefused("The event belongs to an account that is none of our payees'.")
+        raise EventForeign("The event belongs to an account that is none of our payees'.")
     row = StripeEvent(stripe_id=event["id"], type=event["type"], payload=event, received_at=timezone.now())
     StripeEvent.objects.bulk_create([row], ignore_conflicts=True)
     return StripeEvent.objects.get(stripe_id=event["id"])

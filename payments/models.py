@@ -195,6 +195,7 @@ class Charge(models.Model):
 
     class State(models.TextChoices):
         PENDING = "PENDING", "waits for the buyer"
+        PROCESSING = "PROCESSING", "on its way"
         PAID = "PAID", "paid"
         FAILED = "FAILED", "not paid"
         REFUNDED = "REFUNDED", "paid back in full"
@@ -335,6 +336,37 @@ class Statement(models.Model):
 
     def __str__(self) -> str:
         return self.number
+
+
+class Alert(models.Model):
+    """Something about money that does not fit, and that a person must look at; nothing was delivered or paid on it.
+
+    `subject` is what it is about: an order's number, an event's id. While it stands open, the same again only counts.
+    """
+
+    code = models.CharField(max_length=40)
+    subject = models.CharField(max_length=160)
+    text = models.CharField(max_length=500)
+    times = models.PositiveIntegerField(default=1)
+    raised_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+    closed_by = models.CharField(max_length=100, blank=True)
+    note = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-raised_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["code", "subject"], condition=Q(closed_at__isnull=True), name="alert_open_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(closed_at__isnull=True) | (~Q(note="") & ~Q(closed_by="")), name="alert_closed_with_a_note"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.subject}"
 
 
 class StripeEvent(models.Model):

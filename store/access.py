@@ -1,4 +1,7 @@
-"""Who may act for which label, and who may review. Asked in views; what may not be seen does not exist (404)."""
+"""Who may act for which label, who may review, who looks after the money.
+
+Asked in views; what may not be seen does not exist (404).
+"""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -49,6 +52,13 @@ def require_reviewer(user: Visitor) -> User:
     return user
 
 
+def require_finance(user: Visitor) -> User:
+    """The person as finance staff: she sees every order and may give money back."""
+    if not isinstance(user, User) or not user.is_active or not user.is_finance:
+        raise NotAllowed("Only finance staff may do this.")
+    return user
+
+
 class Factor(StrEnum):
     """How far a person has come with her second factor in this session."""
 
@@ -73,10 +83,10 @@ def second_factor(request: HttpRequest) -> Factor:
 
 
 def require_second_factor(request: HttpRequest) -> None:
-    """Raises SecondFactorMissing, with the page that helps; asked by every act of a reviewer."""
+    """Raises SecondFactorMissing, with the page that helps; asked by a reviewer's acts and by finance's pages."""
     factor = second_factor(request)
     if factor is Factor.MISSING:
-        message = "Deciding takes a second factor. Set up an authenticator app or a security key, then decide."
+        message = "This takes a second factor. Set up an authenticator app or a security key first."
         raise SecondFactorMissing(message, page="mfa_index")
     if factor is Factor.UNPROVEN:
         message = "Show your second factor first: you signed in to this session without it."

@@ -97,23 +97,26 @@ class MembershipInline(TabularInline):
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
-    """People. Being a reviewer, staff or a label's member is given here and nowhere else."""
+    """People. Being a reviewer, finance staff, staff or a label's member is given here and nowhere else."""
 
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     ordering = ["email"]
-    list_display = ["email", "name", "country", "is_reviewer", "is_staff", "is_active", "last_login"]
-    list_filter = ["is_reviewer", "is_staff", "is_active"]
+    list_display = ["email", "name", "country", "is_reviewer", "is_finance", "is_staff", "is_active", "last_login"]
+    list_filter = ["is_reviewer", "is_finance", "is_staff", "is_active"]
     search_fields = ["email", "name"]
     readonly_fields = ["last_login", "date_joined"]
     fieldsets = [
         (None, {"fields": ["email", "password", "name", "country"]}),
-        ("May", {"fields": ["is_active", "is_reviewer", "is_staff", "is_superuser", "user_permissions"]}),
+        ("May", {"fields": ["is_active", "is_reviewer", "is_finance", "is_staff", "is_superuser", "user_permissions"]}),
         ("Dates", {"fields": ["last_login", "date_joined"]}),
     ]
     add_fieldsets = [
-        (None, {"classes": ["wide"], "fields": ["email", "password1", "password2", "name", "is_reviewer"]})
+        (
+            None,
+            {"classes": ["wide"], "fields": ["email", "password1", "password2", "name", "is_reviewer", "is_finance"]},
+        )
     ]
     filter_horizontal = ["user_permissions"]
     inlines = [MembershipInline]

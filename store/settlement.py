@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from licensing.verdicts import Verdict
-from payments import accounts, charges, ledger
+from payments import accounts, alerts, charges, ledger
 from payments.errors import ChargeMismatch as StripeMismatch
 from payments.models import Account, Charge, Payee
 from payments.money import Money
@@ -22,6 +22,7 @@ from store.royalties import Leg, Split
 SOONEST = timedelta(seconds=60)
 LATEST = timedelta(hours=1)
 GIVE_UP = timedelta(days=3)
+PAYMENT_LOOKED_AT = "Your payment does not fit this order. We look at it and write to you; nothing is lost."
 STOPPING = {"TAKEN_DOWN", "LEGAL_HOLD"}
 
 
@@ -38,13 +39,15 @@ def settle_order(order: Order, *, at: datetime) -> Order:
     try:
         charge = charges.read_charge(charge)
     except StripeMismatch as error:
-        raise _alert(order, str(error)) from error
+        raise _alert(order, str(error), at=at) from error
     if charge.state == Charge.State.REFUNDED:
-        raise _alert(order, "Stripe has given this payment back before it was settled. Look at it by hand.")
+        raise _alert(order, "Stripe has given this payment back before it was settled. Look at it by hand.", at=at)
     if charge.state != Charge.State.PAID:
         return Order.objects.get(pk=order.pk)
     if (charge.amount_minor, charge.currency) != (order.total_minor, order.currency):
-        raise _alert(order, f"The charge is for {charge.amount_minor} {charge.currency} (minor units), not the total.")
+        raise _alert(
+            order, f"The charge is for {charge.amount_minor} {charge.currency} (minor units), not the total.", at=at
+        )
     clearing.refresh(_recordings(order), at=at, actor="task:settlement")
     with transaction.atomic(durable=True):
         order = Order.objects.select_for_update().get(pk=order.pk)  # the one lock of a settlement; lines hang on it
@@ -202,6 +205,7 @@ def _recordings(order: Order) -> list[int]:
     return list(order.lines.values_list("tracks__track__recording_id", flat=True))
 
 
-def _alert(order: Order, message: str) -> ChargeMismatch:
-    Order.objects.filter(pk=order.pk).update(alert=message[:300])
+def _alert(order: Order, message: str, *, at: datetime) -> ChargeMismatch:
+    Order.objects.filter(pk=order.pk).update(alert=PAYMENT_LOOKED_AT)
+    alerts.raise_alert(ChargeMismatch.code, subject=order.number, text=message, at=at)
     return ChargeMismatch(message, order=order.number)

@@ -80,6 +80,7 @@ urlpatterns = [
     path("ops/metrics", ops.prometheus, name="ops-metrics"),
     path("studio/", include("store.views.studio_urls")),
     path("review/", include("store.views.review_urls")),
+    path("finance/", include("store.views.finance_urls")),
     path("account/", account.account, name="account"),
     path("account/", include("allauth.urls")),
     path("admin/", admin.site.urls),

@@ -46,13 +46,22 @@ class StripeFake:
     def decline(self, session_url: str) -> str:
         return visitor.decline(session_url)
 
+    def pay_later(self, session_url: str) -> str:
+        return visitor.pay_later(session_url)
+
+    def arrive(self, session_url: str) -> str:
+        return visitor.arrive(session_url)
+
+    def bounce(self, session_url: str) -> str:
+        return visitor.bounce(session_url)
+
     def onboard(self, link_url: str) -> str:
         return visitor.onboard(link_url)
 
     def webhooks(self, *types: str) -> list[Webhook]:
         """What is due to be sent and has not been handed out, oldest first; of these types only, where given."""
         found = []
-        for event_id, attempts in self.sandbox.state.due(at=time.time(), limit=1_000):
+        for event_id, attempts in self.sandbox.state.due(at=self.sandbox.state.now(), limit=1_000):
             before = len(self.sent)
             self.sandbox.postman.deliver(event_id, attempts)
             body, signature = self.sent[before]
@@ -67,9 +76,13 @@ class StripeFake:
         """Put money on the platform's balance that no sale brought."""
         self.sandbox.state.move(currency, amount_minor)
 
+    def pass_hours(self, hours: float) -> None:
+        """Let time pass at Stripe: pages expire after 24 hours, idempotency keys are forgotten."""
+        self.sandbox.state.move_clock(hours * 3600)
+
     def forget_keys(self) -> None:
         """A day passes and Stripe forgets its idempotency keys."""
-        self.sandbox.state.forget_replies(older_than=-1)
+        self.pass_hours(25)
 
 
 def signed(body: bytes, *, secret: str = WEBHOOK_SECRET, at: int | None = None) -> str:

@@ -4,19 +4,20 @@ Funds are available at once, a payment costs 1.5 % and 25 cents, an Express acco
 through the onboarding page. Everything else follows Stripe's reference.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from payments.errors import CurrencyError
 from payments.money import Currency
+from payments.sandbox import bodies
+from payments.sandbox.balances import book, listed
+from payments.sandbox.chargebacks import charge_is_refundable
 from payments.sandbox.errors import ApiError, missing
 from payments.sandbox.state import Body, State
 
 FEE_PER_THOUSAND = 15
 FEE_CENTS = 25
-SESSION_SECONDS = 24 * 3600
 LINK_SECONDS = 5 * 60
 
 
@@ -42,8 +43,8 @@ class Api:
         _check_amount(total, currency)
         if not str(params.get("success_url", "")).startswith(("http://", "https://")):
             raise ApiError("Not a valid URL", code="url_invalid", param="success_url")
-        now = int(time.time())
-        body = _session_body(params, currency, total, now)
+        now = int(self.state.now())
+        body = bodies.session(params, currency, total, now)
         hidden = {"lines": lines, "intent_data": params.get("payment_intent_data") or {}}
         session = self.state.add("checkout.session", "cs_test", body, hidden=hidden)
         return self.state.change(session, url=f"{self.address()}/pay/{session['id']}")
@@ -58,7 +59,7 @@ class Api:
         return self._expire(session)
 
     def _with_expiry(self, session: Body) -> Body:
-        if session["status"] == "open" and session["expires_at"] <= time.time():
+        if session["status"] == "open" and session["expires_at"] <= self.state.now():
             return self._expire(session)
         return session
 
@@ -73,17 +74,56 @@ class Api:
         if session["status"] != "open":
             return session
         intent = self._intent(session)
-        charge = self._charge(session, intent)
-        intent = self.state.change(
-            intent, status="succeeded", amount_received=intent["amount"], latest_charge=charge["id"]
-        )
-        session = self.state.change(
-            session, status="complete", payment_status="paid", payment_intent=intent["id"], url=None
-        )
-        self.state.emit("payment_intent.succeeded", intent)
-        self.state.emit("charge.succeeded", charge)
+        charge = self.state.add("charge", "ch", bodies.charge(session, intent, method=bodies.CARD))
+        session = self._paid(session, intent, charge)
         self.state.emit("checkout.session.completed", session)
         return session
+
+    def pay_later(self, key: str) -> Body:
+        """The buyer orders her bank to pay: the page is complete, and the money is on its way for days."""
+        session = self.read_session(key)
+        if session["status"] != "open":
+            return session
+        intent = self._intent(session)
+        charge = self.state.add("charge", "py", bodies.charge(session, intent, method=bodies.BANK_DEBIT))
+        intent = self.state.change(
+            intent, status="processing", latest_charge=charge["id"], payment_method_types=["sepa_debit"]
+        )
+        session = self.state.change(session, status="complete", payment_intent=intent["id"], url=None)
+        self.state.emit("payment_intent.processing", intent)
+        self.state.emit("charge.pending", charge)
+        self.state.emit("checkout.session.completed", session)
+        return session
+
+    def arrive(self, key: str) -> Body:
+        """The bank pays what was on its way."""
+        session, intent = self._on_its_way(key)
+        if intent is None:
+            return session
+        charge = self.state.change(self.state.get("charge", intent["latest_charge"]), status="succeeded", paid=True)
+        session = self._paid(session, intent, charge)
+        self.state.emit("checkout.session.async_payment_succeeded", session)
+        return session
+
+    def bounce(self, key: str) -> Body:
+        """The bank says no to what was on its way."""
+        session, intent = self._on_its_way(key)
+        if intent is None:
+            return session
+        charge = self.state.change(
+            self.state.get("charge", intent["latest_charge"]), status="failed", failure_code="insufficient_funds",
+            failure_message="The customer's account has insufficient funds to cover this payment.",
+        )  # fmt: skip
+        intent = self.state.change(intent, status="requires_payment_method")
+        self.state.emit("payment_intent.payment_failed", intent)
+        self.state.emit("charge.failed", charge)
+        self.state.emit("checkout.session.async_payment_failed", session)
+        return session
+
+    def _on_its_way(self, key: str) -> tuple[Body, Body | None]:
+        session = self.read_session(key)
+        intent = self.state.get("payment_intent", session["payment_intent"]) if session["payment_intent"] else None
+        return session, intent if intent and intent["status"] == "processing" else None
 
     def decline(self, key: str) -> Body:
         """The bank says no; the session stays open, as Stripe's does."""
@@ -98,32 +138,22 @@ class Api:
         if session["payment_intent"]:
             return self.state.get("payment_intent", session["payment_intent"])
         data = self.state.hidden(session["id"])["intent_data"]
-        return self.state.add("payment_intent", "pi", _intent_body(session, data))
+        return self.state.add("payment_intent", "pi", bodies.intent(session, data))
 
-    def _charge(self, session: Body, intent: Body) -> Body:
-        currency = Currency(session["currency"].upper())
-        amount = session["amount_total"]
-        fee = _fee(amount, currency)
-        charge = self.state.add("charge", "ch", _charge_body(session, intent))
-        balance = self._balance_transaction(amount, currency, kind="charge", source=charge["id"], fee=fee)
-        return self.state.change(charge, balance_transaction=balance["id"])
-
-    def _balance_transaction(self, amount: int, currency: Currency, *, kind: str, source: str, fee: int = 0) -> Body:
-        code = currency.code.lower()
-        self.state.move(code, amount - fee)
-        fees = [
-            {"amount": fee, "application": None, "currency": code, "description": "Sandbox fee", "type": "stripe_fee"}
-        ]
-        now = int(time.time())
-        return self.state.add(
-            "balance_transaction",
-            "txn",
-            {
-                "amount": amount, "available_on": now, "balance_type": "payments", "created": now, "currency": code,
-                "description": None, "exchange_rate": None, "fee": fee, "fee_details": fees if fee else [],
-                "net": amount - fee, "reporting_category": kind, "source": source, "status": "available", "type": kind,
-            },
-        )  # fmt: skip
+    def _paid(self, session: Body, intent: Body, charge: Body) -> Body:
+        """The money is there: fee, balance and the events that say so."""
+        currency = Currency(charge["currency"].upper())
+        fee = _fee(charge["amount"], currency)
+        entry = book(self.state, charge["amount"], currency, kind="charge", source=charge["id"], fee=fee)
+        charge = self.state.change(charge, balance_transaction=entry["id"])
+        intent = self.state.change(
+            intent, status="succeeded", amount_received=intent["amount"], latest_charge=charge["id"]
+        )
+        self.state.emit("payment_intent.succeeded", intent)
+        self.state.emit("charge.succeeded", charge)
+        return self.state.change(
+            session, status="complete", payment_status="paid", payment_intent=intent["id"], url=None
+        )
 
     def read_intent(self, key: str) -> Body:
         return self.state.get("payment_intent", key)
@@ -131,17 +161,12 @@ class Api:
     def read_charge(self, key: str) -> Body:
         return self.state.get("charge", key)
 
-    def read_balance_transaction(self, key: str) -> Body:
-        return self.state.get("balance_transaction", key)
-
-    def read_balance(self) -> Body:
-        funds = [{"amount": amount, "currency": code, "source_types": {"card": amount}}
-                 for code, amount in self.state.balances().items()]  # fmt: skip
-        nothing = [{"amount": 0, "currency": fund["currency"], "source_types": {"card": 0}} for fund in funds]
-        return {"object": "balance", "available": funds, "pending": nothing, "livemode": False}
-
     def create_refund(self, params: Body) -> Body:
         charge = self._refunded_charge(params)
+        if charge["disputed"] and not charge_is_refundable(self.state, charge):
+            raise ApiError(
+                f"Charge {charge['id']} has been charged back; cannot issue a refund.", code="charge_disputed"
+            )
         left = charge["amount"] - charge["amount_refunded"]
         amount = params.get("amount", left)
         if left == 0:
@@ -151,8 +176,8 @@ class Api:
                 f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})", param="amount"
             )
         currency = Currency(charge["currency"].upper())
-        refund = self.state.add("refund", "re", _refund_body(charge, amount, params))
-        balance = self._balance_transaction(-amount, currency, kind="refund", source=refund["id"])
+        refund = self.state.add("refund", "re", bodies.refund(charge, amount, params))
+        balance = book(self.state, -amount, currency, kind="refund", source=refund["id"])
         refund = self.state.change(refund, balance_transaction=balance["id"])
         given_back = charge["amount_refunded"] + amount
         charge = self.state.change(charge, amount_refunded=given_back, refunded=given_back == charge["amount"])
@@ -170,17 +195,37 @@ class Api:
             raise ApiError("This PaymentIntent does not have a successful charge to refund.")
         return self.state.get("charge", intent["latest_charge"])
 
+    def finish_refund(self, key: str) -> Body:
+        """What was on its way to a bank account has come there."""
+        refund = self.state.change(self.state.get("refund", key), status="succeeded")
+        self.state.emit("refund.updated", refund)
+        return refund
+
+    def fail_refund(self, key: str) -> Body:
+        """The buyer's bank sends it back: the account is closed, say. The money returns to the balance."""
+        refund = self.state.get("refund", key)
+        charge = self.state.get("charge", refund["charge"])
+        currency = Currency(refund["currency"].upper())
+        entry = book(self.state, refund["amount"], currency, kind="refund_failure", source=key)
+        refund = self.state.change(
+            refund, status="failed", failure_reason="lost_or_stolen_card", failure_balance_transaction=entry["id"]
+        )
+        self.state.change(charge, amount_refunded=charge["amount_refunded"] - refund["amount"], refunded=False)
+        self.state.emit("refund.failed", refund)
+        self.state.emit("charge.refund.updated", refund)
+        return refund
+
     def read_refund(self, key: str) -> Body:
         return self.state.get("refund", key)
 
     def list_refunds(self, params: Body) -> Body:
-        return self._list("refund", "/v1/refunds", params, filters=("payment_intent", "charge"))
+        return listed(self.state, "refund", "/v1/refunds", params, filters=("payment_intent", "charge"))
 
     def create_account(self, params: Body) -> Body:
         if params.get("type") not in {"express", "custom", "standard"}:
             raise ApiError("This sandbox makes accounts by `type`.", param="type")
         asked = (params.get("capabilities") or {}).get("transfers") or {}
-        account = self.state.add("account", "acct", _account_body(params, transfers=bool(asked.get("requested"))))
+        account = self.state.add("account", "acct", bodies.account(params, transfers=bool(asked.get("requested"))))
         self.state.emit("account.updated", account, account=account["id"])
         return account
 
@@ -191,7 +236,7 @@ class Api:
         account = self.state.get("account", params["account"])
         if params["type"] == "account_onboarding" and not (params.get("refresh_url") and params.get("return_url")):
             raise ApiError("Missing required param: return_url.", code="parameter_missing", param="return_url")
-        now = int(time.time())
+        now = int(self.state.now())
         ends = now + LINK_SECONDS
         link = self.state.add(
             "account_link", "link", {}, hidden={**params, "account": account["id"], "expires_at": ends}
@@ -231,40 +276,55 @@ class Api:
             )
         if self.state.balance(currency.code.lower()) < amount:
             raise ApiError("You have insufficient available funds in your Stripe account.", code="balance_insufficient")
-        transfer = self.state.add("transfer", "tr", _transfer_body(params, amount, currency))
-        balance = self._balance_transaction(-amount, currency, kind="transfer", source=transfer["id"])
+        transfer = self.state.add("transfer", "tr", bodies.transfer(params, amount, currency))
+        balance = book(self.state, -amount, currency, kind="transfer", source=transfer["id"])
         transfer = self.state.change(transfer, balance_transaction=balance["id"])
+        self.state.move(currency.code.lower(), amount, account=account["id"])
         transfer["reversals"]["url"] = f"/v1/transfers/{transfer['id']}/reversals"
         transfer = self.state.change(transfer)
         self.state.emit("transfer.created", transfer)
         return transfer
 
+    def create_reversal(self, key: str, params: Body) -> Body:
+        """Take a transfer back, as far as the connected account still has the money."""
+        transfer = self.state.get("transfer", key)
+        left = transfer["amount"] - transfer["amount_reversed"]
+        amount = params.get("amount", left)
+        if not 0 < amount <= left:
+            raise ApiError(f"Reversal amount ({amount}) is greater than what is left ({left}).", param="amount")
+        code, account = transfer["currency"], transfer["destination"]
+        if self.state.balance(code, account=account) < amount:
+            raise ApiError(
+                "Insufficient funds in the destination account to reverse this transfer.", code="balance_insufficient"
+            )
+        reversal = self.state.add("transfer_reversal", "trr", bodies.reversal(transfer, amount, params))
+        self.state.move(code, -amount, account=account)
+        entry = book(self.state, amount, Currency(code.upper()), kind="transfer_refund", source=reversal["id"])
+        reversal = self.state.change(reversal, balance_transaction=entry["id"])
+        gone = transfer["amount_reversed"] + amount
+        reversals = {**transfer["reversals"], "data": [reversal, *transfer["reversals"]["data"]]}
+        transfer = self.state.change(
+            transfer, amount_reversed=gone, reversed=gone == transfer["amount"], reversals=reversals
+        )
+        self.state.emit("transfer.reversed", transfer)
+        return reversal
+
+    def spend(self, account: str, amount: int, currency: str = "eur") -> None:
+        """The payee has its money paid to its bank: it is no longer on the connected account."""
+        self.state.move(currency, -amount, account=account)
+
     def read_transfer(self, key: str) -> Body:
         return self.state.get("transfer", key)
 
     def list_transfers(self, params: Body) -> Body:
-        return self._list("transfer", "/v1/transfers", params, filters=("transfer_group", "destination"))
+        return listed(self.state, "transfer", "/v1/transfers", params, filters=("transfer_group", "destination"))
 
     def read_event(self, key: str) -> Body:
         return self.state.get("event", key)
 
     def list_events(self, params: Body) -> Body:
-        page = self._list("event", "/v1/events", {**params, "limit": 100}, filters=("type",))
-        since = params.get("created") or 0
-        since = int(since.get("gte", 0) if isinstance(since, dict) else since)
-        types = params.get("types")
-        kept = [one for one in page["data"] if one["created"] >= since and (not types or one["type"] in types)]
-        # Where the page's last event is older than what was asked for, nothing further can be of interest.
-        more = page["has_more"] and page["data"][-1]["created"] >= since and bool(kept)
-        return {**page, "data": kept, "has_more": more}
-
-    def _list(self, kind: str, url: str, params: Body, *, filters: tuple[str, ...]) -> Body:
-        limit = params.get("limit", 10)
-        if not 1 <= limit <= 100:  # noqa: PLR2004 - Stripe's bounds
-            raise ApiError("limit must be between 1 and 100", param="limit")
-        where = {name: params[name] for name in filters if name in params}
-        data, more = self.state.find(kind, where=where, limit=limit, after=params.get("starting_after", ""))
-        return {"object": "list", "data": data, "has_more": more, "url": url}
+        types = params.get("types") or ([params["type"]] if "type" in params else [])
+        return listed(self.state, "event", "/v1/events", params, one_of={"type": types} if types else {})
 
 
 def _currency(code: str, param: str) -> Currency:
@@ -315,90 +375,6 @@ def _fee(amount: int, currency: Currency) -> int:
     """1.5 % and a quarter of the main unit, rounded half up, never more than the amount."""
     share = (amount * FEE_PER_THOUSAND * 2 + 1000) // 2000
     return min(amount, share + FEE_CENTS * int(10**currency.exponent) // 100)
-
-
-def _session_body(params: Body, currency: Currency, total: int, now: int) -> Body:
-    return {
-        "after_expiration": None, "allow_promotion_codes": None, "amount_subtotal": total, "amount_total": total,
-        "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
-        "billing_address_collection": None, "cancel_url": params.get("cancel_url"),
-        "client_reference_id": params.get("client_reference_id"), "created": now,
-        "currency": currency.code.lower(), "custom_fields": [],
-        "custom_text": {"after_submit": None, "shipping_address": None, "submit": None,
-                        "terms_of_service_acceptance": None},
-        "customer": None, "customer_creation": "if_required",
-        "customer_details": None, "customer_email": params.get("customer_email"),
-        "expires_at": params.get("expires_at", now + SESSION_SECONDS), "invoice": None, "livemode": False,
-        "locale": params.get("locale"), "metadata": params.get("metadata") or {}, "mode": "payment",
-        "origin_context": None, "payment_intent": None, "payment_link": None,
-        "payment_method_collection": "if_required", "payment_method_types": ["card"], "payment_status": "unpaid",
-        "redirect_on_completion": "always", "setup_intent": None, "shipping_options": [], "status": "open",
-        "submit_type": None, "subscription": None, "success_url": params["success_url"],
-        "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
-        "ui_mode": "hosted_page", "url": None,
-    }  # fmt: skip
-
-
-def _intent_body(session: Body, data: Body) -> Body:
-    return {
-        "amount": session["amount_total"], "amount_capturable": 0, "amount_received": 0, "application": None,
-        "cancellation_reason": None, "capture_method": "automatic", "confirmation_method": "automatic",
-        "created": int(time.time()), "currency": session["currency"], "customer": None,
-        "description": data.get("description"), "latest_charge": None, "livemode": False,
-        "metadata": data.get("metadata") or {}, "on_behalf_of": None, "payment_method": None,
-        "payment_method_types": ["card"], "payment_record": None, "receipt_email": None, "review": None,
-        "setup_future_usage": None, "source": None, "status": "processing",
-        "transfer_group": data.get("transfer_group"),
-    }  # fmt: skip
-
-
-def _charge_body(session: Body, intent: Body) -> Body:
-    details = {"address": None, "email": session["customer_email"], "name": None, "phone": None, "tax_id": None}
-    card = {"brand": "visa", "country": "DE", "last4": "4242"}
-    return {
-        "amount": intent["amount"], "amount_captured": intent["amount"], "amount_refunded": 0, "application": None,
-        "application_fee": None, "balance_transaction": None, "billing_details": details, "captured": True,
-        "created": int(time.time()), "currency": intent["currency"], "customer": None, "description": None,
-        "disputed": False, "failure_balance_transaction": None, "failure_code": None, "failure_message": None,
-        "livemode": False, "metadata": intent["metadata"], "on_behalf_of": None, "paid": True,
-        "payment_intent": intent["id"], "payment_method": None,
-        "payment_method_details": {"card": card, "type": "card"}, "refunded": False, "review": None, "source": None,
-        "source_transfer": None, "status": "succeeded", "transfer": None, "transfer_group": intent["transfer_group"],
-    }  # fmt: skip
-
-
-def _refund_body(charge: Body, amount: int, params: Body) -> Body:
-    return {
-        "amount": amount, "balance_transaction": None, "charge": charge["id"], "created": int(time.time()),
-        "currency": charge["currency"], "customer": None, "failure_balance_transaction": None,
-        "metadata": params.get("metadata") or {},
-        "payment_intent": charge["payment_intent"], "payment_method": None, "pending_reason": None,
-        "reason": params.get("reason"), "receipt_number": None, "source_transfer_reversal": None,
-        "status": "succeeded", "transfer_reversal": None,
-    }  # fmt: skip
-
-
-def _account_body(params: Body, *, transfers: bool) -> Body:
-    return {
-        "business_profile": {"name": (params.get("business_profile") or {}).get("name")},
-        "business_type": params.get("business_type"),
-        "capabilities": {"transfers": "inactive"} if transfers else {},
-        "charges_enabled": False, "country": params.get("country"), "created": int(time.time()),
-        "default_currency": "eur", "details_submitted": False, "email": params.get("email"),
-        "metadata": params.get("metadata") or {}, "payouts_enabled": False, "type": params["type"],
-    }  # fmt: skip
-
-
-def _transfer_body(params: Body, amount: int, currency: Currency) -> Body:
-    return {
-        "amount": amount, "amount_reversed": 0, "balance_transaction": None, "created": int(time.time()),
-        "currency": currency.code.lower(), "description": params.get("description"),
-        "destination": params["destination"], "destination_payment": None, "livemode": False,
-        "metadata": params.get("metadata") or {},
-        "reversals": {"object": "list", "data": [], "has_more": False, "url": ""}, "reversed": False,
-        "source_transaction": params.get("source_transaction"), "source_type": params.get("source_type", "card"),
-        "transfer_group": params.get("transfer_group"),
-    }  # fmt: skip
 
 
 def expand(state: State, body: Any, paths: list[str]) -> Any:

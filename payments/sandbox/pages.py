@@ -1,5 +1,6 @@
 """The hosted pages: pay, onboard, and what this server is. No scripts, nothing loaded from elsewhere."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from html import escape
 from pathlib import Path
@@ -41,6 +42,7 @@ def pay(session: Body, lines: list[Body]) -> str:
 <tfoot><tr><th scope="row">Total</th><td>{total}</td></tr></tfoot></table>
 <form method="post" action="/pay/{session["id"]}">
 <button name="action" value="pay" class="main" autofocus>Pay {total}</button>
+<button name="action" value="later">Pay by bank debit, which takes days</button>
 <button name="action" value="decline">Decline the payment</button>
 </form>
 <p class="note">A live shop shows the page of Stripe here and asks for a card or another way to pay.
@@ -49,6 +51,8 @@ This one asks for nothing, because nothing is paid.</p>""",
 
 
 def closed(session: Body) -> str:
+    if session["status"] == "complete" and session["payment_status"] == "unpaid":
+        return _on_its_way(session)
     words = {
         "complete": ("Already paid", "This payment was made before; it is not made twice."),
         "expired": ("Too late", "This page has expired. Go back to the shop and start the payment again."),
@@ -58,6 +62,20 @@ def closed(session: Body) -> str:
     back = back.replace("{CHECKOUT_SESSION_ID}", session["id"])
     link = f'<p><a class="main" href="{escape(back)}">Back to the shop</a></p>' if back.startswith("http") else ""
     return _page(title, f"<h1>{title}</h1><p class=lead>{text}</p>{link}")
+
+
+def _on_its_way(session: Body) -> str:
+    total = amount(session["amount_total"], session["currency"])
+    return _page(
+        "On its way",
+        f"""<h1>{total} are on their way</h1>
+<p class="lead">Order {escape(session.get("client_reference_id") or "")}.
+Days may pass here before the bank answers.</p>
+<form method="post" action="/pay/{session["id"]}">
+<button name="action" value="arrive" class="main">The bank pays</button>
+<button name="action" value="bounce">The bank refuses</button>
+</form>""",
+    )
 
 
 def onboard(account: Body, link: str) -> str:
@@ -76,12 +94,36 @@ def refused(title: str, text: str) -> str:
     return _page(title, f"<h1>{escape(title)}</h1><p class=lead>{escape(text)}</p>")
 
 
-def front() -> str:
+def front(charges: list[Body], disputes: Mapping[str, Body]) -> str:
+    rows = "".join(
+        f"<tr><td>{escape((charge['metadata'] or {}).get('reference') or charge['id'])}<small>{charge['status']}"
+        + (", disputed: " + disputes[charge["id"]]["status"].replace("_", " ") if charge["id"] in disputes else "")
+        + f"</small></td><td>{amount(charge['amount'], charge['currency'])}</td>"
+        f"<td>{_buttons(charge, disputes.get(charge['id']))}</td></tr>"
+        for charge in charges
+    )
+    table = f"<table><caption>The latest payments</caption><tbody>{rows}</tbody></table>" if rows else ""
     return _page(
         "Payment sandbox",
-        """<h1>Payment sandbox</h1><p class="lead">This server stands in for Stripe where a shop has no Stripe keys.</p>
+        f"""<h1>Payment sandbox</h1>
+<p class="lead">This server stands in for Stripe where a shop has no Stripe keys.</p>
 <p>It speaks the HTTP of Stripe for the calls the shop makes, shows the test payment page and sends the webhooks.
-It moves no money and knows no card.</p>""",
+It moves no money and knows no card.</p>{table}""",
+    )
+
+
+def _buttons(charge: Body, dispute: Body | None) -> str:
+    """What the buyer, or her bank, may do about a payment now."""
+    if dispute is None:
+        acts = [("dispute", charge["id"], "Dispute it at the bank")] if charge["paid"] else []
+    elif dispute["status"] in {"won", "lost", "warning_closed"}:
+        acts = []
+    else:
+        acts = [("win", dispute["id"], "The shop wins"), ("lose", dispute["id"], "The buyer wins")]
+    return "".join(
+        f'<form method="post" action="/"><input type="hidden" name="about" value="{about}">'
+        f'<button name="action" value="{act}">{word}</button></form>'
+        for act, about, word in acts
     )
 
 

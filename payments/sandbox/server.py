@@ -7,16 +7,21 @@ import hmac
 import json
 import logging
 import re
+import select
 import socket
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from operator import attrgetter
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from payments.sandbox import annotations, forms, pages
 from payments.sandbox.api import Api, expand
+from payments.sandbox.balances import Balances
+from payments.sandbox.chargebacks import Chargebacks
 from payments.sandbox.errors import ApiError
 from payments.sandbox.state import Body, State
 from payments.sandbox.webhooks import Postman, Send
@@ -24,14 +29,17 @@ from payments.sandbox.webhooks import Postman, Send
 log = logging.getLogger(__name__)
 
 THREADS = 16
+MOST_PATIENCE = 60  # seconds that a client is kept waiting for nothing
 MOST_BODY_BYTES = 1024 * 1024
 KEY_SECONDS = 24 * 3600
+LATEST = 20  # payments on the front page
 ID = r"([A-Za-z0-9_]{1,100})"
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A call: its method and path, the class that describes its parameters, and the function of `Api` that answers."""
+    """A call: its method and path, the class that describes its parameters, and the function that answers, by its way
+    from the sandbox."""
 
     method: str
     path: str
@@ -41,24 +49,36 @@ class Route:
 
 
 ROUTES = [
-    Route("POST", "/v1/checkout/sessions", "checkout.SessionCreateParams", "create_session", takes_params=True),
-    Route("GET", f"/v1/checkout/sessions/{ID}", "checkout.SessionRetrieveParams", "read_session"),
-    Route("POST", f"/v1/checkout/sessions/{ID}/expire", "checkout.SessionExpireParams", "expire_session"),
-    Route("GET", f"/v1/payment_intents/{ID}", "PaymentIntentRetrieveParams", "read_intent"),
-    Route("GET", f"/v1/charges/{ID}", "ChargeRetrieveParams", "read_charge"),
-    Route("GET", "/v1/balance", "BalanceRetrieveParams", "read_balance"),
-    Route("GET", f"/v1/balance_transactions/{ID}", "BalanceTransactionRetrieveParams", "read_balance_transaction"),
-    Route("POST", "/v1/refunds", "RefundCreateParams", "create_refund", takes_params=True),
-    Route("GET", "/v1/refunds", "RefundListParams", "list_refunds", takes_params=True),
-    Route("GET", f"/v1/refunds/{ID}", "RefundRetrieveParams", "read_refund"),
-    Route("POST", "/v1/accounts", "AccountCreateParams", "create_account", takes_params=True),
-    Route("GET", f"/v1/accounts/{ID}", "AccountRetrieveParams", "read_account"),
-    Route("POST", "/v1/account_links", "AccountLinkCreateParams", "create_account_link", takes_params=True),
-    Route("POST", "/v1/transfers", "TransferCreateParams", "create_transfer", takes_params=True),
-    Route("GET", "/v1/transfers", "TransferListParams", "list_transfers", takes_params=True),
-    Route("GET", f"/v1/transfers/{ID}", "TransferRetrieveParams", "read_transfer"),
-    Route("GET", "/v1/events", "EventListParams", "list_events", takes_params=True),
-    Route("GET", f"/v1/events/{ID}", "EventRetrieveParams", "read_event"),
+    Route("POST", "/v1/checkout/sessions", "checkout.SessionCreateParams", "api.create_session", takes_params=True),
+    Route("GET", f"/v1/checkout/sessions/{ID}", "checkout.SessionRetrieveParams", "api.read_session"),
+    Route("POST", f"/v1/checkout/sessions/{ID}/expire", "checkout.SessionExpireParams", "api.expire_session"),
+    Route("GET", f"/v1/payment_intents/{ID}", "PaymentIntentRetrieveParams", "api.read_intent"),
+    Route("GET", f"/v1/charges/{ID}", "ChargeRetrieveParams", "api.read_charge"),
+    Route("GET", "/v1/balance", "BalanceRetrieveParams", "balances.read"),
+    Route("GET", "/v1/balance_transactions", "BalanceTransactionListParams", "balances.list_all", takes_params=True),
+    Route("GET", f"/v1/balance_transactions/{ID}", "BalanceTransactionRetrieveParams", "balances.read_one"),
+    Route("GET", "/v1/disputes", "DisputeListParams", "chargebacks.list_all", takes_params=True),
+    Route("GET", f"/v1/disputes/{ID}", "DisputeRetrieveParams", "chargebacks.read"),
+    Route("POST", f"/v1/disputes/{ID}", "DisputeUpdateParams", "chargebacks.answer", takes_params=True),
+    Route("POST", f"/v1/disputes/{ID}/close", "DisputeCloseParams", "chargebacks.accept"),
+    Route("POST", "/v1/refunds", "RefundCreateParams", "api.create_refund", takes_params=True),
+    Route("GET", "/v1/refunds", "RefundListParams", "api.list_refunds", takes_params=True),
+    Route("GET", f"/v1/refunds/{ID}", "RefundRetrieveParams", "api.read_refund"),
+    Route("POST", "/v1/accounts", "AccountCreateParams", "api.create_account", takes_params=True),
+    Route("GET", f"/v1/accounts/{ID}", "AccountRetrieveParams", "api.read_account"),
+    Route("POST", "/v1/account_links", "AccountLinkCreateParams", "api.create_account_link", takes_params=True),
+    Route("POST", "/v1/transfers", "TransferCreateParams", "api.create_transfer", takes_params=True),
+    Route("GET", "/v1/transfers", "TransferListParams", "api.list_transfers", takes_params=True),
+    Route("GET", f"/v1/transfers/{ID}", "TransferRetrieveParams", "api.read_transfer"),
+    Route(
+        "POST",
+        f"/v1/transfers/{ID}/reversals",
+        "TransferCreateReversalParams",
+        "api.create_reversal",
+        takes_params=True,
+    ),
+    Route("GET", "/v1/events", "EventListParams", "api.list_events", takes_params=True),
+    Route("GET", f"/v1/events/{ID}", "EventRetrieveParams", "api.read_event"),
 ]
 
 
@@ -67,6 +87,29 @@ class Answer:
     status: int
     body: bytes
     headers: dict[str, str]
+
+
+NEVER = Answer(0, b"", {})  # the work is done, and nobody is told until the client loses patience
+FAULTS = {
+    "saved_500": "an answer of 500, nothing done, replayed under its key for a day",
+    "rate_limited": "an answer of 429, nothing done and nothing kept",
+    "insufficient_funds": "refused, because the money is not there",
+    "lost_reply": "the work is done, then the connection breaks",
+    "timeout": "the work is done, and no answer comes",
+    "late": "webhooks: each first comes after some seconds",
+    "doubled": "webhooks: each comes twice at once",
+    "shuffled": "webhooks: in any order",
+}
+REFUSALS: dict[str, tuple[int, Body]] = {
+    "saved_500": (500, {"error": {"type": "api_error", "message": "An unknown error occurred."}}),
+    "rate_limited": (
+        429, {"error": {"type": "invalid_request_error", "code": "rate_limit", "message": "Too many requests."}}
+    ),
+    "insufficient_funds": (
+        400, {"error": {"type": "invalid_request_error", "code": "balance_insufficient",
+                        "message": "You have insufficient available funds in your Stripe account."}}
+    ),
+}  # fmt: skip
 
 
 class Sandbox:
@@ -85,12 +128,13 @@ class Sandbox:
     ) -> None:
         self.state = state or State()
         self.api = Api(self.state, lambda: self.address)
+        self.balances = Balances(self.state)
+        self.chargebacks = Chargebacks(self.state)
         self.postman = Postman(self.state, secret=webhook_secret, send=send)
         self._key = secret_key
         self._public_url = public_url.rstrip("/")
         self._server = _Server((host, port), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="sandbox", daemon=True)
-        self._failing: list[tuple[str, str]] = []
 
     @property
     def address(self) -> str:
@@ -115,19 +159,21 @@ class Sandbox:
         self.state.close()
 
     def fail_next(self, path: str, how: str) -> None:
-        """Let the next POST to `path` go wrong: `saved_500` is answered and replayed under its key, `lost_reply` does
-        the work and then breaks the connection."""
-        self._failing.append((path, how))
+        """Let the next call of `path` go wrong, in one of the ways that FAULTS names."""
+        if how not in FAULTS:
+            raise ValueError(f"{how} is no fault; there are {', '.join(FAULTS)}.")
+        self.state.fail_next(path, how)
 
     def fail_none(self) -> None:
         """Faults that were asked for and did not come to pass yet are called off."""
-        self._failing.clear()
+        self.state.fail_none()
 
     def answer_call(self, method: str, target: str, body: str, headers: Any) -> Answer | None:
         """Answer one call of the API; None breaks the connection."""
         path = urlsplit(target)
         try:
             self._authorise(headers.get("Authorization", ""))
+            self.state.acting_for = headers.get("Stripe-Account") or ""
             text = body if method == "POST" else path.query
             if method != "POST" or not headers.get("Idempotency-Key"):
                 return self._answer(method, path.path, text)
@@ -151,22 +197,12 @@ class Sandbox:
                         type="idempotency_error",
                     )
                 return _json(saved[1], json.loads(saved[2]), replayed=True)
-            how = self._fault(path)
-            if how == "saved_500":
-                answer = _json(500, {"error": {"type": "api_error", "message": "An unknown error occurred."}})
-            else:
-                answer = self._answer("POST", path, text)
-            # A call refused for its parameters leaves no trace under its key, as at Stripe.
-            if answer.status != 400:  # noqa: PLR2004 - HTTP's own number
+            how = self.state.fault(path)
+            answer = _json(*REFUSALS[how]) if how in REFUSALS else self._answer("POST", path, text)
+            # A call refused for its parameters, or for coming too fast, leaves no trace under its key, as at Stripe.
+            if answer.status not in {400, 429}:
                 self.state.save_reply(key, asked=asked, status=answer.status, body=answer.body.decode())
-        return None if how == "lost_reply" else answer
-
-    def _fault(self, path: str) -> str:
-        for one in self._failing:
-            if one[0] == path:
-                self._failing.remove(one)
-                return one[1]
-        return ""
+        return {"lost_reply": None, "timeout": NEVER}.get(how, answer)
 
     def _answer(self, method: str, path: str, text: str) -> Answer:
         for route in ROUTES:
@@ -181,7 +217,7 @@ class Sandbox:
             wanted = params.pop("expand", [])
             arguments = [*match.groups(), *([params] if route.takes_params else [])]
             with self.state.transaction():
-                body = getattr(self.api, route.call)(*arguments)
+                body = attrgetter(route.call)(self)(*arguments)
                 body = expand(self.state, body, wanted)
         except ApiError as error:
             return _json(error.status, error.body())
@@ -202,11 +238,11 @@ class Sandbox:
         """The hosted pages: shown by GET, pressed by POST."""
         if path == "/sandbox.css":
             return Answer(200, pages.STYLE, {"Content-Type": "text/css", "Cache-Control": "max-age=300"})
-        if path in {"/", "/healthz"}:
-            return _html(200, pages.front())
         pay = re.fullmatch(f"/pay/{ID}", path)
         onboard = re.fullmatch(f"/onboard/{ID}", path)
         try:
+            if path in {"/", "/healthz"}:
+                return self._front_page(method, form)
             if pay:
                 return self._pay_page(method, pay[1], form)
             if onboard:
@@ -216,17 +252,38 @@ class Sandbox:
         return _html(404, pages.refused("Not found", "There is no such page here."))
 
     def _pay_page(self, method: str, key: str, form: dict[str, list[str]]) -> Answer:
+        pressed = (form.get("action") or [""])[0] if method == "POST" else ""
         with self.state.transaction():
             session = self.api.read_session(key)
+            acts = {"pay": self.api.pay, "later": self.api.pay_later, "decline": self.api.decline}
             if session["status"] != "open":
-                return _html(200, pages.closed(session))
-            if method == "GET":
-                return _html(200, pages.pay(session, self.state.hidden(key)["lines"]))
-            paid = form.get("action") == ["pay"]
-            session = self.api.pay(key) if paid else self.api.decline(key)
+                acts = {"arrive": self.api.arrive, "bounce": self.api.bounce}
+            if pressed not in acts:
+                lines = self.state.hidden(key)["lines"]
+                shown = pages.pay(session, lines) if session["status"] == "open" else pages.closed(session)
+                return _html(200, shown)
+            session = acts[pressed](key)
         self.postman.ring()
-        back = session["success_url"] if paid else session["cancel_url"] or session["success_url"]
-        return _redirect(back.replace("{CHECKOUT_SESSION_ID}", key))
+        back = session["cancel_url"] if pressed == "decline" else ""
+        return _redirect((back or session["success_url"]).replace("{CHECKOUT_SESSION_ID}", key))
+
+    def _front_page(self, method: str, form: dict[str, list[str]]) -> Answer:
+        """The latest payments, and what their buyers may do about them at their banks."""
+        with self.state.transaction():
+            if method == "POST":
+                acts: dict[str, Callable[[str], Body]] = {
+                    "dispute": self.chargebacks.open,
+                    "win": self.chargebacks.win,
+                    "lose": self.chargebacks.lose,
+                }
+                act = acts.get((form.get("action") or [""])[0])
+                if act is not None:
+                    act((form.get("about") or [""])[0])
+                self.postman.ring()
+                return _redirect("/")
+            charges, _ = self.state.find("charge", where={}, limit=LATEST)
+            disputes, _ = self.state.find("dispute", where={"charge": [one["id"] for one in charges]}, limit=LATEST)
+        return _html(200, pages.front(charges, {one["charge"]: one for one in disputes}))
 
     def _onboard_page(self, method: str, key: str) -> Answer:
         with self.state.transaction():
@@ -304,7 +361,9 @@ def _handler(sandbox: Sandbox) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - 
                 self._send(sandbox.answer_page(method, path, parse_qs(body, max_num_fields=20)))
 
         def _send(self, answer: Answer | None) -> None:
-            if answer is None:
+            if answer is NEVER:
+                select.select([self.connection], [], [], MOST_PATIENCE)  # readable: the client hung up
+            if answer is None or answer is NEVER:
                 self.connection.shutdown(socket.SHUT_RDWR)
                 return
             self.send_response(answer.status)

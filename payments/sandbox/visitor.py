@@ -10,6 +10,19 @@ def pay(session_url: str) -> str:
     return _press(session_url, {"action": "pay"})
 
 
+def pay_later(session_url: str) -> str:
+    """Order the bank to pay; the money comes, or does not, when `arrive` or `bounce` is pressed."""
+    return _press(session_url, {"action": "later"})
+
+
+def arrive(session_url: str) -> str:
+    return _press(session_url, {"action": "arrive"})
+
+
+def bounce(session_url: str) -> str:
+    return _press(session_url, {"action": "bounce"})
+
+
 def decline(session_url: str) -> str:
     return _press(session_url, {"action": "decline"})
 

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import logging
+import random
 import threading
 import time
 import urllib.error
@@ -17,6 +18,8 @@ log = logging.getLogger(__name__)
 
 GIVE_UP_AFTER = 40  # tries, about three days
 LONGEST_WAIT = 2 * 3600
+LATE_SECONDS = 10
+MISCHIEF = "webhooks"  # the path under which `late`, `doubled` and `shuffled` are asked for; they stay until called off
 Send = Callable[[bytes, str], int]
 
 
@@ -53,11 +56,27 @@ class Postman:
     def _run(self) -> None:
         with ThreadPoolExecutor(max_workers=4, thread_name_prefix="sandbox-webhook") as pool:
             while not self._stop.is_set():
-                due = self._state.due(at=time.time())
+                due = self.due()
                 list(pool.map(lambda one: self.deliver(*one), due))
                 if not due:
                     self._bell.wait(timeout=1)
                     self._bell.clear()
+
+    def due(self) -> list[tuple[str, int]]:
+        """What goes out now, with the mischief that was asked for: late, doubled, in any order."""
+        at = self._state.now()
+        mischief = self._state.faults(MISCHIEF)
+        due = self._state.due(at=at)
+        if "late" in mischief:
+            late = [event for event, attempts in due if not attempts]
+            for event in late:
+                self._state.postponed(event, until=at + LATE_SECONDS, give_up=False)
+            due = [one for one in due if one[0] not in late]
+        if "doubled" in mischief:
+            due = due * 2
+        if "shuffled" in mischief:
+            random.SystemRandom().shuffle(due)
+        return due
 
     def deliver(self, event_id: str, attempts: int) -> bool:
         body = json.dumps(self._state.get("event", event_id)).encode()
@@ -66,7 +85,7 @@ class Postman:
             self._state.delivered(event_id)
             return True
         wait = min(LONGEST_WAIT, 2 ** min(attempts, 20))
-        self._state.postponed(event_id, until=time.time() + wait, give_up=attempts + 1 >= GIVE_UP_AFTER)
+        self._state.postponed(event_id, until=self._state.now() + wait, give_up=attempts + 1 >= GIVE_UP_AFTER)
         log.info("Webhook %s was not taken (%s); the next try is in %s s.", event_id, status or "no answer", wait)
         return False
 

@@ -25,7 +25,7 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractUser):
-    """A person who signs in: a shopper first, and a label's member or a reviewer where a row or flag says so."""
+    """A person who signs in: a shopper first; a label's, a reviewer or finance staff where a row or flag says so."""
 
     username = None  # type: ignore[assignment]
     first_name = None  # type: ignore[assignment]
@@ -34,6 +34,7 @@ class User(AbstractUser):
     name = models.CharField(max_length=200, blank=True)
     country = models.CharField(max_length=2, blank=True)
     is_reviewer = models.BooleanField(default=False)
+    is_finance = models.BooleanField("finance staff", default=False, db_default=False)
 
     objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
 

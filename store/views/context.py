@@ -36,6 +36,8 @@ def _desks(request: HttpRequest) -> list[dict[str, object]]:
         found.append(("Studio", reverse("studio"), True))
     if user.is_reviewer:
         found.append(("Review", reverse("review"), True))
+    if user.is_finance:
+        found.append(("Finance", reverse("finance"), True))
     if user.is_staff:
         found.append(("Operations", reverse("ops"), True))
         found.append(("Admin", reverse("admin:index"), False))  # pages of another hand: never swapped into ours

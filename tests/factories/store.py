@@ -28,10 +28,10 @@ def make_user(name="Alice", **over):
 
 
 def sign_in(user, *, second_factor=True):
-    """A browser signed in as this person; a reviewer's with the second factor shown, unless a test leaves it out."""
+    """A browser signed in as this person; where the desk asks for one, with the second factor shown unless left out."""
     client = Client()
     client.force_login(user)
-    if user.is_reviewer and second_factor:
+    if (user.is_reviewer or user.is_finance) and second_factor:
         held = Authenticator.objects.filter(user=user).first() or TOTP.activate(user, generate_totp_secret()).instance
         show_factor(client, user, held)
     return client

@@ -5,7 +5,7 @@ import threading
 import pytest
 from django.db import connection
 
-from payments.models import Charge, Entry, Transfer
+from payments.models import Alert, Charge, Entry, Transfer
 from store import settlement
 from store.errors import ChargeMismatch
 from store.models import Certificate, Order
@@ -28,6 +28,7 @@ def test_another_amount_or_currency_delivers_nothing_and_leaves_an_alert(shop, c
     order.refresh_from_db()
     assert order.state == Order.State.PLACED
     assert order.alert
+    assert Alert.objects.get().subject == order.number
     assert not Entry.objects.exists()
     assert not Certificate.objects.exists()
 

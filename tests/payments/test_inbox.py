@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from payments import inbox
 from payments.errors import EventRefused
-from payments.models import StripeEvent
+from payments.models import Alert, StripeEvent
 from tests.factories.payments import AT, make_payee
 from tests.fakes import WEBHOOK_SECRET, StripeFake, signed
 
@@ -98,13 +98,20 @@ def test_while_a_secret_rotates_either_signature_is_taken(settings: Settings) ->
     assert inbox.record_event(body(), both).pk
 
 
-def test_an_event_of_the_other_mode_is_refused() -> None:
+def test_what_nobody_signed_for_us_leaves_no_alert_either() -> None:
+    assert refused(body(livemode=True), signed(body(livemode=True), secret="whsec_forged"))
+    assert not Alert.objects.exists()
+
+
+def test_an_event_of_the_other_mode_is_refused_and_leaves_an_alert() -> None:
     assert refused(body(livemode=True), signed(body(livemode=True)))
+    assert Alert.objects.get().subject == "evt_1"
 
 
-def test_an_event_of_an_account_that_is_no_payees_is_refused() -> None:
+def test_an_event_of_an_account_that_is_no_payees_is_refused_and_leaves_an_alert() -> None:
     raw = body(account="acct_stranger")
     assert refused(raw, signed(raw))
+    assert Alert.objects.get().code == "EVENT_FOREIGN"
     make_payee(stripe_account_id="acct_stranger")
     assert inbox.record_event(raw, signed(raw)).pk
 
@@ -157,6 +164,15 @@ def test_a_webhook_that_never_came_is_fetched(stripe_sandbox: StripeFake) -> Non
     missed = inbox.fetch_missed(since=AT, types=wanted)
     assert [event.type for event in missed] == ["checkout.session.completed"]
     assert inbox.fetch_missed(since=AT, types=wanted) == []
+
+
+def test_an_event_that_is_not_ours_does_not_hold_up_what_was_missed(stripe_sandbox: StripeFake) -> None:
+    state = stripe_sandbox.sandbox.state
+    state.emit("account.updated", {"id": "acct_stranger", "object": "account"}, account="acct_stranger")
+    state.emit("account.updated", {"id": "acct_ours", "object": "account"})
+    missed = inbox.fetch_missed(since=AT, types=["account.updated"])
+    assert [event.payload["data"]["object"]["id"] for event in missed] == ["acct_ours"]
+    assert Alert.objects.get().code == "EVENT_FOREIGN"
 
 
 def test_the_library_itself_would_take_a_stamp_of_next_year() -> None:
