@@ -141,6 +141,7 @@ def _keep(charge: Charge, facts: gateway.ChargeFacts, outcome: State) -> None:
         row.fee_minor = known_fee if known_fee is not None else row.fee_minor
         if outcome == State.PAID:
             row.paid_at = row.paid_at or facts.paid_at
+            row.card_country = facts.card_country[:2].upper() or row.card_country
         if row.state not in {State.PAID, State.REFUNDED}:  # an answer that came late takes back no payment
             row.state = outcome
         row.save()

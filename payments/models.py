@@ -213,6 +213,7 @@ class Charge(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     fee_minor = models.BigIntegerField(null=True, blank=True)
     refunded_minor = models.BigIntegerField(default=0)
+    card_country = models.CharField(max_length=2, blank=True, default="", db_default="")
     created_at = models.DateTimeField(auto_now_add=True)
     paid_at = models.DateTimeField(null=True, blank=True)
 

@@ -19,17 +19,19 @@ from licensing import dossiers, territories
 from licensing.verdicts import Verdict
 from payments import charges
 from payments.money import Money
-from store import clearing, offers, pricing
+from store import businesses, clearing, locations, offers, pricing
 from store.errors import (
     BasketEmpty,
     BasketMixed,
     ConsentMissing,
     CountryUnknown,
+    LocationUnclear,
     NotOnSale,
     OrderStateError,
     RequestConflict,
+    VatIdRefused,
 )
-from store.models import Basket, Offer, Order, OrderLine, OrderLineTrack, User
+from store.models import Basket, Offer, Order, OrderLine, OrderLineTrack, User, VatCheck
 from store.pricing import Priced
 
 STORE_LICENCE = "CLEARSONG-BUYER-1"
@@ -47,8 +49,10 @@ def place_order(
     consent: bool,
     request_key: str,
     at: datetime,
+    vat_check: VatCheck | None = None,
 ) -> Order:
-    """Freeze the basket as an order for a buyer in `country`; `evidence` says how the country is known.
+    """Freeze the basket as an order for a buyer in `country`; `evidence` says how the country is known, `vat_check`
+    whether a business buys, which may leave the tax out of the price.
 
     The same request key with the same basket, buyer and country gives the first order again; with anything else it is
     refused. Refused, with nothing kept, where an offer is not open, not cleared in the country, or its rights changed
@@ -58,6 +62,9 @@ def place_order(
         raise CountryUnknown("Choose the country you live in.")
     if not consent:
         raise ConsentMissing("Downloads begin at once: please agree that the right of withdrawal ends with it.")
+    _refuse_unless_located(country, evidence)
+    if vat_check is not None and not businesses.holds(vat_check, buyer=buyer, country=country, at=at):
+        raise VatIdRefused("Please give the VAT number again: it was asked about for another day or country.")
     rows = basket.lines.select_related("offer__decision", "offer__release")
     rows = rows.prefetch_related("offer__release__credits__party")
     chosen = [line.offer for line in rows.order_by("added_at", "pk")]
@@ -65,7 +72,7 @@ def place_order(
         raise BasketEmpty("The basket is empty.")
     if len({offer.currency for offer in chosen}) > 1:
         raise BasketMixed("The basket holds prices in several currencies; order one currency at a time.")
-    asked = _request_sha256(buyer, country, chosen)
+    asked = _request_sha256(buyer, country, chosen, vat_check)
     earlier = _earlier(request_key, asked)
     if earlier is not None:
         return earlier
@@ -77,7 +84,14 @@ def place_order(
         with transaction.atomic(durable=True):
             _ask_again(chosen, tracks, country=country, at=at, hashes=hashes)
             return _place(
-                chosen, buyer=buyer, country=country, evidence=evidence, request_key=request_key, asked=asked, at=at
+                chosen,
+                buyer=buyer,
+                country=country,
+                evidence=evidence,
+                vat_check=vat_check,
+                request_key=request_key,
+                asked=asked,
+                at=at,
             )
     except NoLongerCleared as error:
         offers.mark_due(error.recordings, cause="refused at the till")
@@ -122,8 +136,20 @@ def new_number(at: datetime) -> str:
     return f"CS{at:%y%m}-" + "".join(secrets.choice(_ALPHABET) for _ in range(8))
 
 
-def _request_sha256(buyer: User, country: str, chosen: Sequence[Offer]) -> str:
+def _refuse_unless_located(country: str, evidence: Mapping[str, str]) -> None:
+    """A connection from elsewhere is asked about once more: she who confirms where she lives may buy."""
+    network = evidence.get("network", "")
+    wanted = settings.LOCATION_PROOFS
+    if locations.must_be_asked_again(country, network=network, wanted=wanted) and not evidence.get("confirmed"):
+        raise LocationUnclear(
+            "Your connection comes from another country than the one you buy from. Please confirm where you live."
+        )
+
+
+def _request_sha256(buyer: User, country: str, chosen: Sequence[Offer], vat_check: VatCheck | None) -> str:
     asked = [buyer.pk, country, sorted(str(offer.public_id) for offer in chosen)]
+    if vat_check is not None:
+        asked.append(str(vat_check.public_id))
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 
@@ -170,6 +196,7 @@ def _place(
     buyer: User,
     country: str,
     evidence: Mapping[str, str],
+    vat_check: VatCheck | None,
     request_key: str,
     asked: str,
     at: datetime,
@@ -186,13 +213,16 @@ def _place(
         if latest is None or not offer.is_open or not clearing.holds(latest, at=at, country=country):
             raise NotOnSale("Something in the basket is not for sale in your country.", offer=str(offer.public_id))
         offer.decision = latest
-    priced = pricing.price_all(chosen, country=country, at=at)
+    reverse_charge = businesses.reverses(vat_check)
+    priced = pricing.price_all(chosen, country=country, at=at, reverse_charge=reverse_charge)
     order = Order.objects.create(
         number=new_number(at),
         buyer=buyer,
         email=buyer.email,
         country=country,
         country_evidence=dict(evidence),
+        vat_check=vat_check,
+        reverse_charge=reverse_charge,
         currency=chosen[0].currency,
         total_minor=sum(each.amount_minor for each in priced),
         tax_minor=sum(each.tax_minor for each in priced),

@@ -54,6 +54,27 @@ class TaxRateMissing(StoreError):
     status = 409
 
 
+class TaxRateUnverified(StoreError):
+    """Nobody vouches for the rate of a country: `manage.py tax confirm` does."""
+
+    code = "TAX_RATE_UNVERIFIED"
+    status = 409
+
+
+class VatIdRefused(StoreError):
+    """A number that is none, of another country, not valid, or that cannot be asked about now."""
+
+    code = "VAT_ID_REFUSED"
+    status = 422
+
+
+class LocationUnclear(StoreError):
+    """The buyer's connection comes from elsewhere than she says she lives: she is asked to confirm it."""
+
+    code = "LOCATION_UNCLEAR"
+    status = 422
+
+
 class ChargeMismatch(StoreError):
     """What Stripe says was paid is not what the order asks; nothing is delivered and an alert is kept."""
 

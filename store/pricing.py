@@ -48,12 +48,12 @@ def price(offer: Offer, *, country: str, at: datetime) -> Priced:
     return price_all([offer], country=country, at=at)[0]
 
 
-def price_all(offers: Sequence[Offer], *, country: str, at: datetime) -> list[Priced]:
-    """Price each offer for a buyer in `country` at the instant `at`.
+def price_all(offers: Sequence[Offer], *, country: str, at: datetime, reverse_charge: bool = False) -> list[Priced]:
+    """Price each offer for a buyer in `country` at the instant `at`; with `reverse_charge` without the tax.
 
     Raises NotOnSale where a recording is not cleared there, and TaxRateMissing where the tax table has a hole.
     """
-    facts = _load(offers, country=country, at=at)
+    facts = _load(offers, country=country, at=at, reverse_charge=reverse_charge)
     return [_priced(offer, facts) for offer in offers]
 
 
@@ -63,6 +63,7 @@ class _Facts:
 
     country: str
     rate: int
+    reverse_charge: bool
     tracks: Mapping[int, tuple[Track, ...]]
     decisions: Mapping[int, ClearanceDecision]
     verdicts: Mapping[int, Verdict]
@@ -72,7 +73,7 @@ class _Facts:
     weights: Mapping[tuple[int, str], int]
 
 
-def _load(offers: Sequence[Offer], *, country: str, at: datetime) -> _Facts:
+def _load(offers: Sequence[Offer], *, country: str, at: datetime, reverse_charge: bool) -> _Facts:
     tracks = tracks_of(offers)
     recordings = {track.recording_id for found in tracks.values() for track in found}
     decisions = clearing.latest_of_recordings(recordings)
@@ -87,7 +88,8 @@ def _load(offers: Sequence[Offer], *, country: str, at: datetime) -> _Facts:
     holders = _holder_keys(share.holder for shares in holdings.values() for share in shares)
     letters = directions.in_force(holders.values(), on=at.date())
     rate = tax.rate(country, at=at)
-    return _Facts(country, rate, tracks, decisions, verdicts, holdings, holders, letters, _weights(recordings))
+    weights = _weights(recordings)
+    return _Facts(country, rate, reverse_charge, tracks, decisions, verdicts, holdings, holders, letters, weights)
 
 
 def tracks_of(offers: Iterable[Offer]) -> dict[int, tuple[Track, ...]]:
@@ -113,11 +115,11 @@ def _priced(offer: Offer, facts: _Facts) -> Priced:
     parts = [facts.weights.get((track.recording_id, offer.currency), 0) for track in tracks]
     if not all(parts):  # a track without a price of its own: all count the same
         parts = [1] * len(tracks)
-    tax_minor = tax.tax_inside(offer.amount_minor, facts.rate)
+    taxed = tax.charged(offer.amount_minor, facts.rate, currency=offer.currency, reverse_charge=facts.reverse_charge)
     scale = Currency(offer.currency).micros_per_minor
     shares = split(
-        offer.amount_minor * scale,
-        tax_micros=tax_minor * scale,
+        taxed.amount_minor * scale,
+        tax_micros=taxed.tax_minor * scale,
         country=facts.country,
         pieces=[_piece(track, part, facts) for track, part in zip(tracks, parts, strict=True)],
         directions=facts.letters,
@@ -127,9 +129,9 @@ def _priced(offer: Offer, facts: _Facts) -> Priced:
     return Priced(
         offer,
         facts.country,
-        offer.amount_minor,
-        facts.rate,
-        tax_minor,
+        taxed.amount_minor,
+        taxed.rate,
+        taxed.tax_minor,
         shares,
         tracks,
         {key: facts.verdicts[key] for key in mine},

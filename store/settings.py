@@ -268,6 +268,26 @@ COMMISSION_PERCENT = percent("COMMISSION_PERCENT", "15")
 WORK_ROYALTY_PERCENT = percent("WORK_ROYALTY_PERCENT", "10")
 PAYOUT_MINIMUM_MINOR = number("PAYOUT_MINIMUM_MINOR", 100)
 
+# Tax, and who issues the invoices. SELLER_ADDRESS has its lines apart by "|".
+SELLER_NAME = text("SELLER_NAME", "")
+SELLER_ADDRESS = [line.strip() for line in text("SELLER_ADDRESS", "").split("|") if line.strip()]
+SELLER_COUNTRY = text("SELLER_COUNTRY", "")
+if not re.fullmatch(r"([A-Z]{2})?", SELLER_COUNTRY):
+    raise ImproperlyConfigured("SELLER_COUNTRY must be two capital letters, such as DE or GR.")
+SELLER_VAT_ID = re.sub(r"[ .-]", "", text("SELLER_VAT_ID", "")).upper()
+SELLER_REGISTER = text("SELLER_REGISTER", "")
+INVOICE_SERIES = text("INVOICE_SERIES", "CS")
+if not re.fullmatch(r"[A-Z0-9]{1,8}", INVOICE_SERIES):
+    raise ImproperlyConfigured("INVOICE_SERIES must be one to eight capital letters or digits.")
+VIES_URL = address("VIES_URL", "https://ec.europa.eu/taxation_customs/vies/rest-api")
+VIES_UNANSWERED = text("VIES_UNANSWERED", "tax")
+if VIES_UNANSWERED not in {"tax", "refuse"}:
+    raise ImproperlyConfigured("VIES_UNANSWERED must be tax or refuse.")
+COUNTRY_HEADER = text("COUNTRY_HEADER", "")  # believed only behind a proxy, see BEHIND_PROXY below
+LOCATION_PROOFS = number("LOCATION_PROOFS", 2)
+if LOCATION_PROOFS not in {1, 2}:
+    raise ImproperlyConfigured("LOCATION_PROOFS must be 2, or 1 for a seller of less than 100,000 EUR a year abroad.")
+
 # Signs certificates and the heads of the chains: 32 random bytes in base64. Without it one is made, kept in the home.
 CERTIFICATE_KEY = text("CERTIFICATE_KEY", "")
 if CERTIFICATE_KEY and not re.fullmatch(r"[A-Za-z0-9+/]{43}=", CERTIFICATE_KEY):
@@ -386,6 +406,8 @@ BEHIND_PROXY = flag("BEHIND_PROXY", default=False)
 if BEHIND_PROXY:  # one proxy of ours, which sets these headers itself and lets none of the visitor's through
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     ALLAUTH_TRUSTED_PROXY_COUNT = 1
+if COUNTRY_HEADER and not BEHIND_PROXY:
+    raise ImproperlyConfigured("COUNTRY_HEADER needs BEHIND_PROXY=yes: without a proxy any visitor could set it.")
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_NUMBER_FILES = 200  # an album's folder, not a library

@@ -7,6 +7,7 @@ read again first, with no transaction open; then one durable transaction does ev
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 
 from licensing.verdicts import Verdict
@@ -14,7 +15,7 @@ from payments import accounts, alerts, charges, ledger
 from payments.errors import ChargeMismatch as StripeMismatch
 from payments.models import Account, Charge, Payee
 from payments.money import Money
-from store import certificates, clearing, disputes
+from store import certificates, clearing, disputes, locations
 from store.errors import ChargeMismatch
 from store.models import BasketLine, Certificate, Order, OrderLine, OrderLineTrack
 from store.royalties import Leg, Split
@@ -126,7 +127,14 @@ def _settle(order: Order, charge: Charge, *, at: datetime) -> None:
     order.paid_at = charge.paid_at or at
     order.alert = ""
     order.next_check_at = at + SOONEST
-    order.save(update_fields=["state", "paid_at", "alert", "next_check_at"])
+    order.card_country = charge.card_country
+    order.location = locations.judge(
+        order.country,
+        network=order.country_evidence.get("network", ""),
+        card=charge.card_country,
+        wanted=settings.LOCATION_PROOFS,
+    )
+    order.save(update_fields=["state", "paid_at", "alert", "next_check_at", "card_country", "location"])
 
 
 def _stopped(lines: Sequence[OrderLine], country: str) -> set[int]:

@@ -46,6 +46,7 @@ class CheckoutForm(forms.Form):
     """What the law and the sale need to be told before paying."""
 
     country = forms.CharField(widget=forms.HiddenInput)
+    resides = forms.BooleanField(required=False, label="I live in the country I buy from")
     request_key = forms.CharField(max_length=100, widget=forms.HiddenInput)
     consent = forms.BooleanField(
         label="Start the download at once",
@@ -55,8 +56,37 @@ class CheckoutForm(forms.Form):
         },
     )
 
+    def __init__(self, *args: Any, asked_again: str = "", **kwargs: Any) -> None:
+        """`asked_again` names the country that the buyer's connection comes from, where it is not the one stated."""
+        super().__init__(*args, **kwargs)
+        if asked_again:
+            self.fields[
+                "resides"
+            ].help_text = f"Your connection comes from {asked_again}. The tax goes to the country in which you live."
+        else:
+            del self.fields["resides"]
+
     def clean_country(self) -> str:
         country = str(self.cleaned_data["country"]).upper()
         if not is_country(country):
             raise forms.ValidationError("Choose a country from the list.")
         return country
+
+
+class BusinessForm(forms.Form):
+    """A business that buys: its VAT number, and whom the invoice is addressed to."""
+
+    vat_id = forms.CharField(
+        max_length=30,
+        label="VAT number",
+        help_text="With its country's letters, such as DE136695976.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    company = forms.CharField(
+        max_length=200, label="Name of the business", widget=forms.TextInput(attrs={"autocomplete": "organization"})
+    )
+    address = forms.CharField(
+        max_length=1000,
+        label="Its address",
+        widget=forms.Textarea(attrs={"rows": 3, "autocomplete": "street-address"}),
+    )

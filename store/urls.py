@@ -50,6 +50,7 @@ urlpatterns = [
     path("basket/add", checkout.add, name="basket-add"),
     path("basket/remove", checkout.remove, name="basket-remove"),
     path("checkout", checkout.checkout, name="checkout"),
+    path("checkout/business", checkout.business, name="checkout-business"),
     path("checkout/<uuid:public_id>/pay", checkout.pay, name="checkout-again"),
     path("checkout/<uuid:public_id>/return", checkout.returned, name="checkout-return"),
     path("orders/", account.orders, name="orders"),

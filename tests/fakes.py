@@ -5,9 +5,13 @@ the code under test speaks HTTP through the real `stripe` library. Webhooks are 
 would be, body and signature, for the test to deliver in any order and number.
 """
 
+import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
 
 import pytest
 from pytest_django import Settings
@@ -106,3 +110,66 @@ def stripe_sandbox(settings: Settings) -> Iterator[StripeFake]:
         yield StripeFake(sandbox, sent)
     finally:
         sandbox.stop()
+
+
+@dataclass
+class ViesFake:
+    """A look-up of VAT numbers that answers as the Commission's does; a test sets what it knows and how it fails."""
+
+    address: str = ""
+    known: dict[str, str] = field(default_factory=dict)
+    down: str = ""
+    silent: bool = False
+    asked: list[dict[str, str]] = field(default_factory=list)
+
+    def answer(self, body: dict[str, str]) -> dict[str, Any]:
+        self.asked.append(body)
+        if self.down:
+            return {"actionSucceed": False, "errorWrappers": [{"error": self.down}]}
+        name = self.known.get(body["countryCode"] + body["vatNumber"])
+        return {
+            "countryCode": body["countryCode"],
+            "vatNumber": body["vatNumber"],
+            "requestDate": "2026-12-01T12:00:00.000Z",
+            "valid": name is not None,
+            "requestIdentifier": f"WAPIAAAA{len(self.asked)}" if body.get("requesterNumber") else "",
+            "name": name or "---",
+            "address": "---",
+        }
+
+
+class _ViesHandler(BaseHTTPRequestHandler):
+    fake: ViesFake
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.fake.silent:
+            self.close_connection = True
+            return
+        data = json.dumps(self.fake.answer(body)).encode()
+        self.send_response(200 if self.path == "/check-vat-number" else 404)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_said: object) -> None:
+        """Quietly."""
+
+
+@pytest.fixture
+def vies_fake(settings: Settings) -> Iterator[ViesFake]:
+    """VIES on a port of its own, and a shop in Austria that may ask it."""
+    fake = ViesFake(known={"DE136695976": "Plattenladen GmbH"})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_ViesHandler,), {"fake": fake}))
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    fake.address = f"http://127.0.0.1:{server.server_port}"
+    settings.VIES_URL = fake.address
+    settings.SELLER_COUNTRY, settings.SELLER_VAT_ID = "AT", "ATU13585627"
+    try:
+        yield fake
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -13,6 +13,7 @@ from store.models.offers import Offer, Price, ReviewDue, Shelf
 from store.models.orders import Basket, BasketLine, Download, Order, OrderLine, OrderLineTrack, RefundCase
 from store.models.people import Membership, User, UserManager
 from store.models.proof import Certificate, SignedHead, SigningKey
+from store.models.tax import RateConfirmation, VatCheck
 
 __all__ = [
     "MOST_MINOR",
@@ -36,6 +37,7 @@ __all__ = [
     "OrderLine",
     "OrderLineTrack",
     "Price",
+    "RateConfirmation",
     "RecordImport",
     "RefundCase",
     "ReviewDue",
@@ -45,4 +47,5 @@ __all__ = [
     "SigningKey",
     "User",
     "UserManager",
+    "VatCheck",
 ]

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from store import locations
 from store.models.columns import MOST_MINOR, one_of
 from store.models.offers import Offer
 from store.models.people import User
@@ -45,13 +46,22 @@ class BasketLine(models.Model):
 
 
 class Order(models.Model):
-    """A sale, from the moment its price was frozen. What was agreed never changes; only its state moves on."""
+    """A sale, from the moment its price was frozen. What was agreed never changes; only its state moves on.
+
+    `country_evidence` says what was known of the buyer's country when the order was placed; `card_country` comes with
+    the payment, and `location` is how far the proofs agree then.
+    """
 
     class State(models.TextChoices):
         PLACED = "PLACED"
         PAID = "PAID"
         CANCELLED = "CANCELLED"
         REFUNDED = "REFUNDED"
+
+    class Location(models.TextChoices):
+        AGREED = locations.AGREED, "proofs agree"
+        LONE = locations.LONE, "one proof alone"
+        CONTRADICTED = locations.CONTRADICTED, "proofs contradict"
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     number = models.CharField(max_length=40, unique=True)
@@ -73,6 +83,10 @@ class Order(models.Model):
     next_check_at = models.DateTimeField(null=True, blank=True)
     receipt_sent_at = models.DateTimeField(null=True, blank=True)
     fee_posted_at = models.DateTimeField(null=True, blank=True)
+    vat_check = models.ForeignKey("store.VatCheck", models.PROTECT, null=True, blank=True, related_name="+")
+    reverse_charge = models.BooleanField(default=False, db_default=False)
+    card_country = models.CharField(max_length=2, blank=True, default="", db_default="")
+    location = models.CharField(max_length=12, choices=Location, blank=True, default="", db_default="")
 
     class Meta:
         ordering = ["-placed_at", "-pk"]
@@ -88,10 +102,15 @@ class Order(models.Model):
             models.CheckConstraint(
                 condition=~Q(state__in=["PAID", "REFUNDED"]) | Q(paid_at__isnull=False), name="order_paid_has_time"
             ),
+            models.CheckConstraint(
+                condition=Q(reverse_charge=False) | Q(vat_check__isnull=False, tax_minor=0),
+                name="order_reverse_charge_untaxed",
+            ),
         ]
         indexes = [
             models.Index(fields=["next_check_at"], condition=Q(next_check_at__isnull=False), name="order_to_check"),
             models.Index(fields=["paid_at"], name="order_paid_at"),
+            models.Index(fields=["paid_at"], condition=Q(location="CONTRADICTED"), name="order_contradicted"),
         ]
 
     def __str__(self) -> str:

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -22,17 +22,26 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from catalog.credits import artist_line
 from catalog.models import Recording, Release
 from payments.errors import PaymentsError
-from store import baskets, offers, pricing, tax
+from store import baskets, businesses, locations, offers, pricing, tax
 from store.checkout import STORE_LICENCE, buyer_licence, place_order, start_payment
-from store.errors import StoreError
-from store.models import Basket, Offer, Order
+from store.errors import StoreError, TaxRateMissing, TaxRateUnverified, VatIdRefused
+from store.models import Basket, Offer, Order, VatCheck
 from store.settlement import settle_order
-from store.shop_forms import CheckoutForm
+from store.shop_forms import BusinessForm, CheckoutForm
 from store.templatetags.shop import country_name, percent
 from store.views.release import KINDS
 from store.views.sleeves import TONES, covers
 from store.views.splits import Part, parts
-from store.views.visitor import basket_of, country_of, language_country, open_basket, signed_in
+from store.views.visitor import (
+    basket_of,
+    buy_for,
+    buying_for,
+    country_of,
+    language_country,
+    network_country,
+    open_basket,
+    signed_in,
+)
 
 LICENCE_WORDS = {STORE_LICENCE: "the shop's own buyer's licence: yours to keep, on all your devices"}
 
@@ -67,6 +76,7 @@ class Bill:
     total_minor: int
     tax_minor: int
     tax_rate: int
+    business: VatCheck | None = None
 
     def context(self, country: str) -> dict[str, Any]:
         return {
@@ -78,7 +88,10 @@ class Bill:
             "tax_minor": self.tax_minor,
             "net_minor": self.total_minor - self.tax_minor,
             "tax_word": f"VAT inside, {percent(self.tax_rate)}" if self.tax_rate else "Tax",
-            "country_phrase": country_phrase(country, self.tax_rate),
+            "country_phrase": business_phrase(self.business)
+            if self.business is not None and businesses.reverses(self.business)
+            else country_phrase(country, self.tax_rate),
+            "business": self.business,
             "buying_from": country,
         }
 
@@ -91,12 +104,24 @@ def country_phrase(country: str, rate: int) -> str:
     return f"You are buying from {name}: we collect no tax there, and the price stays the same."
 
 
+def business_phrase(business: VatCheck) -> str:
+    """What it means that a business of another member state buys."""
+    return (
+        f"You are buying for {business.company}, {business.vat_id}: the price is without VAT, "
+        "which your business accounts for itself (reverse charge)."
+    )
+
+
 def licence_words(code: str) -> str:
     return LICENCE_WORDS.get(code, code)
 
 
-def _bill(basket: Basket | None, country: str, at: datetime) -> Bill:
-    rate = tax.rate(country, at=at)
+def _bill(basket: Basket | None, country: str, at: datetime, business: VatCheck | None = None) -> Bill:
+    reverse_charge = businesses.reverses(business)
+    try:
+        rate = 0 if reverse_charge else tax.rate(country, at=at)
+    except (TaxRateMissing, TaxRateUnverified):  # then nothing is sold there, and the lines below say so
+        rate = 0
     if basket is None:
         return Bill((), (), settings.STORE_CURRENCY, 0, 0, rate)
     chosen = [line.offer for line in basket.lines.select_related("offer__decision", "offer__release__label")]
@@ -105,9 +130,11 @@ def _bill(basket: Basket | None, country: str, at: datetime) -> Bill:
     gone: list[Goods] = []
     open_now = offers.open_now(chosen, country=country, at=at)
     try:
-        priced = pricing.price_all(open_now, country=country, at=at)
+        priced = pricing.price_all(open_now, country=country, at=at, reverse_charge=reverse_charge)
     except StoreError:  # one of them went off sale between the two looks: price them one by one
-        priced = [each for offer in open_now for each in _price_or_not(offer, country, at)]
+        priced = [
+            each for offer in open_now for each in _price_or_not(offer, country, at, reverse_charge=reverse_charge)
+        ]
     known = {each.offer.pk: each for each in priced}
     for offer in chosen:
         row = listed[offer.pk]
@@ -119,7 +146,13 @@ def _bill(basket: Basket | None, country: str, at: datetime) -> Bill:
         code, url = buyer_licence(each.verdicts.values())
         drawn = parts(each.split, currency=offer.currency, site_name=settings.SITE_NAME)
         lines.append(
-            Goods(**row, licence=licence_words(code), licence_url=url, split=drawn, split_total=each.split.micros)
+            Goods(
+                **row | {"amount_minor": each.amount_minor},
+                licence=licence_words(code),
+                licence_url=url,
+                split=drawn,
+                split_total=each.split.micros,
+            )
         )
     return Bill(
         lines,
@@ -128,12 +161,13 @@ def _bill(basket: Basket | None, country: str, at: datetime) -> Bill:
         sum(each.amount_minor for each in priced),
         sum(each.tax_minor for each in priced),
         rate,
+        business,
     )
 
 
-def _price_or_not(offer: Offer, country: str, at: datetime) -> list[pricing.Priced]:
+def _price_or_not(offer: Offer, country: str, at: datetime, *, reverse_charge: bool) -> list[pricing.Priced]:
     try:
-        return [pricing.price(offer, country=country, at=at)]
+        return pricing.price_all([offer], country=country, at=at, reverse_charge=reverse_charge)
     except StoreError:
         return []
 
@@ -214,17 +248,64 @@ def checkout(request: HttpRequest) -> HttpResponse:
     """What is bought, from where, for how much, and one button. Pressing it twice places one order."""
     found = basket_of(request)
     country = country_of(request)
-    bill = _bill(found, country, timezone.now())
+    bill = _bill(found, country, timezone.now(), buying_for(request, country))
     if found is None or not (bill.lines or bill.gone):
         return redirect("basket")
-    form = CheckoutForm(request.POST or None, initial={"country": country, "request_key": secrets.token_urlsafe(24)})
+    form = _pay_form(request, country, request.POST or None)
     if request.method == "POST" and form.is_valid():
         refused = _order(request, found, bill, form)
         if not isinstance(refused, str):
             return refused
         form.add_error(None, refused)
-    context = {**bill.context(country), "form": form, "sandbox": bool(settings.STRIPE_API_BASE)}
-    return render(request, "shop/checkout.html", context, status=422 if form.errors else 200)
+    return _page(request, bill, country, form, BusinessForm())
+
+
+@never_cache
+@login_required
+@require_POST
+def business(request: HttpRequest) -> HttpResponse:
+    """Buy for a business, or no longer: its VAT number is asked about, and the checkout shows what that means."""
+    if "forget" in request.POST:
+        buy_for(request, None)
+        return redirect("checkout")
+    country = country_of(request)
+    form = BusinessForm(request.POST)
+    if form.is_valid():
+        try:
+            found = businesses.check(signed_in(request), country=country, at=timezone.now(), **form.cleaned_data)
+        except VatIdRefused as refusal:
+            form.add_error("vat_id", refusal.message)
+        else:
+            buy_for(request, found)
+            if found.state == VatCheck.State.UNANSWERED:
+                messages.warning(request, "VIES does not answer now, so VAT stays in the price; your invoice names it.")
+            return redirect("checkout")
+    bill = _bill(basket_of(request), country, timezone.now())
+    return _page(request, bill, country, _pay_form(request, country), form)
+
+
+def _pay_form(request: HttpRequest, country: str, data: QueryDict | None = None) -> CheckoutForm:
+    initial = {"country": country, "request_key": secrets.token_urlsafe(24)}
+    return CheckoutForm(data, initial=initial, asked_again=_elsewhere(request, country))
+
+
+def _page(
+    request: HttpRequest, bill: Bill, country: str, form: CheckoutForm, business_form: BusinessForm
+) -> HttpResponse:
+    context = {
+        **bill.context(country),
+        "form": form,
+        "business_form": business_form if businesses.offered() and country in locations.UNION else None,
+        "sandbox": bool(settings.STRIPE_API_BASE),
+    }
+    return render(request, "shop/checkout.html", context, status=422 if form.errors or business_form.errors else 200)
+
+
+def _elsewhere(request: HttpRequest, country: str) -> str:
+    """The name of the country the connection comes from, where that speaks against the one stated."""
+    network = network_country(request)
+    asked = locations.must_be_asked_again(country, network=network, wanted=settings.LOCATION_PROOFS)
+    return country_name(network) if asked else ""
 
 
 def _order(request: HttpRequest, found: Basket, bill: Bill, form: CheckoutForm) -> HttpResponse | str:
@@ -236,6 +317,8 @@ def _order(request: HttpRequest, found: Basket, bill: Bill, form: CheckoutForm) 
         "stated": form.cleaned_data["country"],
         "language": language_country(request),
         "address": request.META.get("REMOTE_ADDR", ""),
+        "network": network_country(request),
+        "confirmed": "yes" if form.cleaned_data.get("resides") else "",
     }
     try:
         order = place_order(
@@ -245,6 +328,7 @@ def _order(request: HttpRequest, found: Basket, bill: Bill, form: CheckoutForm) 
             evidence=evidence,
             consent=form.cleaned_data["consent"],
             request_key=form.cleaned_data["request_key"],
+            vat_check=bill.business,
             at=now,
         )
         if order.state != Order.State.PLACED:

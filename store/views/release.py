@@ -19,6 +19,7 @@ from licensing import licences
 from licensing.reasons import REASONS
 from licensing.verdicts import Reliance, Verdict
 from store import clearing, offers, previews, pricing
+from store.errors import TaxRateMissing, TaxRateUnverified
 from store.models import Offer, OrderLine
 from store.previews import Preview
 from store.templatetags.shop import countries_phrase, country_name, seconds_words
@@ -131,7 +132,10 @@ def _price(offer: Offer | None, country: str) -> dict[str, Any]:
     """Who gets what of the offer, as it would be frozen if it were bought now from `country`."""
     if offer is None:
         return {}
-    quote = pricing.price(offer, country=country, at=timezone.now())
+    try:
+        quote = pricing.price(offer, country=country, at=timezone.now())
+    except (TaxRateMissing, TaxRateUnverified) as refusal:
+        return {"tax_phrase": refusal.message}
     return {
         "split": parts(quote.split, currency=offer.currency, site_name=settings.SITE_NAME),
         "split_total": quote.split.micros,

@@ -4,13 +4,15 @@ import secrets
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils import timezone
 
 from licensing.territories import is_country
-from store import baskets
-from store.models import Basket, User
+from store import baskets, businesses
+from store.models import Basket, User, VatCheck
 
 FALLBACK_COUNTRY = "DE"
 COUNTRY_KEY = "country"
+BUSINESS_KEY = "vat_check"
 BASKET_KEY = "basket"  # in the session's data, so that it outlives the new session key that signing in brings
 
 
@@ -43,6 +45,26 @@ def language_country(request: HttpRequest) -> str:
         if "-" in tag and is_country(code):
             return code
     return ""
+
+
+def network_country(request: HttpRequest) -> str:
+    """The country the connection comes from, where the operator's own proxy says so in COUNTRY_HEADER."""
+    said = request.headers.get(settings.COUNTRY_HEADER, "").upper() if settings.COUNTRY_HEADER else ""
+    return said if is_country(said) else ""
+
+
+def buy_for(request: HttpRequest, business: VatCheck | None) -> None:
+    """Remember the business that this visitor buys for; None for herself."""
+    request.session[BUSINESS_KEY] = business.pk if business else None
+
+
+def buying_for(request: HttpRequest, country: str) -> VatCheck | None:
+    """The business bought for, as long as its VAT number was asked about within a day and for this country."""
+    key = request.session.get(BUSINESS_KEY)
+    found = VatCheck.objects.filter(pk=key).first() if isinstance(key, int) else None
+    if found is None or not businesses.holds(found, buyer=signed_in(request), country=country, at=timezone.now()):
+        return None
+    return found
 
 
 def basket_of(request: HttpRequest) -> Basket | None:

@@ -28,7 +28,7 @@ ONLY_IN = {
     "pydub": ("transcoding/",),
     "mutagen": ("transcoding/", "store/tagreading.py", "store/demo/"),
     "pypdfium2": ("store/render_pages.py",),  # which runs in the fence
-    "requests": ("payments/gateway.py",),  # the errors of Stripe's own transport
+    "requests": ("payments/gateway.py", "store/vies.py"),  # Stripe's own transport; the look-up of VAT numbers
     "httpx": (),
 }
 
@@ -38,7 +38,7 @@ PURE = {
     "licensing": ("territories", "terms", "licences", "rules", "reasons", "risk", "notice_rules", "excerpts"),
     "transcoding": ("formats", "encoders"),
     "payments": ("money",),
-    "store": ("royalties",),
+    "store": ("royalties", "locations"),
 }
 
 
