@@ -30,7 +30,7 @@ class FindingInline(ReadOnly, TabularInline):
 
 class AttemptInline(ReadOnly, TabularInline):
     model = Attempt
-    fields = ("fence", "started_at", "ended_at", "outcome", "error")
+    fields = ("fence", "worker", "started_at", "ended_at", "outcome", "error")
     extra = 0
 
 

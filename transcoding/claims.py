@@ -7,6 +7,7 @@ out; whoever comes back late holds an old fence, and none of his words count any
 import contextlib
 import functools
 import operator
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from celery import current_task
 from django.db import DatabaseError, connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -52,10 +54,14 @@ class Claim:
     def begun(self, *, at: datetime) -> Attempt:
         rendition = self.row if isinstance(self.row, Rendition) else None
         master = self.row if isinstance(self.row, Master) else self.row.master
-        return Attempt(master=master, rendition=rendition, fence=self.fence, started_at=at)
+        return Attempt(master=master, rendition=rendition, fence=self.fence, started_at=at, worker=_worker())
 
     def end(self, outcome: Attempt.Outcome, *, at: datetime, error: str = "") -> None:
         Attempt.objects.filter(self.attempts).update(ended_at=at, outcome=outcome, error=error)
+
+
+def _worker() -> str:
+    return str(current_task.request.hostname or "") if current_task else socket.gethostname()
 
 
 def begin(claims: Sequence[Claim], *, at: datetime) -> None:

@@ -291,7 +291,10 @@ class Rendition(models.Model):
 
 
 class Attempt(models.Model):
-    """One try at examining a master (no rendition) or at making a rendition. A row without an end was cut short."""
+    """One try at examining a master (no rendition) or at making a rendition. A row without an end was cut short.
+
+    `worker` is its name in Celery, or the machine's where none is at work: of many, one may have the bad disk.
+    """
 
     class Outcome(models.TextChoices):
         DONE = "DONE", "done"
@@ -305,6 +308,7 @@ class Attempt(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
     outcome = models.CharField(max_length=6, choices=Outcome, blank=True)
     error = models.TextField(blank=True)
+    worker = models.CharField(max_length=255, blank=True)
 
     class Meta:
         constraints: ClassVar = [

@@ -6,10 +6,13 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
 from django.conf import LazySettings
+from moto.server import ThreadedMotoServer
 
 from tests.transcoding import sounds
+from transcoding import storage
 
 
 @pytest.fixture(scope="session")
@@ -70,3 +73,25 @@ def canary() -> Iterator[tuple[str, list[str]]]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def bucket(settings: LazySettings) -> Iterator[str]:
+    """An S3 that several machines share."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    settings.AUDIO_BUCKET, settings.S3_ENDPOINT_URL = "shared", f"http://{host}:{port}"
+    settings.S3_ACCESS_KEY = settings.S3_SECRET_KEY = "key"
+    client = boto3.client(
+        "s3",
+        endpoint_url=settings.S3_ENDPOINT_URL,
+        aws_access_key_id="key",
+        aws_secret_access_key="key",
+        region_name="us-east-1",
+    )
+    client.create_bucket(Bucket="shared")
+    yield "shared"
+    client.close()
+    server.stop()
+    storage._client_at.cache_clear()

@@ -6,14 +6,12 @@ import random
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import boto3
 import pytest
 from django.utils import timezone
-from moto.server import ThreadedMotoServer
 
 from tests.factories.transcoding import deliver, make_tags
 from tests.transcoding import sounds, workers
@@ -108,28 +106,6 @@ def test_three_deliveries_of_one_bell_do_the_work_once(song: Path) -> None:
         os.waitpid(pid, 0)
     assert Rendition.objects.filter(state="READY", fence=1).count() == len(WANTED)
     assert Attempt.objects.filter(rendition__isnull=False).count() == len(WANTED)
-
-
-@pytest.fixture
-def bucket(settings) -> Iterator[str]:
-    """An S3 that several machines share."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    settings.AUDIO_BUCKET, settings.S3_ENDPOINT_URL = "shared", f"http://{host}:{port}"
-    settings.S3_ACCESS_KEY = settings.S3_SECRET_KEY = "key"
-    client = boto3.client(
-        "s3",
-        endpoint_url=settings.S3_ENDPOINT_URL,
-        aws_access_key_id="key",
-        aws_secret_access_key="key",
-        region_name="us-east-1",
-    )
-    client.create_bucket(Bucket="shared")
-    yield "shared"
-    client.close()
-    server.stop()
-    storage._client_at.cache_clear()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -2,113 +2,28 @@
 is left that hears nothing. What is owed is rows; the queue only rings.
 """
 
-import contextlib
-import os
 import signal
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from tests.factories.transcoding import deliver, make_tags
-from tests.faulty import Broker, Proxy, broker_behind_proxy
-from tests.platform.homes import ROOT
+from tests.faulty import broker_behind_proxy
 from tests.transcoding import sounds
+from tests.transcoding.crews import Crew, environment, pause
 from transcoding import renditions
 from transcoding.formats import FORMATS
 from transcoding.models import Attempt, Master, Rendition
-
-SOON = 120  # seconds after the broker's return, by which all must be done
-WORKER = """
-import sys
-from datetime import timedelta
-from store.celery import app
-import django
-django.setup()
-from store import watch
-from transcoding import tasks
-watch.LOOK_SECONDS, watch.DEAF_SECONDS = 0.5, 10
-tasks.LOST = timedelta(seconds=2)
-for each in app.conf.beat_schedule.values():
-    each["schedule"] = timedelta(seconds=1)
-queues = ["-B", "-s", sys.argv[1], "-Q", "cpu,io", "-c", "2"]
-app.worker_main(["worker", *queues, "-n", "fault@here", "-l", "warning", "--without-gossip", "--without-mingle"])
-"""
-
-
-def pause(seconds: float) -> None:
-    threading.Event().wait(seconds)
-
-
-@dataclass
-class Crew:
-    """A worker with its own beat, started again whenever it ends, as systemd and compose do."""
-
-    broker: Broker
-    proxy: Proxy
-    home: Path
-    environment: dict[str, str]
-    started: int = 0
-    process: subprocess.Popen[bytes] | None = field(default=None)
-
-    def tend(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            return
-        self.end()
-        self.started += 1
-        with (self.home / "worker.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", WORKER, str(self.home / "beat")],
-                cwd=ROOT,
-                env=self.environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-
-    def end(self) -> None:
-        if self.process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-
-    def works_until(self, condition: Callable[[], object]) -> None:
-        ends = time.monotonic() + SOON
-        while not condition():
-            self.tend()
-            assert time.monotonic() < ends, (self.home / "worker.log").read_text()[-4000:]
-            pause(0.1)
-
-    def hears(self) -> bool:
-        """Nothing waits in its queues: what was rung for was taken."""
-        client = self.broker.client()
-        return not client.llen("cpu") and not client.llen("io")
 
 
 @pytest.fixture
 def crew(transactional_db: None, settings, tmp_path: Path) -> Iterator[Crew]:
     home: Path = settings.HOME
     home.mkdir(parents=True, exist_ok=True)
-    address = urlsplit(os.environ["DATABASE_URL"])
-    ours = urlunsplit(address._replace(path=f"/{connection.settings_dict['NAME']}"))
     with broker_behind_proxy() as (broker, proxy):
-        environment = {name: value for name, value in os.environ.items() if name != "CLEARSONG_EMBEDDED"} | {
-            "CLEARSONG_HOME": str(home),
-            "CLEARSONG_THROWAWAY": "yes",
-            "DATABASE_URL": ours,
-            "REDIS_URL": f"redis://127.0.0.1:{proxy.port}/0",
-            "STRIPE_SECRET_KEY": "sk_test_tests",
-            "STRIPE_API_BASE": "http://127.0.0.1:9",
-        }
-        crew = Crew(broker, proxy, home, environment)
+        crew = Crew(broker, proxy, home, environment(home, proxy))
         try:
             yield crew
         finally:

@@ -1,0 +1,9 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("transcoding", "0006_tags_at")]
+
+    operations = [
+        migrations.AddField("attempt", "worker", models.CharField(blank=True, max_length=255)),
+    ]
