@@ -6,6 +6,7 @@ not. Either act decides anew about everything that is paid by the tariff.
 
 import csv
 import io
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -15,14 +16,15 @@ from importlib.resources import files
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Min, Q, QuerySet
 from django.utils import timezone
 
 from catalog.models import Recording, Track
-from licensing import affected, clearance, dossiers
+from licensing import affected, clearance, dossiers, tariffs
 from licensing.affected import Affected
 from licensing.errors import RateRefused
 from licensing.models import LicenceGrant, Rate, RateVerification
+from licensing.records import RateFact
 from licensing.terms import ALL_USES, RateBase, RateMethod
 from licensing.territories import is_country
 
@@ -100,6 +102,27 @@ def missing(rate: Rate) -> list[str]:
 def unverified() -> QuerySet[Rate]:
     """The rates that nobody has compared with their source yet."""
     return Rate.objects.filter(verifications=None)
+
+
+def in_force(named: Iterable[str], *, territory: str, use: str, at: datetime) -> dict[str, tuple[Rate, ...] | None]:
+    """The rows by which a copy sold in `territory` at that instant is paid, by tariff, one for each size of release.
+
+    None where a row that has begun is not verified, or is over; a tariff without rows there is left out. One query.
+    """
+    verified = Min("verifications__verified_on", filter=Q(verifications__at__lte=at))
+    rows: dict[str, dict[RateFact, Rate]] = defaultdict(dict)
+    known = Rate.objects.filter(tariff__in=set(named), territory=territory, use=use)
+    for rate in known.annotate(verified_on=verified).order_by("pk"):
+        fact = RateFact(
+            rate.territory, rate.use, rate.valid_from, rate.valid_to, rate.verified_on, rate.currency,
+            rate.minimum_micros, rate.tracks_from,
+        )  # fmt: skip
+        rows[rate.tariff][fact] = rate
+    found: dict[str, tuple[Rate, ...] | None] = {}
+    for tariff, facts in rows.items():
+        standing = tariffs.standing(facts, territory=territory, use=use, at=at)
+        found[tariff] = None if standing is None else tuple(facts[fact] for fact in standing)
+    return found
 
 
 def _decide_again(tariff: str, *, at: datetime, actor: str, hashes: Mapping[int, str] | None = None) -> None:

@@ -69,6 +69,22 @@ def beginnings(record: Record, question: Question) -> list[tuple[date, int]]:
     return days
 
 
+def standing(rates: Iterable[RateFact], *, territory: str, use: str, at: datetime) -> tuple[RateFact, ...] | None:
+    """The rows that a copy sold there at that instant is paid by, one for each size of release.
+
+    None where the newest of them is not verified or is over: then nobody knows what is owed.
+    """
+    bit, found = BIT[territory], []
+    for rows in _series((rate for rate in rates if rate.territory == territory), use):
+        place = _place(rows, at, bit)
+        if place is None:
+            continue
+        if not _holds(rows[place], at, bit):
+            return None
+        found.append(rows[place])
+    return tuple(found)
+
+
 def least_minor(currency: str, micros: int) -> int:
     """The least whole number of minor units that is no less than so many millionths of the currency's main unit."""
     if currency in _NO_DECIMALS:

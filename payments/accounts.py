@@ -21,6 +21,16 @@ def debt(payee: Payee, currency: str) -> Account:
     return _account(f"debt:{payee.public_id}:{currency}", Kind.DEBT, currency, payee=payee)
 
 
+def recoupment(payee: Payee, currency: str) -> Account:
+    """What was advanced to a payee and is still to be kept from its earnings."""
+    return _account(f"recoupment:{payee.public_id}:{currency}", Kind.RECOUPMENT, currency, payee=payee)
+
+
+def advances(payee: Payee, currency: str) -> Account:
+    """What a payee advanced to others and is still to get back out of their earnings."""
+    return _account(f"advances:{payee.public_id}:{currency}", Kind.ADVANCES, currency, payee=payee)
+
+
 def suspense(subject: str, currency: str) -> Account:
     """What is owed for a subject whose payee is not known or in dispute."""
     return _account(f"suspense:{subject}:{currency}", Kind.SUSPENSE, currency, subject=subject)

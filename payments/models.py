@@ -15,7 +15,10 @@ MICROS_BOUND = 2**62
 
 
 class Payee(models.Model):
-    """A party that is paid. Not a rights holder: a letter of direction in the store links the two, with a history."""
+    """A party that is paid. Not a rights holder: a letter of direction in the store links the two, with a history.
+
+    `named_in_public` says that it agrees to be named to buyers; otherwise only those who pay it read its name.
+    """
 
     class State(models.TextChoices):
         NEW = "NEW", "no account at Stripe yet"
@@ -29,6 +32,7 @@ class Payee(models.Model):
     currency = models.CharField(max_length=3)
     state = models.CharField(max_length=12, choices=State, default=State.NEW)
     stripe_account_id = models.CharField(max_length=64, blank=True)
+    named_in_public = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -63,6 +67,8 @@ class Account(models.Model):
         SUSPENSE = "SUSPENSE", "owed to nobody known yet"
         RESERVE = "RESERVE", "held back for refunds"
         BUYER_CREDIT = "BUYER_CREDIT", "buyers' credit"
+        RECOUPMENT = "RECOUPMENT", "advances still to be recouped from a payee"
+        ADVANCES = "ADVANCES", "advances still to come back to a payee"
 
     code = models.CharField(max_length=160, unique=True)
     kind = models.CharField(max_length=20, choices=Kind)
@@ -80,7 +86,7 @@ class Account(models.Model):
     @property
     def is_debit_normal(self) -> bool:
         """Whether debits make its balance grow: what we have and what it cost us, rather than what we owe or earn."""
-        return self.kind in {self.Kind.STRIPE_BALANCE, self.Kind.FEES, self.Kind.DEBT}
+        return self.kind in {self.Kind.STRIPE_BALANCE, self.Kind.FEES, self.Kind.DEBT, self.Kind.RECOUPMENT}
 
 
 class Transfer(models.Model):

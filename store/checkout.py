@@ -261,7 +261,7 @@ def _line(order: Order, position: int, priced: Priced) -> OrderLine:
         offer=offer,
         release_id=offer.release_id,
         track_id=offer.track_id,
-        label_id=offer.release.label_id if offer.release else priced.tracks[0].recording.label_id,
+        label_id=priced.label,
         title=subject.title,
         artist=artist_line(credited),
         decision=offer.decision,
@@ -269,6 +269,7 @@ def _line(order: Order, position: int, priced: Priced) -> OrderLine:
         tax_rate=priced.tax_rate,
         tax_minor=priced.tax_minor,
         split=priced.split.to_json(),
+        terms=priced.terms.to_json(),
         buyer_licence_code=licence,
         buyer_licence_url=address,
     )

@@ -25,7 +25,7 @@ from payments.models import Account, Payee, Transfer
 from payments.money import allocate
 from store import clearing, directions
 from store.models import HeldShare, OrderLine
-from store.royalties import Leg
+from store.royalties import Leg, letters_for
 
 CODES = frozenset({"DISPUTED", "CONFLICTING_CLAIM"})
 KIND = "DISPUTE_RELEASE"
@@ -179,7 +179,7 @@ def _release(line: OrderLine, recording: int, layer: str, *, at: datetime) -> in
         state = OrderLine.objects.select_for_update().get(pk=line.pk).state
         rows = list(
             HeldShare.objects.filter(line=line, recording=recording, layer=layer, released_at=None).select_related(
-                "account", "payee"
+                "account", "payee", "line__track"
             )
         )
         if not rows or state != OrderLine.State.PAID:
@@ -211,7 +211,7 @@ def _parts(rows: Sequence[HeldShare], country: str, *, at: datetime) -> Parts:
     parts: Parts = []
     for award in awards:
         share = Fraction(award.share_numerator, award.share_denominator)
-        parts += _by_letters(award.holder, first.layer, share, currency, at=at)
+        parts += _by_letters(award.holder, first, share, at=at)
     rest = 1 - sum((share for _, share in parts), Fraction(0))
     whole = sum(row.micros for row in rows)
     if rest:
@@ -236,14 +236,19 @@ def _by_decision(row: HeldShare, country: str, *, at: datetime) -> Parts:
     holders = {str(one.public_id): one for one in RightsHolder.objects.filter(public_id__in={s.holder for s in shares})}
     parts: Parts = []
     for share in shares:
-        parts += _by_letters(holders[share.holder], row.layer, share.share / len(works), row.account.currency, at=at)
+        parts += _by_letters(holders[share.holder], row, share.share / len(works), at=at)
     return parts
 
 
-def _by_letters(holder: RightsHolder, layer: str, share: Fraction, currency: str, *, at: datetime) -> Parts:
+def _by_letters(holder: RightsHolder, row: HeldShare, share: Fraction, *, at: datetime) -> Parts:
     """A holder's part, where its letters of direction say; what no letter names waits under its name."""
-    found = directions.in_force([holder.pk], on=at.date())
-    letters = [letter for (_, named), each in found.items() if named == layer for letter in each]
+    currency, line = row.account.currency, row.line
+    release = line.release_id or (line.track.release_id if line.track else None)
+    found = directions.in_force(
+        [holder.pk], on=at.date(), recordings=[row.recording_id], releases=[release] if release else []
+    )
+    named = [letter for (_, layer), each in found.items() if layer == row.layer for letter in each]
+    letters = letters_for(named, recording=row.recording_id, release=release)
     payees = Payee.objects.in_bulk([letter.payee for letter in letters])
     parts = [(accounts.payee(payees[letter.payee], currency), share * letter.share) for letter in letters]
     rest = 1 - sum((letter.share for letter in letters), Fraction(0))

@@ -20,6 +20,18 @@ class NotOnSale(StoreError):
     status = 409
 
 
+class RateMissing(NotOnSale):
+    """What the works of a recording are owed for a copy is not known, so no copy is sold."""
+
+    code = "RATE_MISSING"
+
+
+class PriceTooLow(NotOnSale):
+    """The royalty of the works and the commission are more than the price without tax."""
+
+    code = "PRICE_TOO_LOW"
+
+
 class BasketEmpty(StoreError):
     code = "BASKET_EMPTY"
     status = 409
@@ -148,6 +160,13 @@ class RefundRefused(StoreError):
 
 class LetterRefused(StoreError):
     code = "LETTER_REFUSED"
+    status = 409
+
+
+class ContractRefused(StoreError):
+    """What was agreed about commission or an advance cannot stand as it was said."""
+
+    code = "CONTRACT_REFUSED"
     status = 409
 
 

@@ -1,10 +1,12 @@
 """What an offer costs a buyer in one country, and who gets what of it.
 
 The price page, the checkout and the order line all ask `price`: what is shown before paying is what is frozen and
-posted. Commission and work royalty are the operator's settings of the day; shares come from the verdict that allows the
-sale, payees from the letters of direction of the day. A fixed number of queries, whatever the number of offers.
+posted. The commission is the contract's with the label or the operator's setting, the works are paid by the rate cards
+of the day; shares come from the verdict that allows the sale, payees from the letters of direction of the day. A fixed
+number of queries, whatever the number of offers.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +18,12 @@ from django.conf import settings
 from catalog.models import Track
 from licensing.models import ClearanceDecision, RightsHolder
 from licensing.verdicts import Share, Verdict
-from payments.money import Currency
-from store import clearing, directions, tax
-from store.errors import NotOnSale
+from payments.money import Currency, Money
+from store import clearing, commissions, directions, ratecards, tax
+from store.errors import NotOnSale, PriceTooLow
 from store.models import Offer, Price
-from store.royalties import Directions, Holding, Piece, Split, Terms, split
+from store.ratecards import Cards
+from store.royalties import Directions, Holding, Piece, Split, Terms, WorkRate, WorkTooDear, split
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,16 @@ class Priced:
     tracks: tuple[Track, ...]
     verdicts: Mapping[int, Verdict]
     decisions: Mapping[int, ClearanceDecision]
+    terms: Terms
+
+    @property
+    def label(self) -> int:
+        """The label that sells: of the release, or of the recording where a track is sold by itself."""
+        return label_of(self.offer, self.tracks)
 
 
-def terms() -> Terms:
-    """The store's percentages in force now, exact."""
-    return Terms(Fraction(settings.COMMISSION_PERCENT) / 100, Fraction(settings.WORK_ROYALTY_PERCENT) / 100)
+def label_of(offer: Offer, tracks: Sequence[Track]) -> int:
+    return offer.release.label_id if offer.release else tracks[0].recording.label_id
 
 
 def price(offer: Offer, *, country: str, at: datetime) -> Priced:
@@ -71,6 +79,9 @@ class _Facts:
     holders: Mapping[str, int]
     letters: Directions
     weights: Mapping[tuple[int, str], int]
+    cards: Cards
+    commissions: Mapping[int, Fraction]
+    seconds: Mapping[int, int]
 
 
 def _load(offers: Sequence[Offer], *, country: str, at: datetime, reverse_charge: bool) -> _Facts:
@@ -86,10 +97,26 @@ def _load(offers: Sequence[Offer], *, country: str, at: datetime, reverse_charge
                 raise NotOnSale(f"“{track.title}” is not for sale in this country.", offer=str(offer.public_id))
             holdings[track.recording_id] = verdicts[track.recording_id].shares_in(country)
     holders = _holder_keys(share.holder for shares in holdings.values() for share in shares)
-    letters = directions.in_force(holders.values(), on=at.date())
-    rate = tax.rate(country, at=at)
-    weights = _weights(recordings)
-    return _Facts(country, rate, reverse_charge, tracks, decisions, verdicts, holdings, holders, letters, weights)
+    releases = {track.release_id for found in tracks.values() for track in found}
+    letters = directions.in_force(holders.values(), on=at.date(), recordings=recordings, releases=releases)
+    relied_on = [each for verdict in verdicts.values() for each in verdict.records]
+    cards = ratecards.in_force(relied_on, country=country, use=clearing.DOWNLOAD, at=at)
+    labels = {label_of(offer, tracks[offer.pk]) for offer in offers}
+    return _Facts(
+        country,
+        tax.rate(country, at=at),
+        reverse_charge,
+        tracks,
+        decisions,
+        verdicts,
+        holdings,
+        holders,
+        letters,
+        _weights(recordings),
+        cards,
+        commissions.in_force(labels, on=at.date()),
+        _seconds(recordings) if cards.by_the_minute else {},
+    )
 
 
 def tracks_of(offers: Iterable[Offer]) -> dict[int, tuple[Track, ...]]:
@@ -116,15 +143,8 @@ def _priced(offer: Offer, facts: _Facts) -> Priced:
     if not all(parts):  # a track without a price of its own: all count the same
         parts = [1] * len(tracks)
     taxed = tax.charged(offer.amount_minor, facts.rate, currency=offer.currency, reverse_charge=facts.reverse_charge)
-    scale = Currency(offer.currency).micros_per_minor
-    shares = split(
-        taxed.amount_minor * scale,
-        tax_micros=taxed.tax_minor * scale,
-        country=facts.country,
-        pieces=[_piece(track, part, facts) for track, part in zip(tracks, parts, strict=True)],
-        directions=facts.letters,
-        terms=terms(),
-    )
+    terms = Terms(facts.commissions[label_of(offer, tracks)], Fraction(settings.WORK_ROYALTY_PERCENT) / 100)
+    shares = _split(offer, taxed, terms, parts, facts)
     mine = {track.recording_id for track in tracks}
     return Priced(
         offer,
@@ -136,28 +156,65 @@ def _priced(offer: Offer, facts: _Facts) -> Priced:
         tracks,
         {key: facts.verdicts[key] for key in mine},
         {key: facts.decisions[key] for key in mine},
+        terms,
     )
 
 
-def _piece(track: Track, weight: int, facts: _Facts) -> Piece:
-    """A recording with its holders per layer. Several works count the same; records of one holder are added up."""
+def _split(offer: Offer, taxed: tax.Charged, terms: Terms, parts: Sequence[int], facts: _Facts) -> Split:
+    currency, tracks = Currency(offer.currency), facts.tracks[offer.pk]
+    pieces = [
+        _piece(track, part, facts, tracks=len(tracks), currency=offer.currency)
+        for track, part in zip(tracks, parts, strict=True)
+    ]
+    try:
+        return split(
+            taxed.amount_minor * currency.micros_per_minor,
+            tax_micros=taxed.tax_minor * currency.micros_per_minor,
+            country=facts.country,
+            pieces=pieces,
+            directions=facts.letters,
+            terms=terms,
+        )
+    except WorkTooDear as error:
+        short = Money(-(-error.short // currency.micros_per_minor), currency)
+        raise PriceTooLow(
+            f"Not sold in {facts.country} at this price: after the store's commission, what the writers are owed there "
+            f"is {short.decimal} {currency} more than is left of it without tax.",
+            offer=str(offer.public_id),
+        ) from error
+
+
+def _piece(track: Track, weight: int, facts: _Facts, *, tracks: int, currency: str) -> Piece:
+    """A recording with its holders per layer. Several works count the same; records paid alike are added up."""
     shares = facts.holdings[track.recording_id]
+    versions = {each.record: each.version for each in facts.verdicts[track.recording_id].records}
     works = {share.subject for share in shares if share.layer == "WORK"}
-    sums: dict[tuple[str, str], Fraction] = defaultdict(Fraction)
+    sums: dict[tuple[str, str, WorkRate | None], Fraction] = defaultdict(Fraction)
     names: dict[str, str] = {}
     for share in shares:
-        part = share.share / len(works) if share.layer == "WORK" else share.share
-        sums[share.layer, share.holder] += part
+        part, rate = share.share, None
+        if share.layer == "WORK":
+            part /= len(works)
+            rate = facts.cards.rate((share.record, versions[share.record]), tracks=tracks, currency=currency)
+        sums[share.layer, share.holder, rate] += part
         names[share.holder] = share.holder_name
     layers: dict[str, tuple[Holding, ...]] = {
         layer: tuple(
-            Holding(facts.holders[holder], names[holder], part)
-            for (found, holder), part in sums.items()
+            Holding(facts.holders[holder], names[holder], part, rate)
+            for (found, holder, rate), part in sums.items()
             if found == layer
         )
         for layer in ("RECORDING", "WORK")
     }
-    return Piece(track.recording_id, track.title, weight, layers["RECORDING"], layers["WORK"])
+    return Piece(
+        track.recording_id,
+        track.title,
+        weight,
+        layers["RECORDING"],
+        layers["WORK"],
+        track.release_id,
+        facts.seconds.get(track.recording_id, 0),
+    )
 
 
 def asked_for(
@@ -185,6 +242,11 @@ def asked_for(
 def _holder_keys(public_ids: Iterable[str]) -> dict[str, int]:
     rows = RightsHolder.objects.filter(public_id__in=set(public_ids)).values_list("public_id", "pk")
     return {str(public_id): key for public_id, key in rows}
+
+
+def _seconds(recordings: Iterable[int]) -> dict[int, int]:
+    """How long each recording is, a begun second as a whole one: a rate by the minute counts begun minutes."""
+    return {key: math.ceil(master.seconds) for key, master in clearing.masters_of(recordings).items()}
 
 
 def _weights(recordings: Iterable[int]) -> dict[tuple[int, str], int]:

@@ -8,7 +8,14 @@ with a decision that says yes, money fields that never move) are triggers in mig
 from store.models.columns import MOST_MINOR
 from store.models.deliveries import Delivery, DeliveryLine, RecordImport
 from store.models.desk import Demand, EvidencePage, EvidencePages, ExpiryLook, ExpiryWarning, Letter, SavedReason
-from store.models.money import HeldShare, LetterOfDirection
+from store.models.money import (
+    Advance,
+    CommissionContract,
+    HeldShare,
+    LetterOfDirection,
+    Recoupment,
+    Reserve,
+)
 from store.models.offers import Offer, Price, ReviewDue, Shelf
 from store.models.orders import Basket, BasketLine, Download, Order, OrderLine, OrderLineTrack, RefundCase
 from store.models.people import Membership, User, UserManager
@@ -17,9 +24,11 @@ from store.models.tax import RateConfirmation, VatCheck
 
 __all__ = [
     "MOST_MINOR",
+    "Advance",
     "Basket",
     "BasketLine",
     "Certificate",
+    "CommissionContract",
     "Delivery",
     "DeliveryLine",
     "Demand",
@@ -39,7 +48,9 @@ __all__ = [
     "Price",
     "RateConfirmation",
     "RecordImport",
+    "Recoupment",
     "RefundCase",
+    "Reserve",
     "ReviewDue",
     "SavedReason",
     "Shelf",

@@ -120,8 +120,9 @@ class Order(models.Model):
 class OrderLine(models.Model):
     """One thing bought: the decision that allowed it, the price with its tax, and who gets what of it.
 
-    `split` is the frozen answer of `royalties.split`: a list of legs `{kind, key, label, micros, …}` whose micros sum
-    to the amount. `title`, `artist` and the licence travel with the line, because catalogue and grants may change.
+    `split` is the frozen answer of `royalties.split`: a list of legs `{kind, label, micros, …}` whose micros sum to the
+    amount. `terms` says by which order, percentages and reserve; null on lines that are older than it. `title`,
+    `artist` and the licence travel with the line, because catalogue and grants may change.
     """
 
     class State(models.TextChoices):
@@ -145,6 +146,7 @@ class OrderLine(models.Model):
     tax_rate = models.IntegerField()  # basis points: 1900 is 19 percent
     tax_minor = models.BigIntegerField()
     split = models.JSONField(encoder=DjangoJSONEncoder)
+    terms = models.JSONField(null=True, blank=True)
     buyer_licence_code = models.CharField(max_length=60)
     buyer_licence_url = models.CharField(max_length=300, blank=True)
     state = models.CharField(max_length=20, choices=State, default=State.PLACED)

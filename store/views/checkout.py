@@ -31,7 +31,7 @@ from store.shop_forms import BusinessForm, CheckoutForm
 from store.templatetags.shop import country_name, percent
 from store.views.release import KINDS
 from store.views.sleeves import TONES, covers
-from store.views.splits import Part, parts
+from store.views.splits import Part, named, parts
 from store.views.visitor import (
     basket_of,
     buy_for,
@@ -136,6 +136,7 @@ def _bill(basket: Basket | None, country: str, at: datetime, business: VatCheck 
             each for offer in open_now for each in _price_or_not(offer, country, at, reverse_charge=reverse_charge)
         ]
     known = {each.offer.pk: each for each in priced}
+    names = named(each.split for each in priced)
     for offer in chosen:
         row = listed[offer.pk]
         each = known.get(offer.pk)
@@ -144,7 +145,7 @@ def _bill(basket: Basket | None, country: str, at: datetime, business: VatCheck 
             gone.append(Goods(**row, why=why))
             continue
         code, url = buyer_licence(each.verdicts.values())
-        drawn = parts(each.split, currency=offer.currency, site_name=settings.SITE_NAME)
+        drawn = parts(each.split, currency=offer.currency, site_name=settings.SITE_NAME, names=names)
         lines.append(
             Goods(
                 **row | {"amount_minor": each.amount_minor},

@@ -160,10 +160,11 @@ def _posted(found: Order, lines: Sequence[OrderLine]) -> list[dict[str, Any]]:
     rows = (
         transfers.select_related("seal", "reverses").prefetch_related("entries__account__payee").order_by("posted_at")
     )
-    return [_transfer(row, titles) for row in rows]
+    holders = {leg["payee"]: leg["label"] for line in lines for leg in line.split if leg["payee"]}
+    return [_transfer(row, titles, holders) for row in rows]
 
 
-def _transfer(row: Transfer, titles: Mapping[str, str]) -> dict[str, Any]:
+def _transfer(row: Transfer, titles: Mapping[str, str], holders: Mapping[int, str]) -> dict[str, Any]:
     entries = sorted(row.entries.all(), key=_debits_first)
     amounts = ledger_amounts([entry.amount_micros for entry in entries], entries[0].currency)
     reversed_one = row.reverses.reference if row.reverses else ""
@@ -172,7 +173,7 @@ def _transfer(row: Transfer, titles: Mapping[str, str]) -> dict[str, Any]:
         "posted_at": row.posted_at,
         "seal": row.seal.position if hasattr(row, "seal") else None,
         "entries": [
-            {"account": account_words(entry.account), "side": entry.side, "amount": amount}
+            {"account": account_words(entry.account, holders), "side": entry.side, "amount": amount}
             for entry, amount in zip(entries, amounts, strict=True)
         ],
     }
@@ -182,10 +183,17 @@ def _debits_first(entry: Entry) -> tuple[bool, int]:
     return entry.side != Entry.Side.DEBIT, entry.position
 
 
-def account_words(account: Account) -> str:
-    """An account of the ledger as a buyer reads it."""
-    if account.kind == Account.Kind.PAYEE and account.payee is not None:
-        return account.payee.name
+def account_words(account: Account, holders: Mapping[int, str]) -> str:
+    """An account of the ledger as a buyer reads it; a payee by name where it agreed, else by its holder's."""
+    if account.payee is not None:
+        anonymous = f"A payee of {holders.get(account.payee.pk, 'a rights holder')}"
+        name = account.payee.name if account.payee.named_in_public else anonymous
+        return {
+            Account.Kind.RESERVE: f"{name}, held back until refunds are over",
+            Account.Kind.RECOUPMENT: f"{name}, kept for an advance",
+            Account.Kind.ADVANCES: f"{name}, an advance that comes back",
+            Account.Kind.DEBT: f"{name}, owed back",
+        }.get(Account.Kind(account.kind), name)
     if account.kind == Account.Kind.TAX:
         return f"Tax owed in {country_name(account.code.split(':')[1])}"
     return {

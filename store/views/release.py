@@ -19,13 +19,13 @@ from licensing import licences
 from licensing.reasons import REASONS
 from licensing.verdicts import Reliance, Verdict
 from store import clearing, offers, previews, pricing
-from store.errors import TaxRateMissing, TaxRateUnverified
+from store.errors import NotOnSale, TaxRateMissing, TaxRateUnverified
 from store.models import Offer, OrderLine
 from store.previews import Preview
 from store.templatetags.shop import countries_phrase, country_name, seconds_words
 from store.views.formats import grades, offered, shelf
 from store.views.sleeves import TONES, covers, open_in, shown, sleeves
-from store.views.splits import parts
+from store.views.splits import named, parts
 from store.views.visitor import basket_of, country_of, user_of
 from transcoding import formats
 from transcoding.models import Master, Rendition
@@ -136,8 +136,10 @@ def _price(offer: Offer | None, country: str) -> dict[str, Any]:
         quote = pricing.price(offer, country=country, at=timezone.now())
     except (TaxRateMissing, TaxRateUnverified) as refusal:
         return {"tax_phrase": refusal.message}
+    except NotOnSale as refusal:
+        return {"offer": None, "why_not": [refusal.message]}
     return {
-        "split": parts(quote.split, currency=offer.currency, site_name=settings.SITE_NAME),
+        "split": parts(quote.split, currency=offer.currency, site_name=settings.SITE_NAME, names=named([quote.split])),
         "split_total": quote.split.micros,
         "split_currency": offer.currency,
         "split_of": "the whole release" if offer.release_id else "one track",

@@ -1,22 +1,28 @@
-"""Who gets what, as a bar and its legend: the legs of a split in words, in order, with their places on a bar."""
+"""Who gets what, as a bar and its legend: the legs of a split in words, in order, with their places on a bar.
 
-from collections.abc import Sequence
+A payee is named where it agreed to be; where not, it is a payee of the rights holder that has it paid.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from payments.models import Payee
 from payments.money import Currency, allocate
-from store.royalties import Split
+from store.royalties import Leg, Split
 from store.templatetags.shop import country_name
 
 BAR = 1000  # units of the bar's width
-PARTS = 6  # tones of the bar
+HOLDERS = 4  # tones of the bar that holders take turns at
 WORDS = {
     "RECORDING": "for the recording",
     "WORK": "for the composition",
     "COMMISSION": "for running the shop",
+    "FEE": "for the payment, about",
     "TAX": "consumer tax",
 }
-ORDER = ["RECORDING", "WORK", "COMMISSION", "TAX"]
+TONES = {"COMMISSION": 4, "TAX": 5, "FEE": 6}
+ORDER = ["RECORDING", "WORK", "COMMISSION", "FEE", "TAX"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +36,46 @@ class Part:
     width: int
 
 
-def parts(split: Split, *, currency: str, site_name: str) -> list[Part]:
-    """The summed legs, holders first and tax last.
+def named(splits: Iterable[Split]) -> dict[int, str]:
+    """The names of those payees of these splits that agreed to be named. One query."""
+    payees = {leg.payee for split in splits for leg in split.legs if leg.payee is not None}
+    return dict(Payee.objects.filter(pk__in=payees, named_in_public=True).values_list("pk", "name"))
+
+
+def parts(split: Split, *, currency: str, site_name: str, names: Mapping[int, str]) -> list[Part]:
+    """The legs with the recordings of a release added up, holders first and tax last.
 
     `micros` are exact; `minor` are rounded together, so that what is shown sums to the price. Widths are for the eye.
     """
-    legs = sorted(split.summary(), key=lambda leg: ORDER.index(leg[0]))
-    edges = _edges([micros for _, _, micros in legs], split.micros)
+    sums: dict[tuple[str, str], int] = {}
+    for leg in split.legs:
+        key = (leg.kind, _who(leg, site_name, names))
+        sums[key] = sums.get(key, 0) + leg.micros
+    shown = sorted(sums.items(), key=lambda each: ORDER.index(each[0][0]))
+    edges = _edges([micros for _, micros in shown], split.micros)
     price = split.micros // Currency(currency).micros_per_minor
-    rounded = allocate(price, [(place, Fraction(micros)) for place, (_, _, micros) in enumerate(legs)])
-    drawn = []
-    for place, (kind, label, micros) in enumerate(legs):
-        name = {"TAX": f"Tax in {country_name(label)}", "COMMISSION": site_name}.get(kind, label)
-        tone = {"TAX": PARTS - 1, "COMMISSION": PARTS - 2}.get(kind, place % (PARTS - 2))
-        drawn.append(
-            Part(name, WORDS[kind], micros, rounded[place], tone, edges[place], edges[place + 1] - edges[place])
+    rounded = allocate(price, [(place, Fraction(micros)) for place, (_, micros) in enumerate(shown)]) if shown else {}
+    return [
+        Part(
+            label=who,
+            what=WORDS[kind],
+            micros=micros,
+            minor=rounded[place],
+            part=TONES.get(kind, place % HOLDERS),
+            x=edges[place],
+            width=edges[place + 1] - edges[place],
         )
-    return drawn
+        for place, ((kind, who), micros) in enumerate(shown)
+    ]
+
+
+def _who(leg: Leg, site_name: str, names: Mapping[int, str]) -> str:
+    """Whom a leg goes to, as a buyer reads it."""
+    if leg.payee is not None:
+        return names.get(leg.payee) or f"A payee of {leg.label}"
+    return {"TAX": f"Tax in {country_name(leg.label)}", "COMMISSION": site_name, "FEE": "Payment provider"}.get(
+        leg.kind, leg.label
+    )
 
 
 def _edges(amounts: Sequence[int], whole: int) -> list[int]:

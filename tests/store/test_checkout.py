@@ -57,7 +57,9 @@ def test_what_the_page_shows_is_what_the_line_keeps(alice):
     shown = pricing.price(offer, country="DE", at=timezone.now())
     basket_with(alice, release)
 
-    assert place(alice).lines.get().split == shown.split.to_json()
+    line = place(alice).lines.get()
+    assert line.split == shown.split.to_json()
+    assert line.terms["order"] == ["TAX", "FEE", "COMMISSION", "WORK", "RECORDING"]
 
 
 def test_the_same_request_gives_the_same_order(alice):
@@ -143,7 +145,7 @@ def test_a_currency_without_decimals_keeps_whole_units(alice):
 
 def test_an_order_of_ten_releases_costs_no_more_queries_than_of_two(alice, django_assert_max_num_queries):
     basket_with(alice, *[shelf.shelve(f"Album {number}") for number in range(10)])
-    with django_assert_max_num_queries(62):
+    with django_assert_max_num_queries(65):
         place(alice)
     assert OrderLine.objects.count() == 10
 

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from payments.models import Payee
 from store.models import User
-from tests.factories import shelf
+from tests.factories import catalog, shelf
 from transcoding.models import Master
 
 pytestmark = pytest.mark.django_db
@@ -31,11 +32,17 @@ def test_the_receipt_shows_what_was_really_posted(at_alices: Client, alice: User
     assert "Kept for its owner until claimed" in accounts  # nobody has signed a letter of direction
 
 
-def test_a_signed_letter_names_the_payee_on_the_receipt(at_alices: Client, alice: User) -> None:
-    release = shelf.shelve()
-    shelf.make_letter(shelf.make_holder(release.label), "Bob's Account")
+@pytest.mark.parametrize(("agreed", "name"), [(True, "Bob&#x27;s Account"), (False, "A payee of Harbour Records")])
+def test_a_payee_is_named_on_the_receipt_where_it_agreed(
+    at_alices: Client, alice: User, *, agreed: bool, name: str
+) -> None:
+    release = shelf.shelve(label=catalog.make_label("Harbour Records"))
+    letter = shelf.make_letter(shelf.make_holder(release.label), "Bob's Account")
+    Payee.objects.filter(pk=letter.payee_id).update(named_in_public=agreed)
     order = shelf.sell(shelf.whole(release), buyer=alice)
-    assert "Bob&#x27;s Account" in at_alices.get(f"/orders/{order.public_id}").content.decode()
+    page = at_alices.get(f"/orders/{order.public_id}").content.decode()
+    assert name in page
+    assert ("Bob&#x27;s Account" in page) is agreed
 
 
 def test_the_page_looks_again_by_itself_only_while_something_is_made(at_alices: Client, alice: User) -> None:
