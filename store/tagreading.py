@@ -1,7 +1,7 @@
 """What the tags of a delivered file say, in one shape whatever the format.
 
-Only mutagen touches the bytes, through a reader that gives up after `MAX_READ`: a tag may claim any size. Whatever goes
-wrong becomes a finding, never an exception, because one odd file must not stop a delivery. Nothing is guessed here:
+Only mutagen touches the bytes, within the bounds of `swollen`: a tag may claim any size. Whatever goes wrong becomes a
+finding, never an exception, because one odd file must not stop a delivery. Nothing is guessed here:
 an absent tag is an empty field.
 
 Sources: id3.org (2.3, 2.4), xiph.org Vorbis comment, mutagen's documentation for MP4 and APEv2, Microsoft RIFF INFO,
@@ -22,26 +22,17 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from mutagen import MutagenError
-from mutagen.aiff import AIFF
-from mutagen.apev2 import APEv2
-from mutagen.flac import FLAC, Picture
-from mutagen.id3 import ID3, Frames, Frames_2_2
+from mutagen.flac import Picture
 from mutagen.mp3 import MP3
-from mutagen.mp4 import MP4
-from mutagen.oggflac import OggFLAC
-from mutagen.oggopus import OggOpus
-from mutagen.oggvorbis import OggVorbis
-from mutagen.wave import WAVE
-from mutagen.wavpack import WavPack
 
 from catalog.words import clean
+from store import swollen
+from store.swollen import Bounded, TagsTooLarge
 from transcoding import containers
 from transcoding.errors import MasterRefused
 
-MAX_READ = 96 * 1024 * 1024  # bytes read from one file, cover included
 MAX_KEYS = 500
 MAX_VALUES = 50
-MAX_FRAMES = 2_000  # of ID3, each of which takes a while
 MAX_TEXT = 10_000
 FRONT_COVER = 3  # of ID3's and FLAC's picture types
 CHUNKS = 1000
@@ -57,6 +48,16 @@ class TagFinding:
 
     code: str
     message: str
+
+
+_TOO_LARGE = TagFinding(
+    "TAGS_TOO_LARGE",
+    "The tags are too large to read; write them anew with fewer tags and a smaller picture, and deliver it again.",
+)
+_UNREADABLE = TagFinding(
+    "TAGS_UNREADABLE",
+    "The tags cannot be read; the file may be damaged or cut short. Export it again and deliver the new file.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,54 +97,6 @@ class FileTags:
     findings: tuple[TagFinding, ...] = ()
 
 
-class TagsTooLarge(ValueError):
-    """The tags claim more than any honest file needs."""
-
-
-class _Frames(dict[str, Any]):
-    """The frames of ID3 that mutagen may look up, for one file; it asks here for each that it meets."""
-
-    def __init__(self) -> None:
-        super().__init__({**Frames, **Frames_2_2})
-        self._met = 0
-
-    def __getitem__(self, name: str) -> Any:
-        self._met += 1
-        if self._met > MAX_FRAMES:
-            raise TagsTooLarge(f"more than {MAX_FRAMES:,} tags")
-        return super().__getitem__(name)
-
-
-class _Bounded(io.RawIOBase):
-    """A file that may be read up to a limit in all, so that no tag can fill the memory."""
-
-    def __init__(self, file: BinaryIO, limit: int) -> None:
-        super().__init__()
-        self._file, self._left = file, limit
-        self._size = file.seek(0, io.SEEK_END)
-        file.seek(0)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def read(self, size: int | None = -1) -> bytes:
-        rest = max(0, self._size - self._file.tell())
-        wanted = rest if size is None or size < 0 else min(size, rest)
-        if wanted > self._left:
-            raise TagsTooLarge(f"more than {MAX_READ:,} bytes of tags")
-        self._left -= wanted
-        return self._file.read(wanted)
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-
 def read(path: Path, *, with_cover: bool = False) -> FileTags:
     """The tags of the audio file at `path`; the front cover only where asked, since it may be large.
 
@@ -152,15 +105,10 @@ def read(path: Path, *, with_cover: bool = False) -> FileTags:
     container = containers.read(path).container.name
     try:
         with path.open("rb") as file:
-            texts, cover = _READERS[container](_Bounded(file, MAX_READ), with_cover=with_cover)
-    except TagsTooLarge:
-        message = "The tags are too large to read; write them anew with a smaller picture and deliver the file again."
-        return FileTags(container, findings=(TagFinding("TAGS_TOO_LARGE", message),))
-    except _BROKEN:
-        message = (
-            "The tags cannot be read; the file may be damaged or cut short. Export it again and deliver the new file."
-        )
-        return FileTags(container, findings=(TagFinding("TAGS_UNREADABLE", message),))
+            texts, cover = _READERS[container](Bounded(file), with_cover=with_cover)
+    except _BROKEN as error:
+        swells = isinstance(error, TagsTooLarge) or isinstance(error.__context__, TagsTooLarge)  # mutagen wraps some
+        return FileTags(container, findings=(_TOO_LARGE if swells else _UNREADABLE,))
     return _tags(container, texts, cover)
 
 
@@ -169,63 +117,51 @@ def read(path: Path, *, with_cover: bool = False) -> FileTags:
 Texts = dict[str, list[str]]
 
 
-def _read_flac(file: _Bounded, *, with_cover: bool) -> tuple[Texts, bytes | None]:
-    audio = FLAC(file)
+def _read_flac(file: Bounded, *, with_cover: bool) -> tuple[Texts, bytes | None]:
+    audio = swollen.FewFlac(file)
     return _vorbis(audio.tags), _front(audio.pictures) if with_cover else None
 
 
-def _read_ogg(file: _Bounded, *, with_cover: bool) -> tuple[Texts, bytes | None]:
+def _read_ogg(file: Bounded, *, with_cover: bool) -> tuple[Texts, bytes | None]:
     tags = _ogg(file).tags
     return _vorbis(tags), _front(_vorbis_pictures(tags)) if with_cover else None
 
 
-def _read_mp4(file: _Bounded, *, with_cover: bool) -> tuple[Texts, bytes | None]:
-    tags = MP4(file).tags or {}
+def _read_mp4(file: Bounded, *, with_cover: bool) -> tuple[Texts, bytes | None]:
+    tags = swollen.FewMp4(file).tags or {}
     covers = tags.get("covr") if with_cover else None
     return _mp4(tags), bytes(covers[0]) if covers else None
 
 
-def _read_wavpack(file: _Bounded, *, with_cover: bool) -> tuple[Texts, bytes | None]:
-    tags = WavPack(file).tags or {}
+def _read_wavpack(file: Bounded, *, with_cover: bool) -> tuple[Texts, bytes | None]:
+    tags = _ape_behind(file)
     return _ape(tags), _ape_cover(tags) if with_cover else None
 
 
-def _read_mp3(file: _Bounded, *, with_cover: bool) -> tuple[Texts, bytes | None]:
-    tags = MP3(file, known_frames=_Frames()).tags
+def _read_mp3(file: Bounded, *, with_cover: bool) -> tuple[Texts, bytes | None]:
+    tags = MP3(file, ID3=swollen.FewFrames).tags
     if tags is None:
-        return _ape_behind(file), None
+        return _ape(_ape_behind(file)), None
     return _id3(tags), _front(tags.getall("APIC")) if with_cover else None
 
 
-def _read_wav(file: _Bounded, *, with_cover: bool) -> tuple[Texts, bytes | None]:
-    if file.read(4) in {b"RF64", b"BW64"}:
-        return _rf64(file, with_cover=with_cover)
-    return _chunked(file, WAVE, "<", with_cover=with_cover)
+def _read_wav(file: Bounded, *, with_cover: bool) -> tuple[Texts, bytes | None]:
+    return _chunked(file, "<", with_cover=with_cover)
 
 
-def _read_aiff(file: _Bounded, *, with_cover: bool) -> tuple[Texts, bytes | None]:
-    return _chunked(file, AIFF, ">", with_cover=with_cover)
+def _read_aiff(file: Bounded, *, with_cover: bool) -> tuple[Texts, bytes | None]:
+    return _chunked(file, ">", with_cover=with_cover)
 
 
-def _chunked(file: _Bounded, kind: Any, order: str, *, with_cover: bool) -> tuple[Texts, bytes | None]:
+def _chunked(file: Bounded, order: str, *, with_cover: bool) -> tuple[Texts, bytes | None]:
     """ID3 in a chunk goes before texts in chunks of their own, which hold less."""
     texts = _chunk_texts(file, order)
-    file.seek(0)
-    tags = kind(file, known_frames=_Frames()).tags
-    if tags is None:
-        return texts, None
-    return texts | _id3(tags), _front(tags.getall("APIC")) if with_cover else None
-
-
-def _rf64(file: _Bounded, *, with_cover: bool) -> tuple[Texts, bytes | None]:
-    """A WAV that counts beyond 4 GiB, which mutagen does not know."""
-    texts = _chunk_texts(file, "<")
-    chunks = containers.chunks_of(cast("BinaryIO", file), 0, file.seek(0, io.SEEK_END), "<")
+    chunks = containers.chunks_of(cast("BinaryIO", file), 0, file.seek(0, io.SEEK_END), order)
     at, length = chunks.get(b"id3 ") or chunks.get(b"ID3 ") or (0, 0)
     if not length:
         return texts, None
     file.seek(at)
-    tags = ID3(io.BytesIO(file.read(length)), known_frames=_Frames())
+    tags = swollen.FewFrames(io.BytesIO(file.read(length)))
     return texts | _id3(tags), _front(tags.getall("APIC")) if with_cover else None
 
 
@@ -235,9 +171,11 @@ _READERS = {
 }  # fmt: skip
 
 
-def _ogg(file: _Bounded) -> Any:
+def _ogg(file: Bounded) -> Any:
     head = file.read(4096)
-    kinds = ((b"OpusHead", OggOpus), (b"\x7fFLAC", OggFLAC), (b"\x01vorbis", OggVorbis))
+    kinds = (
+        (b"OpusHead", swollen.FewOpus), (b"\x7fFLAC", swollen.FewOggFlac), (b"\x01vorbis", swollen.FewVorbis)
+    )  # fmt: skip
     kind = next((kind for mark, kind in kinds if mark in head), None)
     if kind is None:
         raise MasterRefused("NOT_AUDIO", "This Ogg file holds neither Vorbis, Opus nor FLAC. Deliver one that does.")
@@ -365,11 +303,11 @@ def _ape_cover(tags: Any) -> bytes | None:
     return bytes(item.value).partition(b"\0")[2] or None if item is not None else None
 
 
-def _ape_behind(file: _Bounded) -> Texts:
-    """An MP3 without ID3 may carry APEv2 at its end."""
+def _ape_behind(file: Bounded) -> Any:
+    """APEv2 at the end of a file: of a WavPack, or of an MP3 without ID3."""
     file.seek(0)
     with suppress(MutagenError):
-        return _ape(APEv2(file))
+        return swollen.FewItems(file)
     return {}
 
 
@@ -380,7 +318,7 @@ _CHUNK_NAMES = {
 }  # fmt: skip
 
 
-def _chunk_texts(file: _Bounded, order: str) -> Texts:
+def _chunk_texts(file: Bounded, order: str) -> Texts:
     """Texts in chunks of their own: LIST INFO in a WAV, NAME, AUTH and (c) in an AIFF."""
     texts: Texts = defaultdict(list)
     size = file.seek(0, io.SEEK_END)
