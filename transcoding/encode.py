@@ -1,16 +1,20 @@
 """One decode of a master feeds every encoder due: one ffmpeg process, several outputs, and the sound itself to hash.
 
 Each option has its reason here or in `formats`. All outputs are written bit-exactly: no encoder's version, no date, and
-Ogg serial numbers counted from nought, so that the same master gives the same bytes. What ffmpeg cannot encode itself
-it writes as WAV beside the others, and the encoder that can, or does it better, takes it from there.
+Ogg serial numbers counted from nought, so that the same master gives the same bytes. WAV and AIFF are written here as
+the sound comes by. What ffmpeg cannot encode itself, or not as well, another encoder takes from a WAV that is written
+beside: by us where it is the very sound, by ffmpeg where that must become another first.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from transcoding import encoders, formats, padding, probe, sandbox
+from transcoding import encoders, formats, frames, padding, plain, probe, sandbox
 from transcoding.encoders import FFMPEG, Encoder
-from transcoding.errors import RenditionWrong
+from transcoding.errors import ProcessFailed, RenditionWrong
 from transcoding.formats import Format, Sound, depth, output_rate, output_samples
 from transcoding.waveform import Digest
 
@@ -39,14 +43,14 @@ _MUSEPACK_FRAME = 1152 + 481
 
 def arguments(format: Format, sound: Sound, path: Path) -> list[str]:  # noqa: A002 - the trade's word
     """What makes one output of the decoded stream: its codec, what it keeps of rate and depth, its container."""
-    plain = ["-map", "0:a:0", "-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact"]
+    bare = ["-map", "0:a:0", "-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact"]
     rate = output_rate(format, sound.sample_rate)
     if maker(format, sound)[0] != FFMPEG:
         bits = formats.bits(format, sound) if format.lossless else _bits_beside(format, sound)
-        args = [*plain, *_filters(format, sound, "s32"), "-c:a", f"pcm_s{bits}le", "-ar", str(rate)]
+        args = [*bare, *_filters(format, sound, "s32"), "-c:a", f"pcm_s{bits}le", "-ar", str(rate)]
         return [*args, "-rf64", "never", "-f", "wav", f"file:{_beside(path)}"]
     kind = "flt" if format.codec == "opus" else "fltp"
-    args = [*plain, "-flags:a", "+bitexact", *format.options, *_filters(format, sound, kind)]
+    args = [*bare, "-flags:a", "+bitexact", *format.options, *_filters(format, sound, kind)]
     if format.lossless:
         bits = formats.bits(format, sound)
         if format.codec == "pcm":
@@ -146,26 +150,59 @@ def encode(
     """
     bits = depth(sound) if sound.lossless else 16
     digest = Digest(channels=sound.channels, depth=bits)
-    makers = {path: maker(each, sound) for path, each in outputs.items()}
-    others = {path: (encoder, words) for path, (encoder, words) in makers.items() if encoder != FFMPEG}
-    whole = ENCODED if others else 1.0
-
-    def hear(piece: bytes) -> None:
-        digest(piece)
-        if on_share is not None:
-            on_share(whole * min(1.0, digest.samples / sound.samples))
-
-    args = ["-loglevel", "error", *probe.input_args(source, sound.container, strict=sound.lossless)]
-    for path, each in outputs.items():
-        args += arguments(each, sound, path)
-    args += ["-map", "0:a:0", *probe.pcm_args(bits)]
     folder = next(iter(outputs)).parent
+    others = {path: found for path, each in outputs.items() if (found := maker(each, sound))[0] != FFMPEG}
+    beside = {path: _shared(folder) if _as_it_is(outputs[path], sound) else _beside(path) for path in others}
+    ours = {path for path, each in outputs.items() if each.codec == "pcm" and _as_it_is(each, sound)}
+    whole = ENCODED if others else 1.0
+    args: list[str] = []
+    for path, each in outputs.items():
+        if path not in ours and beside.get(path) != _shared(folder):
+            args += arguments(each, sound, path)
+    args += ["-map", "0:a:0", *probe.pcm_args(bits, alone=not args)]
+    args = ["-loglevel", "error", *probe.input_args(source, sound.container, strict=sound.lossless), *args]
     room = limits(sound, outputs=len(outputs))
-    sandbox.run(args, inputs=[source], output_dir=folder, limits=room, on_output=hear, on_beat=on_beat)
-    for path, (encoder, words) in others.items():
-        _encode_beside(path, encoder, words, room, on_beat=on_beat)
+    try:
+        with _writers(sound, {path: outputs[path] for path in ours}, beside.values()) as writers:
+
+            def hear(piece: bytes) -> None:
+                digest(piece)
+                for writer in writers:
+                    writer(piece)
+                if on_share is not None:
+                    on_share(whole * min(1.0, digest.samples / sound.samples))
+
+            sandbox.run(args, inputs=[source], output_dir=folder, limits=room, on_output=hear, on_beat=on_beat)
+        for path, (encoder, words) in others.items():
+            _encode_beside(path, encoder, words, beside[path], room, on_beat=on_beat)
+    finally:
+        for given in {*beside.values()}:
+            given.unlink(missing_ok=True)
     say_where_it_ends(outputs, sound)
     return digest
+
+
+def _as_it_is(format: Format, sound: Sound) -> bool:  # noqa: A002
+    """Whether what is written down, or handed to another encoder, is the very sound that comes out of the decoder."""
+    same = output_rate(format, sound.sample_rate) == sound.sample_rate and not formats.reduces(format, sound)
+    return sound.lossless and same
+
+
+def _shared(folder: Path) -> Path:
+    """Where the sound lies for all other encoders that take it as it is."""
+    return folder / "sound.wav"
+
+
+@contextlib.contextmanager
+def _writers(sound: Sound, ours: Mapping[Path, Format], beside: Iterable[Path]) -> Iterator[list[plain.Writer]]:
+    """What writes down the sound as it comes; each is whole when this block ends well."""
+    with contextlib.ExitStack() as opened:
+        writers = [opened.enter_context(plain.Writer(path, sound, kind=each.muxer)) for path, each in ours.items()]
+        shared = {path for path in beside if path == _shared(path.parent)}
+        writers += [opened.enter_context(plain.Writer(path, sound, kind=plain.SHORT)) for path in shared]
+        yield writers
+        for each in writers:
+            each.close()
 
 
 def say_where_it_ends(outputs: Mapping[Path, Format], sound: Sound) -> None:
@@ -176,27 +213,40 @@ def say_where_it_ends(outputs: Mapping[Path, Format], sound: Sound) -> None:
 
 
 def _encode_beside(
-    path: Path, encoder: Encoder, words: Sequence[str], room: sandbox.Limits, *, on_beat: Callable[[], None] | None
+    path: Path,
+    encoder: Encoder,
+    words: Sequence[str],
+    source: Path,
+    room: sandbox.Limits,
+    *,
+    on_beat: Callable[[], None] | None,
 ) -> None:
-    """Let an encoder other than ffmpeg turn its WAV into the file wanted. The WAV is gone afterwards."""
-    plain = _beside(path)
-    encoders.simplify(plain)
-    try:
-        sandbox.run_program(
-            encoders.command(encoder, words, plain, path),
-            inputs=[plain],
-            output_dir=path.parent,
-            reads=encoders.reads(encoder),
-            limits=room,
-            on_beat=on_beat,
-        )
-    finally:
-        plain.unlink(missing_ok=True)
+    """Let an encoder other than ffmpeg turn the WAV at `source` into the file wanted."""
+    encoders.simplify(source)
+    sandbox.run_program(
+        encoders.command(encoder, words, source, path),
+        inputs=[source],
+        output_dir=path.parent,
+        reads=encoders.reads(encoder),
+        limits=room,
+        on_beat=on_beat,
+    )
     if not path.exists():
         raise RenditionWrong(f"{encoder.name} ended well, but made no file.")
 
 
+@dataclass(frozen=True)
+class Proved:
+    """What is certain of a finished file: how many samples a player hears, and the hash of its sound where that must
+    be the master's (and of what was decoded whole); else empty."""
+
+    sha256: str
+    samples: int
+
+
 _CONTAINER_OF = {"ipod": "mov", "opus": "ogg"}
+END_SECONDS = 2  # of a lossy file that a decoder hears on either side
+WHOLE = 16
 
 
 def verify(
@@ -206,9 +256,73 @@ def verify(
     *,
     sound_sha256: str,
     on_beat: Callable[[], None] | None = None,
-) -> Digest:
-    """Decode what was made. Raises RenditionWrong unless a lossless file gives back the master's own sound, and any
-    other its length to the sample, at the new rate where that is another."""
+) -> Proved:
+    """Prove what was made. Raises RenditionWrong unless a lossless file gives back the master's own sound, and any
+    other its length to the sample, at the new rate where that is another.
+
+    Lossless files are decoded; the sound of WAV and AIFF is read as it stands. Of lossy ones all frames are walked
+    over, and a decoder hears both ends. Whatever that does not vouch for is decoded whole and judged by that, and so is
+    one in WHOLE.
+    """
+    exact = format.lossless and not formats.reduces(format, sound)
+    found = _at_sight(path, format, sound, sound_sha256) or _decoded(path, format, sound, on_beat=on_beat)
+    if exact and found.sha256 != sound_sha256:
+        raise RenditionWrong(f"The {format.name} file does not hold the master's own sound.")
+    expected = output_samples(format, sound)
+    more = _MUSEPACK_FRAME if format.codec == "musepack" else format.untrimmed
+    if not expected <= found.samples <= expected + more:
+        raise RenditionWrong(f"The {format.name} file holds {found.samples} samples instead of {expected}.")
+    return found
+
+
+def _drawn(path: Path, sound_sha256: str) -> bool:
+    """One lossy file in WHOLE is decoded to its end all the same: an encoder of this machine that fills well-formed
+    frames with nonsense would not go on doing so for long."""
+    return not zlib.crc32(f"{path.name} {sound_sha256}".encode()) % WHOLE
+
+
+def _at_sight(path: Path, format: Format, sound: Sound, sound_sha256: str) -> Proved | None:  # noqa: A002
+    """What can be told without decoding all of it; None where that is not enough."""
+    rate = output_rate(format, sound.sample_rate)
+    if format.codec == "pcm":
+        found = plain.sha256(path, rate=rate, channels=sound.channels, bits=formats.bits(format, sound))
+        return Proved(*found) if found else None
+    if format.lossless or output_samples(format, sound) < 2 * END_SECONDS * rate or _drawn(path, sound_sha256):
+        return None
+    samples = frames.samples(path, format.codec, rate=rate, channels=sound.channels)
+    if samples != output_samples(format, sound) or not _ends_well(path, format, sound, samples):
+        return None
+    return Proved("", samples)
+
+
+def _ends_well(path: Path, format: Format, sound: Sound, samples: int) -> bool:  # noqa: A002
+    """Whether a decoder makes of the beginning and of the end as many samples as there should be."""
+    rate = output_rate(format, sound.sample_rate)
+    late = samples // rate - END_SECONDS
+    kind = _CONTAINER_OF.get(format.muxer, format.muxer)
+    # An MP3 that is entered at its end lacks what its first frame reaches back for, which no decoder likes, and an AAC
+    # begins with the frame after that.
+    begin = ["-t", str(END_SECONDS), *probe.input_args(path, kind, strict=True)]
+    end = ["-ss", str(late), *probe.input_args(path, kind, strict=format.codec != "mp3")]
+    heard = Digest(channels=sound.channels, depth=16)
+    args = ["-loglevel", "error", *begin, *end]
+    for number in (0, 1):
+        args += ["-map", f"{number}:a:0", *probe.pcm_args(16)]
+    try:
+        sandbox.run(args, inputs=[path], limits=limits(sound, outputs=2), on_output=heard)
+    except ProcessFailed:
+        return False
+    short = END_SECONDS * rate + samples - late * rate - heard.samples
+    return 0 <= short < (frames.AAC_FRAME if format.codec == "aac" else 1)
+
+
+def _decoded(
+    path: Path,
+    format: Format,  # noqa: A002
+    sound: Sound,
+    *,
+    on_beat: Callable[[], None] | None,
+) -> Proved:
     bits = formats.bits(format, sound) if format.lossless else 16
     found = Digest(channels=sound.channels, depth=bits)
     probe.decode(
@@ -220,12 +334,4 @@ def verify(
         limits=limits(sound, outputs=2),
         on_beat=on_beat,
     )
-    if format.lossless and not formats.reduces(format, sound):
-        if found.sha256 != sound_sha256:
-            raise RenditionWrong(f"The {format.name} file does not hold the master's own sound.")
-        return found
-    expected = output_samples(format, sound)
-    more = _MUSEPACK_FRAME if format.codec == "musepack" else format.untrimmed
-    if not expected <= found.samples <= expected + more:
-        raise RenditionWrong(f"The {format.name} file holds {found.samples} samples instead of {expected}.")
-    return found
+    return Proved(found.sha256, found.samples)

@@ -207,7 +207,7 @@ _LOSSLESS = (
     Format("ALAC", "Apple Lossless", Family.ALAC, "m4a", "audio/mp4", "ipod", "alac", Tagger.MP4, lossless=True,
            weight=615, options=("-c:a", "alac")),
     Format("WAV", "WAV", Family.WAV, "wav", "audio/wav", "wav", "pcm", Tagger.RIFF, lossless=True,
-           weight=1000, options=("-rf64", "auto")),
+           weight=1000, options=("-rf64", "auto"), recipe=2),
     Format("AIFF", "AIFF", Family.AIFF, "aiff", "audio/aiff", "aiff", "pcm", Tagger.AIFF, lossless=True,
            weight=1000, largest=SIGNED_FILE),
     Format("WV", "WavPack", Family.WAVPACK, "wv", "audio/x-wavpack", "wv", "wavpack", Tagger.APE, lossless=True,

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from transcoding import encode, probe, sandbox
+from transcoding.encode import Proved
 from transcoding.errors import RenditionWrong
 from transcoding.formats import Format, Sound, output_rate
-from transcoding.waveform import Digest
 
 with warnings.catch_warnings():  # it warns that it finds no ffmpeg; it never needs one here, since it gets raw sound
     warnings.simplefilter("ignore")
@@ -44,7 +44,7 @@ class Cut:
 class Made:
     """What was cut: each file's digest, and the passage's wave in thousandths of full scale."""
 
-    digests: dict[Path, Digest]
+    digests: dict[Path, Proved]
     peaks: list[int]
 
 

@@ -20,6 +20,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from transcoding import claims, encode, formats, looks, payloads, previews, scratch, storage, tags
+from transcoding.encode import Proved
 from transcoding.errors import (
     FormatNotOffered,
     KeptFileWrong,
@@ -299,7 +300,7 @@ class Kept:
     samples: int
 
 
-Proof = Digest | Kept | None
+Proof = Proved | Kept | None
 
 
 def _produce(
@@ -386,7 +387,7 @@ def _check_same(row: Rendition, sha256: str) -> None:
         raise RenditionWrong("It was lost, and made again it has other bytes than before. Restore it from a copy.")
 
 
-def _tagged(path: Path, claim: claims.Claim, proof: Proof, pulse: claims.Pulse) -> tuple[Digest | Kept, str]:
+def _tagged(path: Path, claim: claims.Claim, proof: Proof, pulse: claims.Pulse) -> tuple[Proved | Kept, str]:
     """Tag a file and prove it: what is certain of its sound, and the hash of its bytes."""
     row = _row(claim)
     master, each, tagset = row.master, formats.get(row.format), TagSet.from_json(row.tags)
@@ -451,7 +452,7 @@ def _cover(tagset: TagSet) -> bytes | None:
         return bytes(file.read())
 
 
-def _publish(claim: claims.Claim, *, key: str, sha256: str, length: int, sound: Digest | Kept | None) -> None:
+def _publish(claim: claims.Claim, *, key: str, sha256: str, length: int, sound: Proved | Kept | None) -> None:
     row, now = _row(claim), timezone.now()
     each = formats.get(row.format)
     with transaction.atomic():

@@ -91,7 +91,7 @@ def make_rendition(master: Master, code: str, data: bytes = b"", **over: Any) ->
     fields: dict[str, Any] = {
         "master": master,
         "format": code,
-        "recipe": 1,
+        "recipe": formats.get(code).recipe,
         "tag_signature": sha(f"t{number}"),
         "tags": tags_of(master),
         "state": Rendition.State.READY,

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from catalog.models import Recording
 from tests.factories.catalog import make_recording
-from transcoding import masters
+from transcoding import formats, masters
 from transcoding.models import Analysis, Finding, Likeness, Master, Rendition, Upload
 from transcoding.tags import TagSet
 
@@ -91,7 +91,7 @@ def make_rendition(master: Master | None = None, format: str = "FLAC", **over: A
         "master": master or make_master(),
         "format": format,
         "purpose": Rendition.Purpose.PREVIEW if preview else Rendition.Purpose.FULL,
-        "recipe": 1,
+        "recipe": formats.get(format).recipe,
         "tag_signature": tagset.signature(cut=cut),
         "tags": tagset.to_json(),
         "cut": cut,

@@ -9,7 +9,6 @@ import pytest
 from tests.transcoding import sounds
 from transcoding import encode, encoders, formats
 from transcoding.encoders import FFMPEG, LAME, OGGENC
-from transcoding.waveform import Digest
 
 SECONDS = 3.2
 
@@ -44,7 +43,7 @@ needs_both = pytest.mark.skipif(
 )
 
 
-def made(audio: Path, sound: Heard, code: str, folder: Path) -> tuple[Path, Digest]:
+def made(audio: Path, sound: Heard, code: str, folder: Path) -> tuple[Path, encode.Proved]:
     each = formats.get(code)
     path = folder / f"made.{each.extension}"
     source = encode.encode(audio, sound, {path: each})
