@@ -7,7 +7,6 @@ insert or reorder a sealed transfer and every later hash is another one.
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +14,7 @@ from django.db import connection, transaction
 from django.db.models import Max
 
 from payments.models import TransferSeal, UnsealedTransfer
+from payments.problems import Problem
 
 GENESIS = "0" * 64
 BATCH = 1_000
@@ -28,15 +28,6 @@ FROM payments_transfer t
 JOIN payments_entry e ON e.transfer_id = t.id
 JOIN payments_account a ON a.id = e.account_id
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """The first row that does not fit: what it is, which one, and why."""
-
-    where: str
-    row: str
-    what: str
 
 
 def seal_new(*, at: datetime) -> int:

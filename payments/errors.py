@@ -39,6 +39,12 @@ class LedgerRefused(LedgerError):
     code = "LEDGER_REFUSED"
 
 
+class LedgerClosed(LedgerRefused):
+    """The time of the posting lies in a period that is closed: post it with the present time."""
+
+    code = "LEDGER_CLOSED"
+
+
 class ChargeConflict(PaymentsError):
     """The reference was charged before, with another amount."""
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
+from django.db import IntegrityError, connection
 
-from payments.errors import LedgerConflict, LedgerOutsideTransaction, LedgerRefused
+from payments import closings
+from payments.errors import LedgerClosed, LedgerConflict, LedgerOutsideTransaction, LedgerRefused
 from payments.models import MICROS_BOUND, Account, Entry, Transfer
 
 DEBIT = Entry.Side.DEBIT.value
@@ -37,19 +38,8 @@ def credit(account: Account, micros: int) -> Leg:
     return Leg(account, CREDIT, micros)
 
 
-# One statement and one round trip: a sale holds its locks no longer than it must.
-_POST = """
-WITH made AS (
-    INSERT INTO payments_transfer
-        (id, reference, kind, request_sha256, document_sha256, memo, reverses_id, legs, posted_at, xid)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 0)
-    ON CONFLICT (reference) DO NOTHING
-    RETURNING id
-)
-INSERT INTO payments_entry (transfer_id, position, account_id, side, amount_micros, currency)
-SELECT made.id, leg.* FROM made, json_to_recordset(%s::json)
-    AS leg(position smallint, account bigint, side text, micros bigint, currency text)
-"""
+# One call and one round trip, by plans that PostgreSQL keeps: a sale holds its locks no longer than it must.
+_POST = """SELECT payments_post(%s, %s, %s, %s, %s, %s, %s, %s, %s::bigint[], %s::text[], %s::bigint[], %s::text[])"""
 
 
 def post(
@@ -66,7 +56,8 @@ def post(
 
     The same reference with the same content returns what was posted the first time, whatever `at` says; with other
     content it raises LedgerConflict. Raises LedgerOutsideTransaction where no transaction is open, because a posting
-    must never be committed apart from the rows it belongs to, and LedgerRefused for legs that cannot stand.
+    must never be committed apart from the rows it belongs to, LedgerRefused for legs that cannot stand, and
+    LedgerClosed where `at` lies in a closed period.
     """
     if not connection.in_atomic_block:
         raise LedgerOutsideTransaction("Open transaction.atomic() around the rows this posting belongs to.")
@@ -76,29 +67,41 @@ def post(
         id=uuid.uuid4(), reference=reference, kind=kind, request_sha256=asked, document_sha256=document_sha256,
         memo=memo, reverses=reverses, legs=len(legs), posted_at=at,
     )  # fmt: skip
-    entries = [
-        {
-            "position": position,
-            "account": leg.account.pk,
-            "side": leg.side,
-            "micros": leg.micros,
-            "currency": leg.account.currency,
-        }
-        for position, leg in enumerate(legs, start=1)
-    ]
-    head: list[Any] = [transfer.id, reference, kind, asked, document_sha256, memo, transfer.reverses_id, len(legs), at]
-    with connection.cursor() as cursor:
-        cursor.execute(_POST, [*head, json.dumps(entries)])
-        if cursor.rowcount:
-            transfer._state.adding = False  # noqa: SLF001 - the row is there; Django was only spared a second query
-            transfer._state.db = connection.alias  # noqa: SLF001
-            return transfer
+    if _insert(transfer, legs):
+        transfer._state.adding = False  # noqa: SLF001 - the row is there; Django was only spared a second query
+        transfer._state.db = connection.alias  # noqa: SLF001
+        return transfer
     before = Transfer.objects.get(reference=reference)
     if before.request_sha256 != asked:
         raise LedgerConflict(
             f"{reference} is already posted with other content; post a correction under a new reference."
         )
     return before
+
+
+def _insert(transfer: Transfer, legs: Sequence[Leg]) -> bool:
+    """Whether it was put in: not where its reference is there already."""
+    row: list[Any] = [
+        transfer.id, transfer.reference, transfer.kind, transfer.request_sha256, transfer.document_sha256,
+        transfer.memo, transfer.reverses_id, transfer.posted_at,
+        _array(leg.account.pk for leg in legs),
+        _array(leg.side for leg in legs),
+        _array(leg.micros for leg in legs),
+        _array(leg.account.currency for leg in legs),
+    ]  # fmt: skip
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_POST, row)
+            return bool(cursor.fetchone()[0])
+    except IntegrityError as error:
+        if getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") == "payments_period_open":
+            raise LedgerClosed(f"{transfer.reference}: {error}. Post it with the present time.") from error
+        raise
+
+
+def _array(items: Iterable[str | int]) -> str:
+    """Numbers, sides and currency codes as PostgreSQL reads a list; half as dear as having it quoted item by item."""
+    return "{" + ",".join(map(str, items)) + "}"
 
 
 def reverse(transfer: Transfer, *, reference: str, at: datetime, memo: str = "") -> Transfer:
@@ -133,22 +136,54 @@ def balance(account: Account, *, until: datetime | None = None) -> int:
 
 
 def balances(accounts: Iterable[Account], *, until: datetime | None = None) -> dict[int, int]:
-    """The balance of each account by its key, in one query."""
+    """The balance of each account by its key, in one query: the last closing's, and the entries since."""
     chosen = {account.pk: account for account in accounts}
     found = dict.fromkeys(chosen, 0)
     if not chosen:
         return found
-    limit = "" if until is None else "JOIN payments_transfer t ON t.id = e.transfer_id AND t.posted_at < %s "
+    keys, end = list(chosen), until or "infinity"
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT e.account_id, sum(CASE e.side WHEN 'D' THEN e.amount_micros ELSE -e.amount_micros END)::bigint "  # noqa: S608 - `limit` is one of two constants
-            f"FROM payments_entry e {limit}WHERE e.account_id = ANY(%s) GROUP BY e.account_id",
-            [*([] if until is None else [until]), list(chosen)],
-        )
+        cursor.execute(_BALANCES, [end, keys, keys, end])
         for account_id, debits_less_credits in cursor.fetchall():
             sign = 1 if chosen[account_id].is_debit_normal else -1
-            found[account_id] = sign * int(debits_less_credits)
+            found[account_id] = sign * debits_less_credits
     return found
+
+
+def trial_balance() -> list[tuple[str, str, str, int]]:
+    """Code, kind, currency, and debits less credits of every account that was ever moved, by code.
+
+    They sum to nought in each currency. `audit.account_sums` says the same out of the entries alone.
+    """
+    closing = closings.last()  # the last one is never forgotten, so it is still there for the next statement
+    key, since = (closing.pk, closing.until) if closing else (None, closings.BEGINNING)
+    with connection.cursor() as cursor:
+        cursor.execute(_TRIAL_BALANCE, [key, since])
+        return [(row[0], row[1], row[2], row[3]) for row in cursor.fetchall()]
+
+
+# One statement, so that both parts are seen at one moment.
+_BALANCES = """
+WITH last AS (SELECT id, until FROM payments_closing WHERE kept AND until <= %s ORDER BY until DESC LIMIT 1)
+SELECT account_id, sum(micros)::bigint FROM (
+    SELECT account_id, micros FROM payments_closedbalance
+     WHERE closing_id = (SELECT id FROM last) AND account_id = ANY(%s)
+    UNION ALL
+    SELECT account_id, CASE side WHEN 'D' THEN amount_micros ELSE -amount_micros END FROM payments_entry
+     WHERE account_id = ANY(%s)
+       AND posted_at >= coalesce((SELECT until FROM last), '-infinity') AND posted_at < %s
+) AS moved GROUP BY account_id
+"""
+_TRIAL_BALANCE = """
+SELECT a.code, a.kind, a.currency, s.micros FROM (
+    SELECT account_id, sum(micros)::bigint AS micros FROM (
+        SELECT account_id, micros FROM payments_closedbalance WHERE closing_id = %s
+        UNION ALL
+        SELECT account_id, CASE side WHEN 'D' THEN amount_micros ELSE -amount_micros END
+          FROM payments_entry WHERE posted_at >= %s
+    ) AS moved GROUP BY account_id
+) AS s JOIN payments_account a ON a.id = s.account_id ORDER BY a.code
+"""
 
 
 def _check(reference: str, legs: Sequence[Leg], at: datetime) -> None:

@@ -7,6 +7,7 @@ and for code not yet written.
 
 import uuid
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 
@@ -126,7 +127,10 @@ class Transfer(models.Model):
 
 
 class Entry(models.Model):
-    """One side of a transfer: a positive number of millionths, debited or credited."""
+    """One side of a transfer: a positive number of millionths, debited or credited.
+
+    `posted_at` is the transfer's own (a trigger compares), so that an index alone knows a balance at any moment.
+    """
 
     append_only = True
 
@@ -141,12 +145,16 @@ class Entry(models.Model):
     side = models.CharField(max_length=1, choices=Side)
     amount_micros = models.BigIntegerField()
     currency = models.CharField(max_length=3)
+    posted_at = models.DateTimeField()
 
     class Meta:
         ordering = ["transfer", "position"]
         verbose_name_plural = "entries"
         indexes = [
-            models.Index(fields=["account", "id"], include=["side", "amount_micros"], name="entry_by_account"),
+            models.Index(
+                fields=["account", "posted_at"], include=["side", "amount_micros"], name="entry_by_account_and_time"
+            ),
+            BrinIndex(fields=["posted_at"], autosummarize=True, pages_per_range=32, name="entry_by_time"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["transfer", "position"], name="entry_position_once"),
@@ -188,6 +196,49 @@ class TransferSeal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.position} {self.sha256}"
+
+
+class Closing(models.Model):
+    """The end of a period in which nothing is posted any more (see `payments.closings`); it stays for ever.
+
+    `horizon` is the transaction id that must be outlived before the balances can be summed up, `kept` whether they are
+    still there.
+    """
+
+    until = models.DateTimeField(unique=True)
+    announced_at = models.DateTimeField()
+    horizon = models.BigIntegerField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    kept = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["-until"]
+        constraints = [
+            models.CheckConstraint(condition=Q(until__lte=F("announced_at")), name="closing_is_over"),
+            models.CheckConstraint(
+                condition=Q(kept=False) | Q(closed_at__isnull=False), name="closing_kept_once_closed"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"closed until {self.until:%Y-%m-%d %H:%M}"
+
+
+class ClosedBalance(models.Model):
+    """Debits less credits of an account over all that was posted before a closing. Never the truth: the entries are."""
+
+    closing = models.ForeignKey(Closing, models.PROTECT, related_name="balances", db_index=False, db_constraint=False)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="+", db_index=False, db_constraint=False)
+    micros = models.BigIntegerField()
+
+    class Meta:
+        ordering = ["closing", "account"]
+        constraints = [
+            models.UniqueConstraint(fields=["closing", "account"], include=["micros"], name="closed_balance_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.micros} of account {self.account_id}"
 
 
 class Charge(models.Model):

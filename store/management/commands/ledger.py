@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from payments import audit
+from payments import audit, ledger
 from payments.statements import main_units
 
 
@@ -53,7 +53,7 @@ class Command(BaseCommand):
             raise SystemExit(1)
 
     def _balances(self, *, as_json: bool) -> None:
-        sums = audit.account_sums()
+        sums = ledger.trial_balance()
         if as_json:
             rows = [
                 {"account": code, "kind": kind, "currency": currency, "debits_less_credits_micros": rest}

@@ -1,0 +1,24 @@
+"""The ledger: posting, settling, balances, verifying and statements, each beside its limit in the same run.
+
+Everything happens in a database of its own on the store's PostgreSQL, with fsync and synchronous_commit on. Clients are
+processes, as workers are. The limit of posting is plain psycopg doing the same inserts, one durable transaction each,
+into tables that check nothing; django-hordak posts the same legs where it happens to be installed.
+"""
+
+from benchmarks.figures import Figure, Progress
+
+SECONDS, QUICK_SECONDS = 5.0, 1.0
+TIMES, QUICK_TIMES = 5, 3
+
+
+def run(*, quick: bool, say: Progress) -> list[Figure]:
+    from benchmarks.audit_chain import own_database  # late, as all that needs Django
+    from benchmarks.books import clients, posting
+
+    seconds, times = (QUICK_SECONDS, QUICK_TIMES) if quick else (SECONDS, TIMES)
+    say("making a database of its own")
+    with own_database():
+        posting.lay_out()
+        with clients.clients(max(posting.CLIENTS)) as workers:
+            figures = posting.figures(say, workers, seconds=seconds, times=times)
+    return figures
