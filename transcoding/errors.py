@@ -115,6 +115,13 @@ class DiskFull(TranscodingError):
     retry = True
 
 
+class DiskFailed(TranscodingError):
+    """A disk lost or changed what lay on it (EIO), or took no more: no fault of the file, and better elsewhere."""
+
+    code = "DISK_FAILED"
+    retry = True
+
+
 class RenditionWrong(TranscodingError):
     """What was made does not hold the master's sound, or not all of it. It is never published."""
 

@@ -96,7 +96,8 @@ def examine(master_id: int, *, meanwhile: Callable[[claims.Pulse], object] | Non
         with scratch.folder(f"examine-{master_id}") as folder:
             with pulse.kept():
                 source = storage.fetch_to(master.storage_key, folder / "delivered", sha256=master.file_sha256)
-            examined, picture = analysis.listen(source, folder, on_beat=pulse, on_share=pulse.heard)
+            with scratch.unspoilt(source, master.file_sha256):
+                examined, picture = analysis.listen(source, folder, on_beat=pulse, on_share=pulse.heard)
             key = storage.master_key(master.file_sha256)
             with pulse.kept():
                 storage.put_file(key, source, sha256=master.file_sha256, take=True)

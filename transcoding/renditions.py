@@ -5,9 +5,11 @@ A rendition is published only after it was decoded again and found right, and it
 """
 
 import contextlib
+import errno
 import logging
+import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,10 +24,12 @@ from django.utils import timezone
 from transcoding import claims, encode, formats, looks, payloads, previews, scratch, storage, tags
 from transcoding.encode import Proved
 from transcoding.errors import (
+    DiskFailed,
     FormatNotOffered,
     KeptFileWrong,
     LateWorker,
     MasterNotAccepted,
+    ProcessFailed,
     RenditionWrong,
     StorageFailed,
     TranscodingError,
@@ -335,18 +339,32 @@ def _produce(
             source = storage.fetch_to(master.storage_key, folder / "master", sha256=master.file_sha256)
     for wanted in cuts.values():
         cut = previews.Cut(**(_row(next(iter(wanted.values()))[0]).cut or {}))
-        made = previews.make(source, master, {path: each for path, (_, each) in wanted.items()}, cut=cut, on_beat=pulse)
+        outputs = {path: each for path, (_, each) in wanted.items()}
+        with _known_sound(), scratch.unspoilt(source, master.file_sha256):
+            made = previews.make(source, master, outputs, cut=cut, on_beat=pulse)
         done |= {claim: (path, made.digests[path]) for path, (claim, _) in wanted.items()}
         for claim, _ in wanted.values():
             Rendition.objects.filter(pk=_row(claim).pk, fence=claim.fence).update(peaks=made.peaks)
     if fresh:
         pulse.follow([claim for claim, _ in fresh.values()])
         wanted_files = {path: each for path, (_, each) in fresh.items()}
-        sound = encode.encode(source, master, wanted_files, on_beat=pulse, on_share=pulse.heard)
+        with _known_sound(), scratch.unspoilt(source, master.file_sha256):
+            sound = encode.encode(source, master, wanted_files, on_beat=pulse, on_share=pulse.heard)
+            _check_source(master, sound)
         pulse.heard(1)
-        _check_source(master, sound)
         done |= {claim: (path, None) for path, (claim, _) in fresh.items()}
     return done
+
+
+@contextlib.contextmanager
+def _known_sound() -> Iterator[None]:
+    """Accepted masters and our own files were read before: that they can't be read now is the disk's failure."""
+    try:
+        yield
+    except ProcessFailed as error:
+        if os.strerror(errno.EIO) in str(error):
+            raise DiskFailed(f"The disk failed: {error}") from error
+        raise
 
 
 def _kept(sibling: Rendition, path: Path, pulse: claims.Pulse) -> Kept | None:
@@ -396,7 +414,8 @@ def _tagged(path: Path, claim: claims.Claim, proof: Proof, pulse: claims.Pulse) 
     if isinstance(proof, Kept):
         return proof, _anew(path, proof, pulse, lambda: tags.write(path, each, tagset, cover, samples=samples))
     tags.write(path, each, tagset, cover, samples=samples)
-    sound = proof or encode.verify(path, each, master, sound_sha256=master.sound_sha256, on_beat=pulse)
+    with _known_sound():
+        sound = proof or encode.verify(path, each, master, sound_sha256=master.sound_sha256, on_beat=pulse)
     return sound, storage.sha256_of(path, on_beat=pulse)
 
 

@@ -16,6 +16,7 @@ import contextlib
 import ctypes
 import functools
 import os
+import re
 import resource
 import selectors
 import shutil
@@ -31,7 +32,7 @@ from pathlib import Path
 import imageio_ffmpeg
 from django.conf import settings
 
-from transcoding.errors import DiskFull, Killed, LimitReached, ProcessFailed, SaidTooMuch
+from transcoding.errors import DiskFailed, DiskFull, Killed, LimitReached, ProcessFailed, SaidTooMuch
 
 PR_SET_PDEATHSIG = 1
 PR_SET_NO_NEW_PRIVS = 38
@@ -40,6 +41,11 @@ CLONE_NEWNET = 0x40000000
 CHUNK = 256 * 1024
 BEAT_SECONDS = 1.0
 _libc = ctypes.CDLL(None, use_errno=True)
+# What ffmpeg, lame and oggenc say of their output alone; of its input ffmpeg says the same where a file is malformed.
+_OUTPUT_LOST = re.compile(
+    r"^\[(?:out|aost)#.*Input/output error|^Error writing mp3 output|^Failed writing data to output",
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True)
@@ -304,6 +310,8 @@ def _judge(result: Result, program: str, limits: Limits) -> None:
         raise LimitReached(f"It was stopped by signal {signal.Signals(number).name}: more time or output than allowed.")
     if "No space left on device" in result.words:
         raise DiskFull(f"The disk is full: {program} could not write what it made. Give the scratch folder more room.")
+    if _OUTPUT_LOST.search(result.words):
+        raise DiskFailed(f"The disk failed: {program} could not write what it made. Look at this machine's disks.")
     if "Cannot allocate memory" in result.words:
         raise LimitReached("It wanted more memory than it may have.")
     lines = [line for line in result.words.splitlines() if line.strip()]

@@ -14,6 +14,9 @@ from pathlib import Path
 
 from django.conf import settings
 
+from transcoding import storage
+from transcoding.errors import DiskFailed, MasterRefused, ProcessFailed, RenditionWrong
+
 LOCK = ".lock"
 
 
@@ -35,6 +38,24 @@ def folder(name: str) -> Iterator[Path]:
     finally:
         shutil.rmtree(path, ignore_errors=True)
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def unspoilt(path: Path, sha256: str) -> Iterator[None]:
+    """What goes wrong with a file in this block is the file's own failure only if it still is what it was. Raises
+    DiskFailed where the disk lost or changed it meanwhile."""
+    try:
+        yield
+    except (MasterRefused, ProcessFailed, RenditionWrong) as error:
+        try:
+            same = storage.sha256_of(path) == sha256
+        except OSError:
+            same = False
+        if not same:
+            raise DiskFailed(
+                f"The disk changed {path.name} while it was read. Look at this machine's disks."
+            ) from error
+        raise
 
 
 @contextlib.contextmanager

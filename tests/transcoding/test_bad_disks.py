@@ -23,7 +23,8 @@ from tests.factories.transcoding import deliver, make_tags
 from tests.platform.homes import ROOT
 from tests.transcoding import sounds, workers
 from tests.transcoding.workers import leases_run_out
-from transcoding import encode, renditions, sandbox, storage, taggers
+from transcoding import encode, masters, renditions, sandbox, scratch, storage, taggers
+from transcoding.errors import DiskFailed
 from transcoding.formats import FORMATS
 from transcoding.models import Master, Rendition
 
@@ -110,6 +111,96 @@ def test_a_file_larger_than_allowed_is_given_up_with_its_reason(owing: Master, s
         0
     ].error
     assert published(settings.HOME) == []
+
+
+# --- a disk that fails under a program ---
+
+INJECT = """#!/bin/sh
+for word in "$@"; do case "$word" in file:*{part}*) path="${{word#file:}}";; esac; done
+exec strace -f -o /dev/null -P "${{path:-/nowhere}}" -e trace={call} -e inject={call}:error=EIO:when={when} {real} "$@"
+"""
+
+
+@pytest.fixture
+def ffmpeg_meets(tmp_path: Path, settings, monkeypatch) -> Callable[..., None]:
+    """ffmpeg, whose calls on one file fail inside the kernel as strace has them."""
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not here; install Debian's package strace")
+    monkeypatch.setattr(sandbox, "fence_name", lambda: "limits")
+
+    def meets(call: str, part: str, when: str = "2+") -> None:
+        program = tmp_path / "ffmpeg"
+        program.write_text(INJECT.format(call=call, part=part, when=when, real=sandbox.ffmpeg()))
+        program.chmod(0o755)
+        settings.FFMPEG = str(program)
+
+    return meets
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [("write", ".flac", "1+"), ("write", ".mp3", "1+"), ("read", "/master", "4+")],
+    ids=["FLAC", "MP3", "master"],
+)
+def test_a_disk_that_fails_inside_an_encoder_uses_up_no_try(
+    owing: Master, settings, ffmpeg_meets: Callable[..., None], fault: tuple[str, str, str]
+) -> None:
+    ffmpeg_meets(*fault)
+    for _ in range(4):
+        workers.work_off()
+        leases_run_out()
+    failed = Rendition.objects.filter(state="PLANNED")
+    assert failed.exists()
+    assert {(row.attempts, row.error.split(":")[0]) for row in failed} == {(0, "The disk failed")}
+    settings.FFMPEG = ""
+    all_made(settings.HOME)
+
+
+@pytest.mark.parametrize("program", ["lame", "oggenc"])
+def test_what_other_encoders_say_of_a_disk_is_understood(song: Path, tmp_path: Path, monkeypatch, program: str) -> None:
+    strace, encoder = shutil.which("strace"), shutil.which(program)
+    if strace is None or encoder is None:
+        pytest.skip(f"strace or {program} is not here")
+    out = str(tmp_path / "out")
+    fault = [strace, "-f", "-o", "/dev/null", "-P", out, "-e", "trace=write", "-e", "inject=write:error=EIO"]
+    into = ["-o"] if program == "oggenc" else []
+    monkeypatch.setattr(sandbox, "fence_name", lambda: "limits")
+    with pytest.raises(DiskFailed, match="could not write"):
+        sandbox.run_program([*fault, encoder, "--quiet", str(song), *into, out], inputs=[song])
+
+
+@pytest.fixture
+def spoiling(tmp_path: Path, settings) -> None:
+    """Ten bytes of the copy in scratch are altered while ffmpeg looks at it."""
+    real, program = sandbox.ffmpeg(), tmp_path / "ffmpeg"
+    program.write_text(
+        f'#!/bin/sh\nfor word in "$@"; do case "$word" in file:*/delivered) path="${{word#file:}}";; esac; done\n'
+        f'chmod u+w "$path"; cp "$path" "$path.x"; printf XXXXXXXXXX | dd of="$path.x" conv=notrunc 2>/dev/null\n'
+        f'mv -f "$path.x" "$path"; exec {real} "$@"\n'
+    )
+    program.chmod(0o755)
+    settings.FFMPEG = str(program)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("spoiling")
+def test_a_master_that_the_disk_changes_under_an_examination_is_examined_again(song: Path, settings) -> None:
+    """And not refused: the label has nothing to do with it."""
+    master = deliver(song, examine=False)
+    for _ in range(4):
+        masters.examine(master.pk)
+        leases_run_out()
+    master.refresh_from_db()
+    assert (master.state, master.attempts) == (Master.State.EXAMINING, 0)
+    settings.FFMPEG = ""
+    assert masters.examine(master.pk).state == Master.State.ACCEPTED
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("spoiling")
+def test_the_control_without_a_second_look_the_label_is_blamed(song: Path, monkeypatch) -> None:
+    monkeypatch.setattr(scratch, "unspoilt", lambda *_: contextlib.nullcontext())
+    assert deliver(song).state == Master.State.REJECTED
 
 
 @pytest.mark.parametrize("small_disk", ["1m"], indirect=True)
