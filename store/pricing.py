@@ -51,6 +51,17 @@ def label_of(offer: Offer, tracks: Sequence[Track]) -> int:
     return offer.release.label_id if offer.release else tracks[0].recording.label_id
 
 
+def terms_of(commission: Fraction) -> Terms:
+    """The operator's settings of the day, with this commission."""
+    return Terms(
+        commission,
+        Fraction(settings.WORK_ROYALTY_PERCENT) / 100,
+        fee=settings.FEE_BORNE_BY,
+        reserve=Fraction(settings.RESERVE_PERCENT) / 100,
+        reserve_days=settings.RESERVE_DAYS,
+    )
+
+
 def price(offer: Offer, *, country: str, at: datetime) -> Priced:
     """One offer as `price_all` prices it."""
     return price_all([offer], country=country, at=at)[0]
@@ -143,7 +154,7 @@ def _priced(offer: Offer, facts: _Facts) -> Priced:
     if not all(parts):  # a track without a price of its own: all count the same
         parts = [1] * len(tracks)
     taxed = tax.charged(offer.amount_minor, facts.rate, currency=offer.currency, reverse_charge=facts.reverse_charge)
-    terms = Terms(facts.commissions[label_of(offer, tracks)], Fraction(settings.WORK_ROYALTY_PERCENT) / 100)
+    terms = terms_of(facts.commissions[label_of(offer, tracks)])
     shares = _split(offer, taxed, terms, parts, facts)
     mine = {track.recording_id for track in tracks}
     return Priced(

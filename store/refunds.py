@@ -11,7 +11,7 @@ from django.db import transaction
 from payments import charges, ledger
 from payments.models import Charge, Refund, Transfer
 from payments.money import Money
-from store import disputes
+from store import deductions, disputes
 from store.errors import RefundRefused
 from store.models import Order, OrderLine
 from store.settlement import held_reference, sale_reference
@@ -59,6 +59,7 @@ def conclude(refund: Refund, *, at: datetime) -> OrderLine | None:
         elif refund.state == Refund.State.SUCCEEDED and line.state == OrderLine.State.REFUND_DUE:
             posted = Transfer.objects.get(reference__in=[sale_reference(line), held_reference(line)])
             disputes.undo(line, at=at)
+            deductions.undo(line, whole=True, at=at)
             ledger.reverse(posted, reference=refund_reference(line), at=at)
             line.state = OrderLine.State.REFUNDED
             line.refunded_at = at

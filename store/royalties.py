@@ -24,6 +24,10 @@ Layer = Literal["RECORDING", "WORK"]
 ORDER = ("TAX", "FEE", "COMMISSION", "WORK", "RECORDING")
 """The order of the waterfall, which an order line records beside its split."""
 
+HOLDERS = "HOLDERS"
+COMMISSION = "COMMISSION"
+"""Who bears the payment fee."""
+
 MINUTE = 60
 
 
@@ -101,18 +105,27 @@ Directions = Mapping[tuple[int, Layer], Sequence[Direction]]
 
 @dataclass(frozen=True)
 class Terms:
-    """The store's percentages, as fractions of the amount without tax; the royalty is for works without a rate."""
+    """What the store asks of a line: fractions of the amount without tax; the royalty is for works without a rate.
+
+    `fee` says who bears the payment fee; `reserve` is the part of a payee's money that is held back for so many days.
+    """
 
     commission: Fraction
     work_royalty: Fraction
+    fee: str = COMMISSION
+    reserve: Fraction = Fraction(0)
+    reserve_days: int = 0
 
     def __post_init__(self) -> None:
         if min(self.commission, self.work_royalty) < 0 or self.commission + self.work_royalty > 1:
             raise SplitError("Commission and work royalty must not be negative nor above the whole together.")
+        if not 0 <= self.reserve <= 1 or self.reserve_days < 0:
+            raise SplitError("A reserve is a part of the whole, for some days.")
 
     def to_json(self) -> dict[str, Any]:
-        """As an order line keeps them, with the order in which they were taken."""
-        return {"order": list(ORDER), "commission": str(self.commission), "work_royalty": str(self.work_royalty)}
+        """As an order line keeps them, with the order in which they are taken."""
+        said = {name: str(getattr(self, name)) for name in ("commission", "work_royalty", "fee", "reserve")}
+        return {"order": [*ORDER, "RECOUPMENT", "RESERVE"], **said, "reserve_days": self.reserve_days}
 
 
 @dataclass(frozen=True)

@@ -266,6 +266,13 @@ STRIPE_API_BASE = address("STRIPE_API_BASE", "")
 STORE_CURRENCY = text("STORE_CURRENCY", "EUR")
 COMMISSION_PERCENT = percent("COMMISSION_PERCENT", "15")
 WORK_ROYALTY_PERCENT = percent("WORK_ROYALTY_PERCENT", "10")
+FEE_BORNE_BY = text("FEE_BORNE_BY", "commission").upper()
+if FEE_BORNE_BY not in {"COMMISSION", "HOLDERS"}:
+    raise ImproperlyConfigured("FEE_BORNE_BY must be commission or holders: who bears what a payment costs.")
+PAYMENT_FEE_PERCENT = percent("PAYMENT_FEE_PERCENT", "1.5")
+PAYMENT_FEE_MINOR = number("PAYMENT_FEE_MINOR", 25)
+RESERVE_PERCENT = percent("RESERVE_PERCENT", "0")
+RESERVE_DAYS = number("RESERVE_DAYS", 14)
 PAYOUT_MINIMUM_MINOR = number("PAYOUT_MINIMUM_MINOR", 100)
 
 # Tax, and who issues the invoices. SELLER_ADDRESS has its lines apart by "|".

@@ -15,7 +15,7 @@ from payments import accounts, alerts, charges, ledger
 from payments.errors import ChargeMismatch as StripeMismatch
 from payments.models import Account, Charge, Payee
 from payments.money import Money
-from store import certificates, clearing, disputes, locations
+from store import certificates, clearing, deductions, disputes, locations
 from store.errors import ChargeMismatch
 from store.models import BasketLine, Certificate, Order, OrderLine, OrderLineTrack
 from store.royalties import Leg, Split
@@ -79,7 +79,11 @@ def check_order(order: Order, *, at: datetime) -> Order:
 
 
 def post_fee(order: Order, charge: Charge, *, at: datetime) -> None:
-    """Post Stripe's fee as a transfer of its own, once, when Stripe has told it; the store's commission bears it."""
+    """Post Stripe's fee as a transfer of its own, once, when Stripe has told it.
+
+    The store's commission bears it; or the holders by the terms of the order, and then their shares of it are taken
+    now, with what could not be taken before it was known.
+    """
     if charge.fee_minor is None:
         return
     with transaction.atomic(durable=True):
@@ -93,6 +97,9 @@ def post_fee(order: Order, charge: Charge, *, at: datetime) -> None:
                 ledger.credit(accounts.stripe_balance(charge.currency), micros),
             ]
             ledger.post(f"fee:{order.number}", kind="FEE", legs=legs, at=at)
+        lines = list(order.lines.filter(state=OrderLine.State.PAID).select_related("order").order_by("position"))
+        if deductions.wait_for_fee(lines):
+            deductions.take(order, lines, fee_micros=micros, at=at)
         Order.objects.filter(pk=order.pk).update(fee_posted_at=at)
 
 
@@ -118,6 +125,8 @@ def _settle(order: Order, charge: Charge, *, at: datetime) -> None:
             _hold(line, chart, at=at)
         else:
             _post(line, issued[line.pk], chart, held, at=at)
+    if not deductions.wait_for_fee(delivered):
+        deductions.take(order, delivered, at=at)
     OrderLine.objects.filter(pk__in=[line.pk for line in delivered]).update(state=OrderLine.State.PAID)
     OrderLine.objects.filter(pk__in=stopped).update(
         state=OrderLine.State.REFUND_DUE, state_reason="taken down after it was ordered"

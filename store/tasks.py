@@ -18,6 +18,7 @@ from payments import inbox
 from payments.errors import PaymentsError
 from store import (
     clearing,
+    deductions,
     demands,
     disputes,
     emails,
@@ -146,8 +147,10 @@ def send_letter(letter_id: int) -> None:
 
 @shared_task
 def look_after_notices() -> None:
-    """What time alone brings: a counter-notice's clock, money whose dispute is over, a licence that ends soon."""
+    """What time alone brings: a counter-notice's clock, money whose dispute or reserve is over, a licence's end."""
     at = timezone.now()
+    while deductions.release_due(at=at):
+        pass
     notice_desk.restore_due(at=at)
     disputes.release_ended(at=at)
     expiry.warn(at=at)

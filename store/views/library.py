@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from payments.models import Account, Entry, Transfer
-from store import archives, corrections, settlement
+from store import archives, corrections, deductions, settlement
 from store import library as owned_music
 from store.corrections import Corrected
 from store.errors import NotReadyYet, StoreError
@@ -155,7 +155,10 @@ def _posted(found: Order, lines: Sequence[OrderLine]) -> list[dict[str, Any]]:
     """The ledger's transfers of this order in the order they were made. Two queries."""
     titles = {settlement.sale_reference(line): f"Sale of {line.title}" for line in lines}
     titles |= {settlement.held_reference(line): f"Held for refund: {line.title}" for line in lines}
-    titles[f"fee:{found.number}"] = "Payment fee, borne by the shop"
+    for what, words in deductions.WORDS.items():
+        titles |= {deductions.reference(line, what): f"{words}: {line.title}" for line in lines}
+    borne_by = "the holders" if deductions.wait_for_fee(lines) else "the shop"
+    titles[f"fee:{found.number}"] = f"Payment fee, borne by {borne_by}"
     transfers = Transfer.objects.filter(Q(reference__in=titles) | Q(reverses__reference__in=titles))
     rows = (
         transfers.select_related("seal", "reverses").prefetch_related("entries__account__payee").order_by("posted_at")
