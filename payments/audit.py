@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import connection
 
-from payments import chain, closings
+from payments import chain, closings, gateway
+from payments.errors import StripeFailed
 from payments.models import Entry, Payout, Transfer, TransferSeal
 from payments.money import Money
 from payments.problems import Problem
@@ -207,3 +208,26 @@ def _payout_problems() -> Iterator[Problem]:
         moved = {(entry.account.code, entry.side, entry.amount_micros) for entry in entries}
         if moved != {(owed, "D", micros), (f"stripe:{payout.currency}", "C", micros)}:
             yield Problem("payout", f"payout {payout.number}", "the ledger moved something else for it")
+
+
+def verify_at_stripe() -> Problem | None:
+    """The first payout that Stripe does not hold as the ledger does. Asks Stripe about each; where it gives no answer,
+    that is the problem."""
+    return next(_stripe_problems(), None)
+
+
+def _stripe_problems() -> Iterator[Problem]:
+    """Every payout that was sent is one transfer at Stripe, of its amount, to its payee, and was not taken back."""
+    sent = Payout.objects.exclude(stripe_transfer_id="").select_related("payee").order_by("pk")
+    for payout in sent.iterator():
+        wanted = (payout.stripe_transfer_id, payout.amount_minor, payout.currency, payout.payee.stripe_account_id)
+        try:
+            found = gateway.find_transfers(payout.transfer_group)
+        except StripeFailed as failure:
+            yield Problem("payout", f"payout {payout.number}", f"Stripe could not be asked about it: {failure}")
+            continue
+        held = [(facts.stripe_id, facts.amount_minor, facts.currency, facts.destination) for facts in found]
+        if held != [wanted]:
+            yield Problem("payout", f"payout {payout.number}", "Stripe holds another transfer for it, or none")
+        elif found[0].reversed_minor and payout.state == Payout.State.SETTLED:
+            yield Problem("payout", f"payout {payout.number}", "Stripe has taken it back, and the ledger has not")

@@ -94,8 +94,11 @@ def _insert(transfer: Transfer, legs: Sequence[Leg]) -> bool:
             cursor.execute(_POST, row)
             return bool(cursor.fetchone()[0])
     except IntegrityError as error:
-        if getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") == "payments_period_open":
-            raise LedgerClosed(f"{transfer.reference}: {error}. Post it with the present time.") from error
+        refused = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "")
+        if refused == "payments_period_open":
+            raise LedgerClosed(f"{error}. Post it with the present time.") from error
+        if refused == "payments_transfer_reverses_id_key":  # somebody reversed it a moment ago
+            raise LedgerConflict(f"{transfer.reference}: what it reverses was already reversed.") from error
         raise
 
 

@@ -19,11 +19,12 @@ MIDNIGHT = datetime(2020, 3, 2, tzinfo=UTC)
 
 
 def close(day: datetime = NOON) -> Closing:
-    """Close that day a few hours after its end, in as many steps as it takes."""
-    at = day + timedelta(hours=18)
-    found = closings.close_due(at=at) or closings.close_due(at=at)
-    assert found is not None
-    return found
+    """Close that day a few hours after its end, once no other transaction of the server is left from before."""
+    for _ in range(10_000):  # PostgreSQL's own housekeeping may have one open
+        found = closings.close_due(at=day + timedelta(hours=18))
+        if found is not None:
+            return found
+    raise AssertionError("it never closes")
 
 
 def three_days() -> Payee:
@@ -124,7 +125,7 @@ def test_a_sale_under_way_when_the_closing_is_announced_is_waited_for_and_counte
     assert [closings.close_due(at=at) for _ in range(3)] == [None] * 3
     closing.set()
     thread.join()
-    assert closings.close_due(at=at) is not None
+    close()
     assert ledger.balance(accounts.payee(bob, "EUR")) == 12
     assert closings.verify() is None
 
@@ -157,7 +158,8 @@ def test_without_waiting_a_sale_under_way_would_be_missing_from_the_kept_balance
 def test_after_a_restore_into_another_cluster_the_horizon_is_taken_anew() -> None:
     post_earning(make_payee(), 5, at=NOON)
     Closing.objects.create(until=MIDNIGHT, announced_at=MIDNIGHT + DAY, horizon=2**60)
-    assert closings.close_due(at=MIDNIGHT + DAY) is not None
+    close()
+    assert (Closing.objects.get().horizon or 0) < 2**60
 
 
 @pytest.mark.parametrize(
@@ -225,9 +227,11 @@ def test_a_wrong_kept_balance_is_named(fault: str) -> None:
 
 def test_the_sweep_closes_what_is_due() -> None:
     post_earning(make_payee(), 5, at=NOON)
-    tasks.sweep()
-    tasks.sweep()
-    assert Closing.objects.get().kept
+    for _ in range(1_000):
+        tasks.sweep()
+        if Closing.objects.filter(kept=True).exists():
+            return
+    raise AssertionError("the sweep closes nothing")
 
 
 def test_an_entry_has_the_time_of_its_transfer_and_no_other() -> None:

@@ -187,6 +187,32 @@ def test_the_applications_role_cannot_truncate_the_ledger() -> None:
         truncate()
 
 
+@pytest.mark.parametrize("act", ["UPDATE payments_entry SET amount_micros = 7", "DELETE FROM payments_entry"])
+def test_the_applications_role_is_refused_before_any_trigger(act: str) -> None:
+    post_sale()
+
+    def change() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE payments_entry DISABLE TRIGGER payments_entry_append_only")
+            cursor.execute("SET LOCAL ROLE clearsong_app")
+            cursor.execute(act)
+
+    with pytest.raises(Exception, match="permission denied"):
+        change()
+
+
+def test_with_trigger_and_privilege_off_an_entry_could_be_changed() -> None:
+    """The control: it is these two guards, and nothing else, that keep an entry as it was."""
+    post_sale()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE payments_entry DISABLE TRIGGER payments_entry_append_only")
+        cursor.execute("GRANT UPDATE ON payments_entry TO clearsong_app")
+        cursor.execute("SET LOCAL ROLE clearsong_app")
+        cursor.execute("UPDATE payments_entry SET amount_micros = 7")
+        assert set(Entry.objects.values_list("amount_micros", flat=True)) == {7}
+        transaction.set_rollback(True)
+
+
 def test_the_applications_role_can_post(stripe: Account, bob: Account) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL ROLE clearsong_app")
