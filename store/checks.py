@@ -8,6 +8,21 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's own name for it
 
 
+@register(Tags.compatibility)
+def ready_for_invoices(app_configs: Sequence[AppConfig] | None, **_options: Any) -> list[CheckMessage]:  # noqa: ARG001
+    """Where real money is taken, invoices must name who takes it; until they can, they wait."""
+    named = settings.SELLER_NAME and settings.SELLER_ADDRESS and settings.SELLER_COUNTRY
+    if named or settings.STRIPE_API_BASE or not settings.STRIPE_SECRET_KEY:
+        return []
+    return [
+        Warning(
+            "No invoice is written: the settings do not say who sells.",
+            hint="Set SELLER_NAME, SELLER_ADDRESS and SELLER_COUNTRY; those that are owed are written then.",
+            id="store.W005",
+        )
+    ]
+
+
 @register(Tags.security, deploy=True)
 def ready_for_buyers(app_configs: Sequence[AppConfig] | None, **_options: Any) -> list[CheckMessage]:  # noqa: ARG001
     """The stand-ins of an embedded store are for one's own machine."""

@@ -7,23 +7,28 @@ from smtplib import SMTPException
 
 from babel.numbers import format_currency
 from django.conf import settings
-from django.core.mail import send_mail
+from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 from django.urls import reverse
 
 from licensing.licences import asked_at
 from payments.money import Money
-from store import certificates
-from store.models import Order, OrderLine
+from store import certificates, invoices, papers
+from store.models import Invoice, Order, OrderLine
 
 log = logging.getLogger(__name__)
 
 
 def send_receipt(order: Order, *, at: datetime) -> bool:
-    """Send the receipt of a paid order once; false where it was sent, is not paid, or could not go out now."""
+    """Send the receipt of a paid order once, with its invoice; false where it was sent, is not paid, or cannot go now.
+
+    An invoice that cannot be written yet does not hold the receipt back: it waits on the order's page.
+    """
     mine = Order.objects.filter(pk=order.pk, receipt_sent_at=None, paid_at__isnull=False).update(receipt_sent_at=at)
     if not mine:
         return False
+    invoices.write(at=at)
+    paper = Invoice.objects.filter(order=order, transfer=None).first()
     lines = list(order.lines.select_related("certificate").order_by("position"))
     context = {
         "order": order,
@@ -34,10 +39,16 @@ def send_receipt(order: Order, *, at: datetime) -> bool:
         ],
         "total": money(order.total_minor, order.currency),
         "tax": money(order.tax_minor, order.currency),
+        "invoice": paper,
         "library": f"{settings.SITE_URL}{reverse('library')}",
     }
     try:
-        send_mail(f"Your order {order.number}", render_to_string("emails/receipt.txt", context), None, [order.email])
+        letter = EmailMessage(
+            f"Your order {order.number}", render_to_string("emails/receipt.txt", context), None, [order.email]
+        )
+        if paper is not None:
+            letter.attach(f"{paper.name}.pdf", papers.invoice(paper), "application/pdf")
+        letter.send()
     except (SMTPException, OSError) as error:
         log.warning("The receipt of %s could not be sent: %s", order.number, error)
         Order.objects.filter(pk=order.pk, receipt_sent_at=at).update(receipt_sent_at=None)

@@ -1,4 +1,4 @@
-"""A certificate on paper: PDF/A, always the same bytes for the same certificate.
+"""Certificates, invoices and credit notes on paper: PDF/A, always the same bytes for the same document.
 
 Typst gets the document as data, never as markup, and only the fonts it brings itself, so that no machine prints it
 otherwise and nothing in a title can act.
@@ -7,16 +7,17 @@ otherwise and nothing in a title can act.
 import json
 import unicodedata
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 import typst
 
-from store.models import Certificate
+from store.models import Certificate, Invoice
 
 EDITION = 1  # of the sheet: raise it with every change of it, because sheets are kept for a day
-SHEET = Path(__file__).with_name("data") / "certificate.typ"
+SHEETS = Path(__file__).with_name("data")
 # What Typst's own serif draws: Latin, Greek, Cyrillic, Hebrew, their punctuation. Any other letter is written as its
 # code point.
 DRAWN = ((0x20, 0x7F), (0xA0, 0x500), (0x5D0, 0x5EB), (0x1E00, 0x1F00), (0x2010, 0x2027), (0x20AC, 0x20AD))
@@ -33,23 +34,53 @@ def certificate(found: Certificate) -> bytes:
         "key": found.key.key if found.key else "",
         "signature": found.signature or "",
     }
+    return _print("certificate", data, found.issued_at)
+
+
+def invoice(found: Invoice) -> bytes:
+    """The sheet of an invoice or credit note, out of the text that was kept when it was written."""
+    document = json.loads(found.text)
+    places = document["decimals"]
+
+    def amount(minor: int) -> str:
+        return f"{Decimal(minor).scaleb(-places):,.{places}f}"
+
+    rate = f"{Decimal(document['tax_basis_points']) / 100:f}%"
+    sums = [(f"Without tax, taxed at {rate}" if document["tax_basis_points"] else "Without tax", "base_minor")]
+    sums += [("Given freely, without tax", "untaxed_minor")] if document["untaxed_minor"] else []
+    sums += [(f"VAT {rate}", "tax_minor")] if document["tax_basis_points"] else []
+    data = {
+        "document": drawable(document),
+        "lines": [
+            drawable({"title": row["title"], "artist": row["artist"]})
+            | {
+                "rate": f"{Decimal(row['tax_basis_points']) / 100:f}%",
+                "tax": amount(row["tax_minor"]),
+                "amount": amount(row["amount_minor"]),
+            }
+            for row in document["lines"]
+        ],
+        "sums": [{"word": word, "amount": amount(document[name])} for word, name in sums],
+        "total": amount(document["total_minor"]),
+        "sha256": found.sha256,
+    }
+    return _print("invoice", data, found.issued_at)
+
+
+def _print(sheet: str, data: dict[str, Any], issued_at: datetime) -> bytes:
     return typst.compile(
-        _sheet(),
+        _sheet(sheet),
         format="pdf",
         ignore_system_fonts=True,
         pdf_standards=STANDARD,
         sys_inputs={"data": json.dumps(data, ensure_ascii=False)},
-        timestamp=_issued(found),
+        timestamp=issued_at.astimezone(UTC).replace(microsecond=0),
     )
 
 
 @cache
-def _sheet() -> bytes:
-    return SHEET.read_bytes()
-
-
-def _issued(found: Certificate) -> datetime:
-    return found.issued_at.astimezone(UTC).replace(microsecond=0)
+def _sheet(name: str) -> bytes:
+    return (SHEETS / f"{name}.typ").read_bytes()
 
 
 def drawable(value: Any) -> Any:

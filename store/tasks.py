@@ -24,6 +24,7 @@ from store import (
     emails,
     evidence_pages,
     expiry,
+    invoices,
     letters,
     notice_desk,
     offers,
@@ -50,6 +51,7 @@ NOTICES_EVERY = 60  # seconds between two looks at clocks, disputes and ends
 REVIEW_SLICE, REVIEW_SLICES = 20, 25
 CASES_EVERY = 10  # seconds
 DATES_EVERY = 4  # seconds
+INVOICES_EVERY = 4  # seconds
 TIDY_EVERY = 300  # seconds between two looks for uploads that nobody went on with
 RECLEAR_WORKERS = 2
 RECLEAR_FOR = timedelta(seconds=40)  # a worker's turn at changed catalogues, so that other work gets one too
@@ -127,6 +129,12 @@ def push_refund(line_id: int) -> None:
         refunds.push(line, at=timezone.now())
     except (PaymentsError, StoreError) as error:
         log.warning("The refund of line %s waits: %s", line.public_id, error)
+
+
+@shared_task
+def write_invoices(_oldest: int = 0) -> None:
+    """Write the invoices and credit notes that are owed: one writer does them all, the oldest first."""
+    invoices.write(at=timezone.now())
 
 
 @shared_task
@@ -208,6 +216,7 @@ def sweep() -> None:
     _ring(
         "receipt", _keys(Order.objects.filter(paid_at__isnull=False, receipt_sent_at=None)), send_receipt, seconds=120
     )
+    _ring("invoices", _keys(invoices.owed())[:1], write_invoices, seconds=INVOICES_EVERY)
     _ring("evidence", _keys(evidence_pages.owed(at)), draw_evidence, seconds=60)
     due = ReviewDue.objects.filter(Q(claimed_until=None) | Q(claimed_until__lte=at))
     if due.exists() and _rings("review", 0, seconds=REVIEW_EVERY):

@@ -8,6 +8,7 @@ with a decision that says yes, money fields that never move) are triggers in mig
 from store.models.columns import MOST_MINOR
 from store.models.deliveries import Delivery, DeliveryLine, RecordImport
 from store.models.desk import Demand, EvidencePage, EvidencePages, ExpiryLook, ExpiryWarning, Letter, SavedReason
+from store.models.invoices import ExchangeRate, Invoice, InvoiceDue, InvoiceSeries
 from store.models.money import (
     Advance,
     CommissionContract,
@@ -35,9 +36,13 @@ __all__ = [
     "Download",
     "EvidencePage",
     "EvidencePages",
+    "ExchangeRate",
     "ExpiryLook",
     "ExpiryWarning",
     "HeldShare",
+    "Invoice",
+    "InvoiceDue",
+    "InvoiceSeries",
     "Letter",
     "LetterOfDirection",
     "Membership",

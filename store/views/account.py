@@ -29,5 +29,6 @@ def account(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 def orders(request: HttpRequest) -> HttpResponse:
-    found = Order.objects.filter(buyer=signed_in(request)).annotate(count=Count("lines"))[:200]
+    found = Order.objects.filter(buyer=signed_in(request)).annotate(count=Count("lines"))
+    found = found.prefetch_related("invoices")[:200]
     return render(request, "shop/orders.html", {"orders": found})

@@ -7,7 +7,7 @@ from django.db import connection
 from django.utils import timezone
 
 from store import emails
-from store.models import Order
+from store.models import Invoice, Order
 from tests.factories import shelf
 
 
@@ -18,6 +18,9 @@ def test_a_receipt_goes_out_once(shop):
 
     (letter,) = mail.outbox
     assert letter.to == [shop.alice.email]
+    ((name, paper, kind),) = letter.attachments
+    assert (name, kind) == (f"{Invoice.objects.get(order=order).name}.pdf", "application/pdf")
+    assert paper.startswith(b"%PDF")
     for said in ("First Light", "€1.60", "€0.26", "CC BY-SA 4.0", str(order.lines.get().certificate.public_id)):
         assert said in letter.body
 
@@ -29,7 +32,7 @@ def test_nothing_is_confirmed_before_it_is_paid(shop):
 
 def test_a_mail_server_that_is_away_leaves_the_receipt_owed(shop, monkeypatch):
     order = shop.bought(shelf.shelve())
-    monkeypatch.setattr(emails, "send_mail", lambda *_: (_ for _ in ()).throw(OSError("away")))
+    monkeypatch.setattr(mail.EmailMessage, "send", lambda _letter: (_ for _ in ()).throw(OSError("away")))
     assert not emails.send_receipt(order, at=timezone.now())
     assert Order.objects.get(pk=order.pk).receipt_sent_at is None
 
