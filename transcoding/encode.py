@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from transcoding import encoders, formats, frames, padding, plain, probe, sandbox
+from transcoding import encoders, formats, frames, padding, plain, probe, sandbox, wma
 from transcoding.encoders import FFMPEG, Encoder
 from transcoding.errors import ProcessFailed, RenditionWrong
 from transcoding.formats import Format, Sound, depth, output_rate, output_samples
@@ -210,6 +210,8 @@ def say_where_it_ends(outputs: Mapping[Path, Format], sound: Sound) -> None:
     for path, each in outputs.items():
         if each.muxer == "mp3":
             padding.tell(path, output_samples(each, sound))
+        elif each.muxer == "asf":
+            wma.tell_length(path, output_samples(each, sound), rate=output_rate(each, sound.sample_rate))
 
 
 def _encode_beside(

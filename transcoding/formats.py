@@ -139,7 +139,7 @@ _AAC = Format("", "AAC", Family.AAC, "m4a", "audio/mp4", "ipod", "aac", Tagger.M
 _OGG = Format("", "Ogg Vorbis", Family.VORBIS, "ogg", "audio/ogg", "ogg", "vorbis", Tagger.OGG)
 _OPUS = Format("", "Opus", Family.OPUS, "opus", "audio/ogg", "opus", "opus", Tagger.OPUS, rates=OPUS_RATES)
 _WMA = Format("", "WMA", Family.WMA, "wma", "audio/x-ms-wma", "asf", "wmav2", Tagger.ASF, rates=STANDARD_RATES,
-              untrimmed=2 * 2048)  # fmt: skip
+              untrimmed=2 * 2048, recipe=2)  # fmt: skip
 _MPC = Format("", "Musepack", Family.MUSEPACK, "mpc", "audio/x-musepack", "mpc8", "musepack", Tagger.APE,
               rates=MUSEPACK_RATES, largest=SIGNED_FILE, encoder=MPCENC)  # fmt: skip
 

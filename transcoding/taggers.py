@@ -16,7 +16,7 @@ from typing import Any
 
 from mutagen import aiff, apev2, asf, flac, id3, mp4, oggopus, oggvorbis, wave
 
-from transcoding import containers
+from transcoding import containers, wma
 from transcoding.formats import Tagger
 
 PADDING, BLOCK = 1024, 4096
@@ -442,6 +442,7 @@ def _write_asf(path: Path, said: Said) -> None:
     with path.open("rb") as opened:
         room = int.from_bytes(opened.read(24)[16:], "little")
     file.save(padding=_padding(room))
+    wma.tell_size(path)
 
 
 def _read_asf(path: Path) -> Read:

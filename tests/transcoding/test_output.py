@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import mutagen
 import numpy as np
 import pytest
 from django.conf import settings
@@ -41,9 +42,10 @@ RATES = (44100, 48000, 96000, 22050, 88200)
 
 @dataclass(frozen=True)
 class Output:
-    """What a player is told of a file, and what it measures."""
+    """What a player is told of a file, and what it measures. `told` is the length that its header says, in seconds."""
 
     seconds: float
+    told: float
     rate: int
     channels: int
     loudness: float
@@ -58,7 +60,11 @@ def look(path: Path) -> Output:
     loud = re.findall(r"I:\s+(-?[\d.]+|-inf) LUFS", said)
     assert found is not None, said
     rate, channels = int(found[1]), 1 if found[2] == "mono" else 2
-    return Output(len(done.stdout) / 2 / channels / rate, rate, channels, float(loud[-1]))
+    if path.suffix == ".mpc":  # of which ffmpeg counts the decoder's delay too
+        told = mutagen.File(path).info.length
+    else:
+        told = float(re.findall(r"Duration: 00:00:([\d.]+), ", said)[0])
+    return Output(len(done.stdout) / 2 / channels / rate, told, rate, channels, float(loud[-1]))
 
 
 def delivered(folder: Path, number: int) -> tuple[Master, Path]:
@@ -110,6 +116,7 @@ def wrong(row: Rendition, path: Path, master: Master, before: Output) -> list[st
     said, _ = tags.read(path, each)
     found = {
         "seconds": abs(after.seconds - before.seconds) > APART + each.untrimmed / after.rate,
+        "told": abs(after.told - before.seconds) > APART,
         "rate": after.rate != formats.output_rate(each, master.sample_rate),
         "channels": after.channels != before.channels,
         "loudness": abs(after.loudness - before.loudness) > LOUDER,
@@ -152,4 +159,4 @@ def test_the_control_finds_what_is_amiss(tmp_path: Path) -> None:
     before = look(source)
     quiet = sounds.write_wav(tmp_path / "quiet.wav", seconds=3, rate=32000, channels=3 - before.channels)
     other = sounds.convert(quiet, tmp_path / "other.flac", "-af", "volume=-30dB", "-metadata", f"comment={SECRET}")
-    assert wrong(row, other, master, before) == ["seconds", "rate", "channels", "loudness", "tags", SECRET]
+    assert wrong(row, other, master, before) == ["seconds", "told", "rate", "channels", "loudness", "tags", SECRET]
