@@ -60,6 +60,20 @@ def fx_difference(currency: str) -> Account:
     return _account(f"fx:{currency}", Kind.FX_DIFFERENCE, currency)
 
 
+def withholding(country: str, currency: str) -> Account:
+    """Tax withheld from payees for a country, until the operator pays it there."""
+    return _account(f"withholding:{country}:{currency}", Kind.WITHHOLDING, currency, subject=country)
+
+
+def clearing(route: str, currency: str) -> Account:
+    """Payouts in a bank's hands: no longer owed to the payee, not yet gone from our bank."""
+    return _account(f"clearing:{route}:{currency}", Kind.CLEARING, currency, subject=route)
+
+
+def bank(currency: str) -> Account:
+    return _account(f"bank:{currency}", Kind.BANK, currency)
+
+
 def _account(code: str, kind: str, currency: str, *, payee: Payee | None = None, subject: str = "") -> Account:
     known = Account.objects.filter(code=code).first()
     if known is not None:

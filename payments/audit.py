@@ -12,7 +12,7 @@ from django.db import connection
 
 from payments import chain, closings, gateway
 from payments.errors import StripeFailed
-from payments.models import Entry, Payout, Transfer, TransferSeal
+from payments.models import Entry, Payee, Payout, Transfer, TransferSeal
 from payments.money import Money
 from payments.problems import Problem
 
@@ -27,6 +27,8 @@ TRIGGERS = {
     "payments_transferseal": {"payments_transferseal_append_only"},
     "payments_statement": {"payments_statement_append_only"},
     "payments_closing": {"payments_closing_stays"},
+    "payments_taxform": {"payments_taxform_append_only"},
+    "payments_withholding": {"payments_withholding_append_only"},
 }  # fmt: skip
 CONSTRAINTS = {
     "payments_transfer": {"transfer_has_two_entries", "transfer_has_a_reference", "payments_transfer_reference_key"},
@@ -199,14 +201,17 @@ def _row_problems() -> Iterator[Problem]:
 
 
 def _payout_problems() -> Iterator[Problem]:
-    """Every settled payout moved its own amount from its own payee, and nothing else."""
-    settled = Payout.objects.filter(state=Payout.State.SETTLED).select_related("payee", "transfer").order_by("pk")
-    for payout in settled.prefetch_related("transfer__entries__account").iterator(chunk_size=1_000):
+    """Every payout moved its own amount from its own payee, balance or debt, and nothing else."""
+    posted = Payout.objects.filter(transfer__isnull=False).select_related("payee", "transfer").order_by("pk")
+    for payout in posted.prefetch_related("transfer__entries__account").iterator(chunk_size=1_000):
         micros = Money.of(payout.amount_minor, payout.currency).micros
-        owed = f"payee:{payout.payee.public_id}:{payout.currency}"
-        entries = payout.transfer.entries.all() if payout.transfer else []
-        moved = {(entry.account.code, entry.side, entry.amount_micros) for entry in entries}
-        if moved != {(owed, "D", micros), (f"stripe:{payout.currency}", "C", micros)}:
+        mine = {f"{kind}:{payout.payee.public_id}:{payout.currency}" for kind in ("payee", "debt")}
+        to = f"stripe:{payout.currency}" if payout.route == Payee.Route.STRIPE else f"clearing:sepa:{payout.currency}"
+        entries = list(payout.transfer.entries.all()) if payout.transfer else []
+        taken = sum(each.amount_micros for each in entries if each.side == "D" and each.account.code in mine)
+        sent = [each.amount_micros for each in entries if each.side == "C" and each.account.code == to]
+        others = [each for each in entries if each.account.code not in {*mine, to}]
+        if taken != micros or sent != [micros] or others:
             yield Problem("payout", f"payout {payout.number}", "the ledger moved something else for it")
 
 
@@ -229,5 +234,5 @@ def _stripe_problems() -> Iterator[Problem]:
         held = [(facts.stripe_id, facts.amount_minor, facts.currency, facts.destination) for facts in found]
         if held != [wanted]:
             yield Problem("payout", f"payout {payout.number}", "Stripe holds another transfer for it, or none")
-        elif found[0].reversed_minor and payout.state == Payout.State.SETTLED:
+        elif found[0].reversed_minor != payout.reversed_minor:
             yield Problem("payout", f"payout {payout.number}", "Stripe has taken it back, and the ledger has not")

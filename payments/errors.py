@@ -93,6 +93,18 @@ class StatementError(PaymentsError):
     code = "STATEMENT_ERROR"
 
 
+class TaxFormRefused(PaymentsError):
+    """A form that cannot be: of another country, or over before it begins."""
+
+    code = "TAX_FORM_REFUSED"
+
+
+class BankRefused(PaymentsError):
+    """Bank details that no bank would take, or a payout that is not in the state the act needs."""
+
+    code = "BANK_REFUSED"
+
+
 class StripeFailed(PaymentsError):
     """Stripe did not do what was asked.
 

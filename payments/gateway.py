@@ -84,10 +84,14 @@ class RefundFacts:
 
 @dataclass(frozen=True, slots=True)
 class AccountFacts:
+    """A payee's account: `wants` are Stripe's words for what it has to be told now, `disabled_reason` why it waits."""
+
     stripe_id: str
     can_receive: bool
     details_submitted: bool
     email: str
+    wants: tuple[str, ...] = ()
+    disabled_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,19 @@ class TransferFacts:
     destination: str
     transfer_group: str
     reversed_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceFacts:
+    """One movement of our balance at Stripe: `amount_minor` before the fee, `source` is what it was for."""
+
+    stripe_id: str
+    type: str
+    source: str
+    amount_minor: int
+    fee_minor: int
+    currency: str
+    created_at: datetime
 
 
 def create_checkout_session(
@@ -246,6 +263,19 @@ def create_transfer(
         return _transfer_facts(_client().v1.transfers.create(params, {"idempotency_key": idempotency_key}))
 
 
+def read_transfer(transfer_id: str) -> TransferFacts:
+    with _outside_any_transaction():
+        return _transfer_facts(_client().v1.transfers.retrieve(transfer_id))
+
+
+def list_balance_transactions(*, since: datetime, until: datetime) -> list[BalanceFacts]:
+    """Every movement of our balance with `since` ≤ time < `until`, newest first."""
+    created: Any = {"gte": int(since.timestamp()), "lt": int(until.timestamp())}
+    with _outside_any_transaction():
+        page = _client().v1.balance_transactions.list({"created": created, "limit": 100})
+        return [_balance_facts(one) for one in page.auto_paging_iter()]
+
+
 def find_transfers(transfer_group: str) -> list[TransferFacts]:
     """What was ever sent under this group: asked before sending, because idempotency keys are forgotten."""
     with _outside_any_transaction():
@@ -382,6 +412,21 @@ def _account_facts(account: stripe.Account) -> AccountFacts:
         can_receive=capabilities.get("transfers") == "active",
         details_submitted=bool(account.details_submitted),
         email=account.email or "",
+        wants=tuple((_plain(account).get("requirements") or {}).get("currently_due") or ()),
+        disabled_reason=(_plain(account).get("requirements") or {}).get("disabled_reason") or "",
+    )
+
+
+def _balance_facts(moved: stripe.BalanceTransaction) -> BalanceFacts:
+    source = moved.source
+    return BalanceFacts(
+        stripe_id=moved.id,
+        type=str(moved.type),
+        source=source if isinstance(source, str) else (source.id if source else ""),
+        amount_minor=int(moved.amount),
+        fee_minor=int(moved.fee),
+        currency=moved.currency.upper(),
+        created_at=datetime.fromtimestamp(moved.created, UTC),
     )
 
 

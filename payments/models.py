@@ -7,6 +7,7 @@ and for code not yet written.
 
 import uuid
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
@@ -19,12 +20,18 @@ class Payee(models.Model):
     """A party that is paid. Not a rights holder: a letter of direction in the store links the two, with a history.
 
     `named_in_public` says that it agrees to be named to buyers; otherwise only those who pay it read its name.
+    `minimum_minor` stands in for the operator's least payout, in minor units of the payee's own currency.
+    `stripe_wants` are Stripe's own words for what it still has to be told.
     """
 
     class State(models.TextChoices):
         NEW = "NEW", "no account at Stripe yet"
         ONBOARDING = "ONBOARDING", "has still to tell Stripe who it is"
         READY = "READY", "can be paid"
+
+    class Route(models.TextChoices):
+        STRIPE = "STRIPE", "through Stripe"
+        SEPA = "SEPA", "by bank transfer (SEPA)"
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=200)
@@ -34,11 +41,21 @@ class Payee(models.Model):
     state = models.CharField(max_length=12, choices=State, default=State.NEW)
     stripe_account_id = models.CharField(max_length=64, blank=True)
     named_in_public = models.BooleanField(default=False, db_default=False)
+    stripe_wants = ArrayField(models.CharField(max_length=120), default=list, blank=True, db_default=[])
+    stripe_says = models.CharField(max_length=120, blank=True, default="", db_default="")
+    asked_at = models.DateTimeField(null=True, blank=True)
+    route = models.CharField(max_length=6, choices=Route, default=Route.STRIPE, db_default="STRIPE")
+    minimum_minor = models.BigIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["name", "id"]
         constraints = [
+            models.CheckConstraint(condition=Q(route__in=["STRIPE", "SEPA"]), name="payee_route_known"),
+            models.CheckConstraint(
+                condition=Q(minimum_minor=None) | Q(minimum_minor__gte=1, minimum_minor__lt=10**12),
+                name="payee_minimum_bounded",
+            ),
             models.UniqueConstraint(
                 fields=["stripe_account_id"], condition=~Q(stripe_account_id=""), name="payee_stripe_account_once"
             ),
@@ -70,6 +87,9 @@ class Account(models.Model):
         BUYER_CREDIT = "BUYER_CREDIT", "buyers' credit"
         RECOUPMENT = "RECOUPMENT", "advances still to be recouped from a payee"
         ADVANCES = "ADVANCES", "advances still to come back to a payee"
+        WITHHOLDING = "WITHHOLDING", "tax withheld from payees"
+        CLEARING = "CLEARING", "on its way through a bank"
+        BANK = "BANK", "money at our bank"
 
     code = models.CharField(max_length=160, unique=True)
     kind = models.CharField(max_length=20, choices=Kind)
@@ -87,7 +107,8 @@ class Account(models.Model):
     @property
     def is_debit_normal(self) -> bool:
         """Whether debits make its balance grow: what we have and what it cost us, rather than what we owe or earn."""
-        return self.kind in {self.Kind.STRIPE_BALANCE, self.Kind.FEES, self.Kind.DEBT, self.Kind.RECOUPMENT}
+        kinds = self.Kind
+        return self.kind in {kinds.STRIPE_BALANCE, kinds.FEES, kinds.DEBT, kinds.RECOUPMENT, kinds.BANK}
 
 
 class Transfer(models.Model):
@@ -322,20 +343,25 @@ class Payout(models.Model):
     """Money sent to a payee: planned, sent, settled; at most one under way for a payee and currency.
 
     `transfer_group` is made at planning and is what a payout is looked up by at Stripe before anything is sent, because
-    idempotency keys are forgotten after a day and a payout must not be.
+    idempotency keys are forgotten after a day and a payout must not be. One that goes by bank is exported in a file
+    instead, and settled when staff confirm it with the bank's date. `reversed_minor` is what Stripe took back of it.
     """
 
     class State(models.TextChoices):
         PLANNED = "PLANNED", "to be sent"
         SENT = "SENT", "sent, not yet in the ledger"
+        EXPORTED = "EXPORTED", "in a file for the bank"
         SETTLED = "SETTLED", "sent and in the ledger"
-        FAILED = "FAILED", "refused by Stripe"
+        FAILED = "FAILED", "refused"
+        REVERSED = "REVERSED", "taken back by Stripe"
 
     payee = models.ForeignKey(Payee, models.PROTECT, related_name="payouts")
     number = models.CharField(max_length=40, unique=True)
     amount_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
     state = models.CharField(max_length=10, choices=State, default=State.PLANNED)
+    route = models.CharField(max_length=6, choices=Payee.Route, default=Payee.Route.STRIPE, db_default="STRIPE")
+    batch = models.ForeignKey("PayoutBatch", models.PROTECT, null=True, blank=True, related_name="payouts")
     transfer_group = models.CharField(max_length=120, unique=True)
     stripe_transfer_id = models.CharField(max_length=120, blank=True)
     transfer = models.OneToOneField(Transfer, models.PROTECT, null=True, blank=True, related_name="payout")
@@ -344,6 +370,7 @@ class Payout(models.Model):
     planned_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
+    reversed_minor = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         ordering = ["-planned_at", "-id"]
@@ -352,11 +379,18 @@ class Payout(models.Model):
                 condition=Q(amount_minor__gt=0) & Q(amount_minor__lt=10**12), name="payout_amount_bounded"
             ),
             models.UniqueConstraint(
-                fields=["payee", "currency"], condition=Q(state__in=["PLANNED", "SENT"]), name="payout_one_under_way"
+                fields=["payee", "currency"],
+                condition=Q(state__in=["PLANNED", "SENT", "EXPORTED"]),
+                name="payout_one_under_way",
             ),
             models.CheckConstraint(
                 condition=~Q(state="SETTLED") | Q(transfer__isnull=False), name="payout_settled_is_in_the_ledger"
             ),
+            models.CheckConstraint(
+                condition=Q(reversed_minor__gte=0, reversed_minor__lte=F("amount_minor")),
+                name="payout_never_reversed_above_sent",
+            ),
+            models.CheckConstraint(condition=~Q(state="EXPORTED") | Q(batch__isnull=False), name="payout_has_a_file"),
             models.UniqueConstraint(
                 fields=["stripe_transfer_id"], condition=~Q(stripe_transfer_id=""), name="payout_stripe_transfer_once"
             ),
@@ -364,6 +398,152 @@ class Payout(models.Model):
 
     def __str__(self) -> str:
         return self.number
+
+
+class TaxForm(models.Model):
+    """What a payee gave us about its tax in one country: the form, the rate it claims, and until when it holds.
+
+    Forms are followed, never edited. `rate` is in millionths: 150000 is 15 percent.
+    """
+
+    append_only = True
+
+    class Kind(models.TextChoices):
+        W8BEN = "W-8BEN", "W-8BEN (not of the United States)"
+        W9 = "W-9", "W-9 (of the United States)"
+        EU = "EU", "certificate of residence or exemption (EU)"
+
+    payee = models.ForeignKey(Payee, models.PROTECT, related_name="tax_forms")
+    kind = models.CharField(max_length=8, choices=Kind)
+    country = models.CharField(max_length=2)
+    rate = models.PositiveIntegerField(default=0)
+    valid_from = models.DateField()
+    valid_to = models.DateField()
+    received_at = models.DateTimeField()
+    received_by = models.CharField(max_length=100)
+
+    class Meta:
+        ordering = ["-received_at", "-pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(kind__in=["W-8BEN", "W-9", "EU"]), name="taxform_kind_known"),
+            models.CheckConstraint(condition=Q(rate__lte=10**6), name="taxform_rate_bounded"),
+            models.CheckConstraint(condition=Q(valid_from__lte=F("valid_to")), name="taxform_runs_forward"),
+            models.CheckConstraint(condition=Q(country__regex=r"^[A-Z]{2}$"), name="taxform_country_form"),
+            models.CheckConstraint(
+                condition=~Q(kind__in=["W-8BEN", "W-9"]) | Q(country="US"), name="taxform_of_its_country"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of payee {self.payee_id}"
+
+
+class Withholding(models.Model):
+    """Tax withheld with a payout: on how much, at which rate and why; a ledger transfer of its own."""
+
+    append_only = True
+
+    payee = models.ForeignKey(Payee, models.PROTECT, related_name="withholdings")
+    payout = models.ForeignKey(Payout, models.PROTECT, related_name="withholdings")
+    country = models.CharField(max_length=2)
+    currency = models.CharField(max_length=3)
+    basis_micros = models.BigIntegerField()
+    rate = models.PositiveIntegerField()
+    amount_micros = models.BigIntegerField()
+    reason = models.CharField(max_length=100)
+    form = models.ForeignKey(TaxForm, models.PROTECT, null=True, blank=True, related_name="+")
+    transfer = models.OneToOneField(Transfer, models.PROTECT, null=True, blank=True, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["payout", "country"], name="withholding_once"),
+            models.CheckConstraint(
+                condition=Q(basis_micros__gt=0, amount_micros__gte=0, amount_micros__lte=F("basis_micros")),
+                name="withholding_within_its_basis",
+            ),
+            models.CheckConstraint(
+                condition=Q(amount_micros=0) | Q(transfer__isnull=False), name="withholding_is_in_the_ledger"
+            ),
+        ]
+        indexes = [models.Index(fields=["payee", "currency", "country"], name="withholding_by_payee")]
+
+    def __str__(self) -> str:
+        return f"{self.amount_micros} for {self.country} of payout {self.payout_id}"
+
+
+class BankDetails(models.Model):
+    """Where a payee that Stripe does not reach has its account. Personal data: read for the bank's file alone.
+
+    It stands in no ledger row, no statement and no log; `__str__` shows the end only.
+    """
+
+    payee = models.OneToOneField(Payee, models.CASCADE, related_name="bank")
+    holder = models.CharField(max_length=70)
+    iban = models.CharField(max_length=34)
+    bic = models.CharField(max_length=11, blank=True)
+    given_by = models.CharField(max_length=100)
+    given_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "bank details"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(iban__regex=r"^[A-Z]{2}[0-9]{2}[A-Z0-9]{10,30}$"), name="bank_iban_form"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"… {self.iban[-4:]}"
+
+
+class PayoutBatch(models.Model):
+    """A file for the bank: payouts that go by transfer, and what the file says of itself.
+
+    `document` is the file; it holds bank details and is emptied once the bank has carried all of it out.
+    """
+
+    number = models.CharField(max_length=35, unique=True)
+    currency = models.CharField(max_length=3)
+    payments = models.PositiveIntegerField()
+    control_sum_minor = models.BigIntegerField()
+    document = models.TextField(blank=True)
+    sha256 = models.CharField(max_length=64)
+    made_at = models.DateTimeField()
+    made_by = models.CharField(max_length=100)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(payments__gt=0, control_sum_minor__gt=0), name="batch_holds_payments"),
+            models.CheckConstraint(condition=Q(closed_at=None) | Q(document=""), name="batch_closed_is_emptied"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class StatementPeriod(models.Model):
+    """A month whose statements are owed, from its end until every payee has been told.
+
+    `problem` says what was refused last: payees whose movements do not add up get no statement, and the month stays
+    open.
+    """
+
+    since = models.DateTimeField(unique=True)
+    until = models.DateTimeField()
+    opened_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+    problem = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-since"]
+        constraints = [models.CheckConstraint(condition=Q(since__lt=F("until")), name="period_runs_forward")]
+
+    def __str__(self) -> str:
+        return f"{self.since:%Y-%m}"
 
 
 class Statement(models.Model):
@@ -453,3 +633,68 @@ class StripeEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.stripe_id}"
+
+
+class Reconciliation(models.Model):
+    """One day's comparison of Stripe's balance transactions with our ledger. It reports and repairs nothing."""
+
+    day = models.DateField(unique=True)
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+    transactions = models.PositiveIntegerField()
+    postings = models.PositiveIntegerField()
+    found = models.PositiveIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-day"]
+
+    def __str__(self) -> str:
+        return f"{self.day}"
+
+
+class Discrepancy(models.Model):
+    """Something that Stripe and our ledger do not say alike; open until a person has written down why.
+
+    `key` names the business fact and `kind` what is wrong, so that looking again finds the same row. Micros are as each
+    side has them, nought where it has nothing.
+    """
+
+    class Kind(models.TextChoices):
+        MISSING = "MISSING", "at Stripe, not in our ledger"
+        EXTRA = "EXTRA", "in our ledger, not at Stripe"
+        ALTERED = "ALTERED", "the amounts differ"
+        FEE = "FEE", "the fees differ"
+
+    class State(models.TextChoices):
+        OPEN = "OPEN", "to be explained"
+        EXPLAINED = "EXPLAINED", "explained"
+
+    kind = models.CharField(max_length=8, choices=Kind)
+    key = models.CharField(max_length=160)
+    currency = models.CharField(max_length=3)
+    stripe_micros = models.BigIntegerField()
+    ledger_micros = models.BigIntegerField()
+    about = models.CharField(max_length=300, blank=True)
+    first_seen = models.DateField()
+    last_seen = models.DateField()
+    state = models.CharField(max_length=10, choices=State, default=State.OPEN)
+    explanation = models.TextField(blank=True)
+    explained_by = models.CharField(max_length=100, blank=True)
+    explained_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-first_seen", "pk"]
+        verbose_name_plural = "discrepancies"
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "key", "currency"], name="discrepancy_once"),
+            models.CheckConstraint(
+                condition=Q(state="OPEN", explained_at=None)
+                | (Q(state="EXPLAINED", explained_at__isnull=False) & ~Q(explanation="") & ~Q(explained_by="")),
+                name="discrepancy_explained_whole",
+            ),
+        ]
+        indexes = [models.Index(fields=["state"], condition=Q(state="OPEN"), name="discrepancy_open")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}"

@@ -1,8 +1,33 @@
 """Those who are paid, and their accounts at Stripe. Stripe asks them who they are; we never see a bank number."""
 
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from django.utils import timezone
+from stdnum import bic as bics
+from stdnum import iban as ibans
+from stdnum.exceptions import ValidationError
+
 from payments import gateway
-from payments.errors import PayeeNotReady
-from payments.models import Payee
+from payments.errors import BankRefused, PayeeNotReady, TaxFormRefused
+from payments.models import BankDetails, Payee, TaxForm
+
+# Stripe's words for what it still needs, by how they begin; whatever else it asks for is shown as it says it.
+WANTS = (
+    ("external_account", "a bank account to pay to"),
+    ("tos_acceptance", "that they accept Stripe's terms"),
+    ("individual.dob", "the date of birth"),
+    ("individual.verification", "a document that proves who they are"),
+    ("individual.address", "the address"),
+    ("individual", "name and contact of the person"),
+    ("representative", "who represents the company"),
+    ("person_", "who represents the company"),
+    ("owners", "who owns the company"),
+    ("directors", "who directs the company"),
+    ("company", "name, address and number of the company"),
+    ("business_profile", "what they do"),
+    ("business_type", "whether they are a person or a company"),
+)
 
 
 def ensure_account(payee: Payee) -> Payee:
@@ -32,9 +57,22 @@ def refresh_payee(payee: Payee) -> Payee:
         return payee
     facts = gateway.read_account(payee.stripe_account_id)
     state = Payee.State.READY if facts.can_receive else Payee.State.ONBOARDING
-    Payee.objects.filter(pk=payee.pk).update(state=state)
+    Payee.objects.filter(pk=payee.pk).update(
+        state=state,
+        stripe_wants=[one[:120] for one in facts.wants],
+        stripe_says=facts.disabled_reason[:120],
+        asked_at=timezone.now(),
+    )
     payee.refresh_from_db()
     return payee
+
+
+def wanted(payee: Payee) -> list[str]:
+    """What Stripe still has to be told, in words, each once."""
+    words: dict[str, None] = {}
+    for asked in payee.stripe_wants:
+        words[next((word for start, word in WANTS if asked.startswith(start)), asked)] = None
+    return list(words)
 
 
 def onboarding_link(payee: Payee, *, refresh_url: str, return_url: str) -> str:
@@ -51,3 +89,59 @@ def require_ready(payee: Payee) -> None:
     """Raises PayeeNotReady where Stripe would not take money for the payee."""
     if payee.state != Payee.State.READY:
         raise PayeeNotReady(f"{payee.name} cannot be paid yet: {payee.get_state_display()}. Send the onboarding link.")
+
+
+def give_bank(payee: Payee, *, holder: str, iban: str, bic: str = "", by: str, at: datetime) -> BankDetails:
+    """Where a payee that Stripe does not reach is paid; from now on its payouts go by bank transfer.
+
+    Raises BankRefused, without repeating the number, where it cannot be an IBAN or a BIC.
+    """
+    try:
+        number = ibans.validate(iban)
+    except ValidationError:
+        raise BankRefused("This is no IBAN: a letter or digit is wrong. Copy it from a bank statement.") from None
+    try:
+        bank = bics.validate(bic) if bic.strip() else ""
+    except ValidationError:
+        raise BankRefused("This is no BIC. Leave it empty: the IBAN is enough.") from None
+    if not holder.strip():
+        raise BankRefused("Say in whose name the account is.")
+    details, _ = BankDetails.objects.update_or_create(
+        payee=payee,
+        defaults={"holder": holder.strip()[:70], "iban": number, "bic": bank, "given_by": by, "given_at": at},
+    )
+    Payee.objects.filter(pk=payee.pk).update(route=Payee.Route.SEPA)
+    payee.refresh_from_db()
+    return details
+
+
+def forget_bank(payee: Payee) -> None:
+    """Take bank details away; payouts go through Stripe again."""
+    BankDetails.objects.filter(payee=payee).delete()
+    Payee.objects.filter(pk=payee.pk).update(route=Payee.Route.STRIPE)
+    payee.refresh_from_db()
+
+
+def give_form(
+    payee: Payee, *, kind: str, country: str, rate: int, valid_from: date, valid_to: date, by: str, at: datetime
+) -> TaxForm:
+    """Keep a tax form that a payee gave; `rate` in millionths is what it claims. The latest one counts.
+
+    Raises TaxFormRefused for one that cannot speak for this payee.
+    """
+    if valid_to < valid_from:
+        raise TaxFormRefused("The form ends before it begins.")
+    if kind in {TaxForm.Kind.W9, TaxForm.Kind.W8BEN} and country != "US":
+        raise TaxFormRefused(f"{kind} is a form of the United States.")
+    if kind == TaxForm.Kind.W9 and payee.country != "US":
+        raise TaxFormRefused("A W-9 is for residents of the United States; this payee needs a W-8BEN.")
+    if kind == TaxForm.Kind.W8BEN and payee.country == "US":
+        raise TaxFormRefused("A W-8BEN is for residents of other countries; this payee needs a W-9.")
+    return TaxForm.objects.create(
+        payee=payee, kind=kind, country=country, rate=rate, valid_from=valid_from, valid_to=valid_to,
+        received_at=at, received_by=by,
+    )  # fmt: skip
+
+
+def forms(payee: Payee) -> Sequence[TaxForm]:
+    return list(payee.tax_forms.all())

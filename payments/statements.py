@@ -1,19 +1,15 @@
 """What a payee is told: opening balance, every movement, closing balance. Its totals are the ledger's own sums."""
 
 import csv
-import hashlib
 import io
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db import transaction
-
 from payments import accounts, ledger
 from payments.errors import StatementError
-from payments.models import Entry, Payee, Statement
+from payments.models import Entry, Payee
 from payments.money import MICROS
 
 READINGS = 3  # while a sale is being posted, two reads may fall on either side of it; then they are read again
@@ -101,38 +97,6 @@ def _lines(entries: Iterable[Entry], opening: int, names: dict[str, str]) -> Ite
         transfer = entry.transfer
         what = names.get(transfer.reference, transfer.memo)
         yield StatementLine(transfer.posted_at, transfer.kind, transfer.reference, what, micros, balance)
-
-
-def issue(data: StatementData, *, at: datetime) -> Statement:
-    """Keep the statement for ever under a number of its own; the same period again gives the one that was told."""
-    document = {
-        "payee": str(data.payee.public_id),
-        "currency": data.currency,
-        "since": data.since.isoformat(),
-        "until": data.until.isoformat(),
-        "opening_micros": data.opening_micros,
-        "closing_micros": data.closing_micros,
-        "lines": [
-            [line.posted_at.isoformat(), line.kind, line.reference, line.what, line.micros] for line in data.lines
-        ],
-    }
-    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    period = {"payee": data.payee, "currency": data.currency, "since": data.since, "until": data.until}
-    with transaction.atomic():
-        Payee.objects.select_for_update().get(pk=data.payee.pk)  # numbers of one payee run on without a gap
-        told = Statement.objects.filter(**period).first()
-        if told is not None:
-            return told
-        count = Statement.objects.filter(payee=data.payee).count() + 1
-        return Statement.objects.create(
-            **period,
-            number=f"ST-{data.payee.pk:06}-{count:04}",
-            opening_micros=data.opening_micros,
-            closing_micros=data.closing_micros,
-            document=document,
-            sha256=hashlib.sha256(canonical.encode()).hexdigest(),
-            issued_at=at,
-        )
 
 
 def csv_rows(data: StatementData) -> Iterator[tuple[str, ...]]:

@@ -82,6 +82,30 @@ def dates(name: str) -> frozenset[date]:
         raise ImproperlyConfigured(f"{name} must be days such as 2026-12-25, apart by spaces.") from None
 
 
+def minimums(listed: list[str]) -> dict[str, int]:
+    """Amounts in minor units by currency, each written as `USD:500`."""
+    found = {}
+    for word in listed:
+        match = re.fullmatch(r"([A-Z]{3}):([0-9]{1,12})", word)
+        if match is None:
+            raise ImproperlyConfigured(f"Amounts by currency read like USD:500 JPY:1000 (minor units), not {word!r}.")
+        found[match[1]] = int(match[2])
+    return found
+
+
+def withholding(listed: list[str]) -> dict[str, tuple[int, int]]:
+    """Rates in millionths by country, each written in per cent as `US:30:24`: of payees abroad, of its residents."""
+    found = {}
+    rate = r"([0-9]{1,2}(?:\.[0-9]{1,4})?)"
+    for word in listed:
+        match = re.fullmatch(rf"([A-Z]{{2}}):{rate}(?::{rate})?", word)
+        if match is None and word != "none":
+            raise ImproperlyConfigured(f"WITHHOLDING must read like US:30:24 DE:15.825, or none, not {word!r}.")
+        if match is not None:
+            found[match[1]] = (int(Decimal(match[2]) * 10_000), int(Decimal(match[3] or 0) * 10_000))
+    return found
+
+
 TESTING = "pytest" in sys.modules
 HOME = embedded.home()  # CLEARSONG_HOME
 (HOME / "run").mkdir(parents=True, exist_ok=True)
@@ -274,6 +298,15 @@ PAYMENT_FEE_MINOR = number("PAYMENT_FEE_MINOR", 25)
 RESERVE_PERCENT = percent("RESERVE_PERCENT", "0")
 RESERVE_DAYS = number("RESERVE_DAYS", 14)
 PAYOUT_MINIMUM_MINOR = number("PAYOUT_MINIMUM_MINOR", 100)
+PAYOUT_MINIMUMS = minimums(words("PAYOUT_MINIMUMS"))  # by currency, where it is another: USD:500 JPY:1000
+# What countries withhold of royalties earned from buyers there: of payees abroad, and of their own without a form.
+WITHHOLDING = withholding(words("WITHHOLDING", "US:30:24"))
+# Who pays by bank transfer, for payees whom Stripe does not reach.
+BANK_HOLDER = text("BANK_HOLDER", "")
+BANK_IBAN = text("BANK_IBAN", "").replace(" ", "")
+BANK_BIC = text("BANK_BIC", "")
+# Our name among DDEX's parties, for the sales reports that labels download.
+DDEX_PARTY_ID = text("DDEX_PARTY_ID", "")
 
 # Tax, and who issues the invoices. SELLER_ADDRESS has its lines apart by "|".
 SELLER_NAME = text("SELLER_NAME", "")

@@ -255,6 +255,7 @@ class Api:
             account,
             capabilities={**account["capabilities"], "transfers": "active"},
             charges_enabled=True, payouts_enabled=True, details_submitted=True,
+            requirements=bodies.requirements([]),
         )  # fmt: skip
         self.state.emit("account.updated", account, account=account["id"])
         return account

@@ -88,6 +88,15 @@ def account(params: Body, *, transfers: bool) -> Body:
         "charges_enabled": False, "country": params.get("country"), "created": 0,
         "default_currency": "eur", "details_submitted": False, "email": params.get("email"),
         "metadata": params.get("metadata") or {}, "payouts_enabled": False, "type": params["type"],
+        "requirements": requirements(["business_type", "external_account", "tos_acceptance.date"]),
+    }  # fmt: skip
+
+
+def requirements(due: list[str]) -> Body:
+    """What an account still has to tell; it waits as long as there is something."""
+    return {
+        "alternatives": [], "current_deadline": None, "currently_due": due, "errors": [], "eventually_due": due,
+        "disabled_reason": "requirements.past_due" if due else None, "past_due": due, "pending_verification": [],
     }  # fmt: skip
 
 

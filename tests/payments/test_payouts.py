@@ -225,6 +225,7 @@ def test_a_payout_that_settles_while_the_next_is_planned_is_not_planned_again(
 
     def settle_meanwhile(rows: list[Account]) -> dict[int, int]:
         sums = real(rows)
+        monkeypatch.setattr(ledger, "balances", real)  # settling reads a balance itself
         thread = threading.Thread(target=settle)
         thread.start()
         thread.join()
@@ -232,3 +233,36 @@ def test_a_payout_that_settles_while_the_next_is_planned_is_not_planned_again(
 
     monkeypatch.setattr(ledger, "balances", settle_meanwhile)
     assert payouts.plan(minimum_minor=100, at=AT) == []
+
+
+def take_back(fake: StripeFake, payout: Payout, amount: int) -> None:
+    """Stripe takes money back from the connected account, as somebody at its dashboard may."""
+    fake.sandbox.api.create_reversal(payout.stripe_transfer_id, {"amount": amount})
+
+
+def test_what_stripe_takes_back_later_is_owed_again_once(bob: Payee, stripe_sandbox: StripeFake) -> None:
+    (payout,) = payouts.run(minimum_minor=100, at=AT).paid
+    take_back(stripe_sandbox, payout, 200)
+    for _ in range(3):
+        payouts.mirror(payout, at=LATER)
+    assert owed(bob) == 5_678 + 2_000_000
+    take_back(stripe_sandbox, payout, 1_034)
+    assert payouts.mirror(payout, at=LATER).state == "REVERSED"
+    assert owed(bob) == 12_345_678
+
+
+def test_a_payout_taken_back_before_we_had_settled_it_is_settled_first(bob: Payee, stripe_sandbox: StripeFake) -> None:
+    (payout,) = payouts.plan(minimum_minor=100, at=AT)
+    payout = payouts.send(payout, at=AT)
+    take_back(stripe_sandbox, payout, 1_234)
+    assert payouts.mirror(payout, at=LATER).state == "REVERSED"
+    assert owed(bob) == 12_345_678
+
+
+def test_what_stripe_still_wants_to_know_is_kept_in_words(stripe_sandbox: StripeFake) -> None:
+    dora = payees.ensure_account(make_payee(name="Dora"))
+    assert payees.wanted(dora) == [
+        "whether they are a person or a company", "a bank account to pay to", "that they accept Stripe's terms",
+    ]  # fmt: skip
+    stripe_sandbox.onboard(payees.onboarding_link(dora, refresh_url="http://s/r", return_url="http://s/b"))
+    assert payees.wanted(payees.refresh_payee(dora)) == []

@@ -14,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from payments import accounts, ledger, statements
 from payments.errors import StatementError
-from payments.models import Payee, Statement
+from payments.models import Payee
 from tests.factories.payments import AT, make_payee, post_earning, post_sale
 
 SINCE, UNTIL = AT, AT + timedelta(days=30)
@@ -83,14 +83,6 @@ def test_no_cell_begins_like_a_formula(text: str) -> None:
 @given(st.integers(-(2**62), 2**62))
 def test_an_amount_in_main_units_loses_nothing(micros: int) -> None:
     assert Decimal(statements.main_units(micros)) * 10**6 == micros
-
-
-def test_an_issued_statement_is_told_once(bob: Payee) -> None:
-    told = statements.statement(bob, since=SINCE, until=UNTIL)
-    first = statements.issue(told, at=UNTIL)
-    again = statements.issue(told, at=UNTIL + timedelta(days=1))
-    assert (first.pk, first.number) == (again.pk, again.number)
-    assert Statement.objects.count() == 1
 
 
 def test_a_period_that_runs_backwards_is_refused(bob: Payee) -> None:
