@@ -1,4 +1,4 @@
-"""Certificates, invoices and credit notes on paper: PDF/A, always the same bytes for the same document.
+"""Certificates, invoices, credit notes and statements on paper: PDF/A, always the same bytes for the same document.
 
 Typst gets the document as data, never as markup, and only the fonts it brings itself, so that no machine prints it
 otherwise and nothing in a title can act.
@@ -6,7 +6,7 @@ otherwise and nothing in a title can act.
 
 import json
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache, lru_cache
 from pathlib import Path
@@ -14,7 +14,10 @@ from typing import Any, Final
 
 import typst
 
+from payments.models import Statement
+from payments.statements import main_units
 from store.models import Certificate, Invoice
+from store.statement_sheets import Told, percent, word_of
 
 EDITION = 1  # of the sheet: raise it with every change of it, because sheets are kept for a day
 SHEETS = Path(__file__).with_name("data")
@@ -65,6 +68,35 @@ def invoice(found: Invoice) -> bytes:
         "sha256": found.sha256,
     }
     return _print("invoice", data, found.issued_at)
+
+
+def statement(found: Statement) -> bytes:
+    """The sheet of an issued statement: its sums, every line of what was earned, and every other movement."""
+    told = Told(found)
+    data = {
+        "number": found.number,
+        "name": told.statement.document.get("name", ""),
+        "currency": found.currency,
+        "since": f"{found.since:%Y-%m-%d}",
+        "until": f"{found.until - timedelta(microseconds=1):%Y-%m-%d}",
+        "issued": f"{found.issued_at:%Y-%m-%d}",
+        "sha256": found.sha256,
+        "summary": [[word, main_units(micros)] for word, micros in told.summary],
+        "lines": [
+            {
+                **{name: line[name] for name in ("title", "artist", "isrc", "iswc", "release", "layer", "territory")},
+                **{name: str(line[name]) for name in ("units", "returns")},
+                **{name: main_units(line[f"{name}_micros"]) for name in ("gross", "tax", "fees", "base", "amount")},
+                **{name: percent(line[f"{name}_ppm"]) for name in ("rate", "share")},
+            }
+            for line in told.rows()
+        ],
+        "movements": [
+            [moment[:10], word_of(kind), memo or reference, main_units(micros)]
+            for moment, kind, reference, memo, micros in told.movements
+        ],
+    }
+    return _print("statement", drawable(data), found.issued_at)
 
 
 def _print(sheet: str, data: dict[str, Any], issued_at: datetime) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from payments import charges, payees
+from payments import charges, payees, payouts
 from payments.models import Charge, Refund, StripeEvent
 from store import refunds, settlement
 from store.models import Order
@@ -60,6 +60,13 @@ def _account_changed(account: Mapping[str, Any], _at: datetime) -> None:
         payees.refresh_payee(payee)
 
 
+def _transfer_changed(transfer: Mapping[str, Any], at: datetime) -> None:
+    """Stripe took back what had been sent to a payee, in part or whole."""
+    payout = payouts.find_by_transfer(transfer["id"])
+    if payout is not None:
+        payouts.mirror(payout, at=at)
+
+
 def _settle(charge: Charge | None, at: datetime) -> None:
     if charge is not None and (order := _order(charge)) is not None:
         settlement.settle_order(order, at=at)
@@ -83,4 +90,6 @@ HANDLERS: dict[str, Handler] = {
     "refund.updated": _refund_changed,
     "refund.failed": _refund_changed,
     "account.updated": _account_changed,
+    "transfer.reversed": _transfer_changed,
+    "transfer.updated": _transfer_changed,
 }

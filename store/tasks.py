@@ -5,7 +5,7 @@
 
 import logging
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from celery import shared_task
@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from licensing import reclearing
-from payments import inbox
+from payments import closing, inbox
 from payments.errors import PaymentsError
 from store import (
     clearing,
@@ -26,6 +26,7 @@ from store import (
     expiry,
     invoices,
     letters,
+    month_end,
     notice_desk,
     offers,
     parcels,
@@ -49,6 +50,7 @@ FETCH_BACK = timedelta(days=2)
 SCRUB_EVERY = 60  # seconds between two bells for hashing what was approved
 NOTICES_EVERY = 60  # seconds between two looks at clocks, disputes and ends
 REVIEW_SLICE, REVIEW_SLICES = 20, 25
+MONTH_EVERY = 900  # seconds between two tries to close a month: a worker may be at it for minutes
 CASES_EVERY = 10  # seconds
 DATES_EVERY = 4  # seconds
 INVOICES_EVERY = 4  # seconds
@@ -166,6 +168,16 @@ def look_after_notices() -> None:
 
 
 @shared_task
+def close_month() -> None:
+    """Issue the statements of months that are over, the oldest first; a month with a refusal waits for people."""
+    while (done := month_end.close_due(at=timezone.now())) is not None:
+        for refused in done.refused:
+            log.error("A statement was refused: %s", refused)
+        if done.refused:
+            return
+
+
+@shared_task
 def fetch_missed_events() -> None:
     """Ask Stripe which events we never got."""
     at = timezone.now()
@@ -230,10 +242,17 @@ def sweep() -> None:
         scrub.delay()
     if _rings("notices", 0, seconds=NOTICES_EVERY):
         look_after_notices.delay()
-    if proofs.head_due(at=at) and _rings("head", 0, seconds=60):
-        sign_head.delay()
+    _ring_for_days(at)
     if _rings("fetch", 0, seconds=FETCH_EVERY):
         fetch_missed_events.delay()
+
+
+def _ring_for_days(at: datetime) -> None:
+    """What a day or a month that is over owes."""
+    if proofs.head_due(at=at) and _rings("head", 0, seconds=60):
+        sign_head.delay()
+    if closing.owed(at=at) and _rings("month", 0, seconds=MONTH_EVERY):
+        close_month.delay()
 
 
 @shared_task

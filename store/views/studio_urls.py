@@ -1,6 +1,6 @@
 """Addresses of the label studio, under /studio/."""
 
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from store.views import (
     studio,
@@ -63,6 +63,13 @@ urlpatterns = [
     path("<slug:slug>/money/sales/", studio_money.sales, name="studio-sales"),
     path("<slug:slug>/money/statement/", studio_statements.statement, name="studio-statement"),
     path("<slug:slug>/money/statement.csv", studio_statements.statement_csv, name="studio-statement-csv"),
+    path("<slug:slug>/money/statements/", studio_statements.issued, name="studio-statements"),
+    path("<slug:slug>/money/statements/<slug:number>/", studio_statements.one, name="studio-issued"),
+    re_path(
+        r"^(?P<slug>[-\w]+)/money/statements/(?P<number>[-\w]+)\.(?P<kind>pdf|csv|tsv)$",
+        studio_statements.one_file,
+        name="studio-issued-file",
+    ),
     path("<slug:slug>/money/payees/", studio_money.payees, name="studio-payees"),
     path("<slug:slug>/money/payees/<uuid:public_id>/connect/", studio_money.connect, name="studio-connect"),
     path("<slug:slug>/settings/", studio_settings.settings_page, name="studio-settings"),

@@ -1,15 +1,19 @@
-"""`manage.py payout [--dry-run]`: send what is owed above the minimum, once each however often it runs or dies."""
+"""`manage.py payout [--dry-run]`: send what is owed above the minimum, once each however often it runs or dies.
+
+Payees whom Stripe does not reach are planned here too; the finance desk exports them for the bank.
+"""
 
 import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from payments import payouts
 from payments.payouts import Run
+from payments.statements import main_units
+from store import earnings
 
 
 class Command(BaseCommand):
@@ -19,11 +23,16 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="only say what is due")
         parser.add_argument("--json", action="store_true", help="answer in JSON")
         parser.add_argument(
-            "--minimum-minor", type=int, default=settings.PAYOUT_MINIMUM_MINOR, help="in minor units of each currency"
+            "--minimum-minor", type=int, help="in minor units of every currency, instead of what the settings say"
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        run = payouts.run(minimum_minor=options["minimum_minor"], at=timezone.now(), dry_run=options["dry_run"])
+        run = payouts.run(
+            minimum_minor=options["minimum_minor"],
+            at=timezone.now(),
+            dry_run=options["dry_run"],
+            sources=earnings.sources,
+        )
         self.stdout.write(json.dumps(_plain(run)) if options["json"] else _words(run, dry=options["dry_run"]))
         if run.failed:
             raise CommandError(f"{len(run.failed)} payouts failed; they stay planned and the next run asks again.")
@@ -37,6 +46,8 @@ def _plain(run: Run) -> dict[str, Any]:
                 "amount_minor": due.amount.minor,
                 "currency": due.amount.currency.code,
                 "owed_micros": due.owed_micros,
+                "recouped_micros": due.recouped_micros,
+                "withheld_micros": {each.country: each.amount_micros for each in due.withheld},
                 "hold": due.hold,
             }
             for due in run.due
@@ -57,7 +68,9 @@ def _plain(run: Run) -> dict[str, Any]:
 
 def _words(run: Run, *, dry: bool) -> str:
     lines = [
-        f"{due.payee.name}: {due.amount}" + (f" held, {due.hold}" if due.hold else " due")
+        f"{due.payee.name}: {due.amount}"
+        + (f" held, {due.hold}" if due.hold else " due")
+        + "".join(f"; {main_units(each.amount_micros)} withheld for {each.country}" for each in due.withheld)
         for due in run.due
         if dry or due.hold
     ]
