@@ -1,6 +1,6 @@
 """What payees earned in a period, for each recording and work, as their statements tell it.
 
-Each line is worked out from what was frozen with the sale and checked by `payments.closing` against what the ledger
+Each line is worked out from what was frozen with the sale and checked by `payments.months` against what the ledger
 moved: the two must agree to the last millionth, or the statement is refused. A sale's part of a recording is in
 proportion to what its holders got of the line; parts are cut from running sums, so that they always add up to the line.
 """
@@ -14,8 +14,8 @@ from django.db import connection
 
 from catalog.credits import artist_line
 from catalog.models import Recording, RecordingWork, Release
-from payments.closing import Detail
 from payments.models import Payee
+from payments.months import Detail
 
 KINDS = frozenset({"SALE", "SALE_REVERSAL", "DISPUTE_RELEASE", "DISPUTE_RELEASE_REVERSAL"})
 COLUMNS = (
@@ -32,8 +32,8 @@ WITH moved AS MATERIALIZED (
            sum(CASE e.side WHEN 'C' THEN e.amount_micros ELSE -e.amount_micros END) AS micros
       FROM payments_account own
       JOIN payments_account other ON other.payee_id = own.payee_id AND other.currency = own.currency
-      JOIN payments_entry e ON e.account_id = other.id
-      JOIN payments_transfer t ON t.id = e.transfer_id AND t.posted_at >= %s AND t.posted_at < %s
+      JOIN payments_entry e ON e.account_id = other.id AND e.posted_at >= %s AND e.posted_at < %s
+      JOIN payments_transfer t ON t.id = e.transfer_id
      WHERE own.id = ANY(%s) AND t.kind = ANY(%s)
        AND t.reference ~ '^(sale|refund|released|unreleased):[0-9a-f]{8}-[0-9a-f-]{27}(:|$)'
      GROUP BY own.id, t.id

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.template.loader import render_to_string
 
-from payments import closing
+from payments import months
 from payments.models import Statement
 from store import earnings, letters
 from store.models import Letter
@@ -15,17 +15,17 @@ from store.statement_sheets import EARNED_AT, Told
 from store.templatetags.shop import micros as in_words
 
 
-def close_due(*, at: datetime) -> closing.Closing | None:
+def close_due(*, at: datetime) -> months.Run | None:
     """Close the oldest month that is over and not closed; None where none is. Safe to run again at any moment."""
-    owed = closing.owed(at=at)
+    owed = months.owed(at=at)
     if owed is None:
         return None
     return close(*owed, at=at)
 
 
-def close(since: datetime, until: datetime, *, at: datetime) -> closing.Closing:
+def close(since: datetime, until: datetime, *, at: datetime) -> months.Run:
     """Issue a period's statements with what each sale was, and owe a letter with each."""
-    return closing.close_period(since, until, at=at, detail=earnings.DETAIL, tell=_owe_letters)
+    return months.close_period(since, until, at=at, detail=earnings.DETAIL, tell=_owe_letters)
 
 
 def _owe_letters(issued: Sequence[Statement]) -> None:

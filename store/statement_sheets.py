@@ -1,6 +1,6 @@
 """An issued statement as others read it: sums in words, a table for spreadsheets. Only from what was told and hashed.
 
-What a statement says is its document (`payments.closing`), whatever titles and accounts are called today.
+What a statement says is its document (`payments.months`), whatever titles and accounts are called today.
 """
 
 import csv

@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from licensing import reclearing
-from payments import closing, inbox
+from payments import inbox, months
 from payments.errors import PaymentsError
 from store import (
     clearing,
@@ -251,7 +251,7 @@ def _ring_for_days(at: datetime) -> None:
     """What a day or a month that is over owes."""
     if proofs.head_due(at=at) and _rings("head", 0, seconds=60):
         sign_head.delay()
-    if closing.owed(at=at) and _rings("month", 0, seconds=MONTH_EVERY):
+    if months.owed(at=at) and _rings("month", 0, seconds=MONTH_EVERY):
         close_month.delay()
 
 

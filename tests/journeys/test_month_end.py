@@ -10,8 +10,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from payments import accounts, audit, closing, ledger, payees, payouts
-from payments.models import Payee, Statement
+from payments import accounts, audit, ledger, months, payees, payouts
+from payments.models import Payee, Statement, StatementPeriod
 from store import dsr, earnings, letters, month_end, papers, refunds, tasks
 from store.models import Letter, OrderLine
 from store.statement_sheets import Told, csv_text
@@ -21,9 +21,9 @@ from tests.journeys.conftest import Shop
 PARTIES = dsr.Parties("Clearsong", "PADPIDA0000000000A", "Bob's Records")
 
 
-def close(at: datetime | None = None) -> closing.Closing:
+def close(at: datetime | None = None) -> months.Run:
     """This month, as it stands on its first day after."""
-    since, until = closing.month_of(timezone.now())
+    since, until = months.month_of(timezone.now())
     return month_end.close(since, until, at=at or until + timedelta(hours=2))
 
 
@@ -177,10 +177,12 @@ def test_a_transfer_that_stripe_reverses_is_owed_again(bob: Payee, shop: Shop) -
     assert audit.verify().problem is None
 
 
-def test_the_sweep_closes_a_month_once_it_is_over(bob: Payee, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sweep_rings_for_a_month_whose_statements_are_owed(bob: Payee, monkeypatch: pytest.MonkeyPatch) -> None:
     rung: list[str] = []
     monkeypatch.setattr(tasks.close_month, "delay", lambda: rung.append("month"))
     tasks._ring_for_days(timezone.now())
     assert rung == []
-    tasks._ring_for_days(timezone.now() + timedelta(days=40))
+    since, until = months.month_of(months.month_of(timezone.now())[0] - timedelta(days=1))
+    StatementPeriod.objects.create(since=since, until=until, opened_at=until)
+    tasks._ring_for_days(timezone.now())
     assert rung == ["month"]

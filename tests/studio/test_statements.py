@@ -10,7 +10,7 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import Party
-from payments import closing
+from payments import months
 from payments.models import Payee, Statement
 from store import owed
 from store.earnings import COLUMNS
@@ -33,14 +33,14 @@ def payee_of(label: Party, email: str = "pay@example.org") -> Payee:
     ).payee  # fmt: skip
 
 
-def issue(payee: Payee, micros: int = 1_500_000, title: str = "Elan", *, months: int = 0) -> Statement:
-    since = (SINCE - timedelta(days=31 * months)).replace(day=1)
-    since, until = closing.month_of(since)
+def issue(payee: Payee, micros: int = 1_500_000, title: str = "Elan", *, ago: int = 0) -> Statement:
+    since = (SINCE - timedelta(days=31 * ago)).replace(day=1)
+    since, until = months.month_of(since)
     rows.post_earning(payee, micros, at=since)
-    detail = closing.Detail(
+    detail = months.Detail(
         frozenset({"SALE"}), COLUMNS, lambda keys, _since, _until: {key: [line(title, micros)] for key in keys}
     )
-    assert closing.close_period(since, until, at=UNTIL, detail=detail).refused == ()
+    assert months.close_period(since, until, at=UNTIL, detail=detail).refused == ()
     return Statement.objects.get(payee=payee, since=since)
 
 
@@ -68,7 +68,7 @@ def test_a_strangers_statement_is_not_found(at_charlies: Client, at_bobs: Client
         assert client.get(reverse("studio-issued", args=[slug, statement.number])).status_code == 404
         for kind in KINDS:
             assert client.get(reverse("studio-issued-file", args=[slug, statement.number, kind])).status_code == 404
-    theirs = issue(payee_of(catalog.make_label("Other"), "other@example.org"), months=1)
+    theirs = issue(payee_of(catalog.make_label("Other"), "other@example.org"), ago=1)
     assert at_bobs.get(reverse("studio-issued", args=["bobs", theirs.number])).status_code == 404
     assert theirs.number not in at_bobs.get(reverse("studio-statements", args=["bobs"])).text
 
@@ -86,7 +86,7 @@ def test_the_list_costs_the_same_for_many_statements(
     at_bobs: Client, label: Party, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     payee = payee_of(label)
-    for months in range(5):
-        issue(payee, months=4 - months)
+    for ago in range(5):
+        issue(payee, ago=4 - ago)
     with django_assert_max_num_queries(10):
         assert at_bobs.get(reverse("studio-statements", args=["bobs"])).text.count("ST-") >= 5

@@ -1,4 +1,4 @@
-"""Closing a month: every payee is told, once, what it earned, what was kept back, what went out and what is still owed.
+"""The end of a month: every payee is told, once, what it earned, what was kept back, what went out, what is owed.
 
 A statement is written from the ledger's own sums and refuses to exist where they do not add up: opening, earnings and
 movements must lead to the closing balance, and what the caller says about the earnings must sum to them to the last
@@ -18,11 +18,10 @@ from django.db import connection, transaction
 
 from payments import ledger
 from payments.errors import StatementError
-from payments.models import Account, Payee, Statement, StatementPeriod, Transfer
+from payments.models import Account, Closing, Payee, Statement, StatementPeriod, Transfer
 
 VERSION = 2
 BATCH = 1_000
-GRACE = timedelta(hours=1)  # what was settled in a month's last second has been posted by then
 SHOWN_PROBLEMS = 20
 
 Line = Sequence[Any]
@@ -42,7 +41,7 @@ class Detail:
 
 
 @dataclass(frozen=True, slots=True)
-class Closing:
+class Run:
     """What a run did: statements issued now, and payees refused, each with its reason."""
 
     issued: int
@@ -70,7 +69,10 @@ def month_of(moment: datetime) -> tuple[datetime, datetime]:
 
 
 def owed(*, at: datetime) -> tuple[datetime, datetime] | None:
-    """The oldest month that is over and not closed; None where nothing is owed. Three queries at most."""
+    """The oldest month that is over and not closed; None where nothing is owed. A few queries.
+
+    A month is over for statements once the ledger has closed its last day: then nothing is posted into it any more.
+    """
     last = StatementPeriod.objects.filter(closed_at=None).order_by("since").first()
     if last is not None:
         return last.since, last.until
@@ -82,7 +84,8 @@ def owed(*, at: datetime) -> tuple[datetime, datetime] | None:
         if first is None:
             return None
         since, until = month_of(first)
-    return (since, until) if until + GRACE <= at else None
+    over = until <= at and Closing.objects.filter(until__gte=until, closed_at__isnull=False).exists()
+    return (since, until) if over else None
 
 
 def close_period(
@@ -93,7 +96,7 @@ def close_period(
     detail: Detail | None = None,
     tell: Callable[[Sequence[Statement]], None] | None = None,
     batch: int = BATCH,
-) -> Closing:
+) -> Run:
     """Issue the statements of a period to everybody who has something in it; again, only to those who lack theirs.
 
     `tell` is called in the transaction of each batch, so that a letter is owed exactly where a statement was issued.
@@ -115,7 +118,7 @@ def close_period(
     StatementPeriod.objects.filter(pk=period.pk, closed_at=None).update(
         problem=problem, closed_at=None if refused else at
     )
-    return Closing(issued, tuple(refused))
+    return Run(issued, tuple(refused))
 
 
 def _untold(since: datetime, until: datetime) -> list[int]:
@@ -218,8 +221,8 @@ _SUMS = """
 SELECT own.id, t.kind, other.kind, sum(CASE e.side WHEN 'C' THEN e.amount_micros ELSE -e.amount_micros END)::bigint
   FROM payments_account own
   JOIN payments_account other ON other.payee_id = own.payee_id AND other.currency = own.currency
-  JOIN payments_entry e ON e.account_id = other.id
-  JOIN payments_transfer t ON t.id = e.transfer_id AND t.posted_at >= %s AND t.posted_at < %s
+  JOIN payments_entry e ON e.account_id = other.id AND e.posted_at >= %s AND e.posted_at < %s
+  JOIN payments_transfer t ON t.id = e.transfer_id
  WHERE own.id = ANY(%s)
  GROUP BY own.id, t.kind, other.kind
 """
@@ -227,8 +230,8 @@ _SINGLE = """
 SELECT e.account_id, t.posted_at, t.kind, t.reference, t.memo,
        sum(CASE e.side WHEN 'C' THEN e.amount_micros ELSE -e.amount_micros END)::bigint
   FROM payments_entry e
-  JOIN payments_transfer t ON t.id = e.transfer_id AND t.posted_at >= %s AND t.posted_at < %s
- WHERE e.account_id = ANY(%s) AND NOT t.kind = ANY(%s)
+  JOIN payments_transfer t ON t.id = e.transfer_id
+ WHERE e.posted_at >= %s AND e.posted_at < %s AND e.account_id = ANY(%s) AND NOT t.kind = ANY(%s)
  GROUP BY e.account_id, t.id
  ORDER BY t.posted_at, t.id
 """
