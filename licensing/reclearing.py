@@ -164,27 +164,30 @@ def decide(
     actor: str,
     heard: Mapping[int, str] | None = None,
     hashes: Mapping[int, str],
+    uses: Sequence[Use] = DECIDED,
 ) -> int:
     """Decide these recordings and the releases they stand on, in the caller's transaction; how many answers changed.
 
-    With `heard`, the sounds that would be delivered, all of them are decided for selling and previewing, else those
-    that were decided before for the uses they were decided for.
+    With `heard`, the sounds that would be delivered, all of them are decided for `uses`, which are selling and
+    previewing; those that were asked about before may be given away are asked again. Without, those that were decided
+    before for the uses they were decided for.
     """
     tracks = Track.objects.filter(Among("recording_id", keys))
     releases = sorted(set(tracks.values_list("release_id", flat=True)))
     clearance.lock(Affected(tuple(keys), tuple(releases)))
     known = dossiers.open_all(keys, at=at, hashes=hashes)  # whoever adds evidence meanwhile decides again after us
     written: list[batches.Row] = []
-    for use in Use if heard is None else DECIDED:
-        if heard is None:
-            asked = {key: row.sound_sha256 for key, row in batches.before("recording", keys, use).items()}
+    for use in Use if heard is None else dict.fromkeys((*uses, Use.FREE_DOWNLOAD)):
+        if heard is None or use not in uses:
+            before = batches.before("recording", keys, use)
+            asked = {key: (heard or {}).get(key, row.sound_sha256) for key, row in before.items()}
         else:
             asked = {key: heard.get(key, "") for key in keys}
         if not asked:
             continue
         rows, fresh = batches.decide_recordings(asked, known, use=use, at=at, actor=actor)
         written += rows
-        fresh_sale = heard is not None and use == Use.PERMANENT_DOWNLOAD
+        fresh_sale = heard is not None and use in uses and use != Use.PREVIEW
         written += batches.decide_releases(releases, fresh, use=use, at=at, actor=actor, asked_before=not fresh_sale)
     batches.write(written)  # at once, so that offers and the shelf follow once
     return len(written)

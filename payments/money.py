@@ -42,6 +42,8 @@ _LEAST_CHARGE = {
     "HKD": 400, "HUF": 17500, "INR": 50, "JPY": 50, "MXN": 1000, "MYR": 200, "NOK": 300, "NZD": 50, "PLN": 200,
     "RON": 200, "SEK": 300, "SGD": 50, "THB": 1000, "USD": 50,
 }  # fmt: skip
+# The same page: the most digits of a charge; eight everywhere else.
+_MOST_DIGITS = {"COP": 10, "HUF": 10, "IDR": 12, "INR": 9, "JPY": 10}
 # Charged with two decimals, but sent out whole.
 _WHOLE_PAYOUTS = frozenset({"HUF", "TWD"}) | _WHOLE_ONLY
 
@@ -82,10 +84,21 @@ class Currency:
         return _LEAST_CHARGE.get(self.code, self.charge_step)
 
     @property
+    def most_charge(self) -> int:
+        """The most that Stripe lets a buyer pay at once, in minor units, in steps that can be charged."""
+        most = int(10 ** _MOST_DIGITS.get(self.code, 8)) - 1
+        return most - most % self.charge_step
+
+    @property
     def payout_step(self) -> int:
         if self.code in _THREE_DECIMALS:
             return 10
         return 100 if self.code in _WHOLE_PAYOUTS else 1
+
+
+def currencies() -> tuple[str, ...]:
+    """The codes of all currencies that can be charged, sorted."""
+    return tuple(sorted(_CODES))
 
 
 @total_ordering

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils import timezone
 
-from store import offers
+from store import offers, pricing
 from store.errors import BasketMixed, NotOnSale
 from store.models import Basket, BasketLine, Offer, User
 
@@ -37,10 +37,15 @@ def open_basket(*, user: User | None, session_key: str | None, currency: str) ->
     return Basket.objects.get_or_create(session_key=session_key, defaults={"currency": currency})[0]
 
 
-def add(basket: Basket, offer: Offer) -> BasketLine:
-    """Put an offer in; twice is once. The first offer decides the basket's currency."""
+def add(basket: Basket, offer: Offer, *, named_minor: int | None = None) -> BasketLine:
+    """Put an offer in, at the price the buyer names where it is hers to name; twice is once, at the price named last.
+
+    The first offer decides the basket's currency. Raises NotOnSale, BasketMixed, and AmountRefused for a price that
+    cannot be.
+    """
     if not offer.is_open:
         raise NotOnSale("This is no longer on sale.", offer=str(offer.public_id))
+    named = named_minor if pricing.quote_of(offer, named_minor=named_minor).given_minor else None
     with transaction.atomic():
         Basket.objects.select_for_update().get(pk=basket.pk)
         basket.refresh_from_db()
@@ -48,7 +53,7 @@ def add(basket: Basket, offer: Offer) -> BasketLine:
             if basket.lines.exists():
                 raise BasketMixed(f"The basket holds prices in {basket.currency}; order those first.")
             basket.currency = offer.currency
-        line, _ = BasketLine.objects.get_or_create(basket=basket, offer=offer)
+        line, _ = BasketLine.objects.update_or_create(basket=basket, offer=offer, defaults={"named_minor": named})
         basket.changed_at = timezone.now()
         basket.save(update_fields=["currency", "changed_at"])
     return line
@@ -66,10 +71,12 @@ def count(basket: Basket | None) -> int:
 def contents(basket: Basket, *, country: str = "") -> Contents:
     """What is in the basket, parted by whether it can be bought, in `country` where one is given. Bounded queries."""
     lines = basket.lines.select_related("offer__decision", "offer__release", "offer__track__recording")
-    chosen = [line.offer for line in lines.order_by("added_at", "pk")]
+    rows = list(lines.order_by("added_at", "pk"))
+    chosen = [line.offer for line in rows]
+    named = {line.offer_id: line.named_minor for line in rows}
     on_sale = tuple(offers.open_now(chosen, country=country))
     gone = tuple(offer for offer in chosen if offer not in on_sale)
-    return Contents(on_sale, gone, basket.currency, sum(offer.amount_minor for offer in on_sale))
+    return Contents(on_sale, gone, basket.currency, sum(named[offer.pk] or offer.amount_minor for offer in on_sale))
 
 
 def adopt(session_key: str, *, user: User) -> Basket | None:

@@ -28,11 +28,13 @@ from store.errors import (
     LocationUnclear,
     NotOnSale,
     OrderStateError,
+    PriceChanged,
     RequestConflict,
     VatIdRefused,
 )
 from store.models import Basket, Offer, Order, OrderLine, OrderLineTrack, User, VatCheck
 from store.pricing import Priced
+from store.quotes import Quote, payable
 
 STORE_LICENCE = "CLEARSONG-BUYER-1"
 EACH_ITS_OWN = "EACH-TRACK-ITS-OWN"
@@ -50,13 +52,16 @@ def place_order(
     request_key: str,
     at: datetime,
     vat_check: VatCheck | None = None,
+    seen: str = "",
 ) -> Order:
     """Freeze the basket as an order for a buyer in `country`; `evidence` says how the country is known, `vat_check`
     whether a business buys, which may leave the tax out of the price.
 
-    The same request key with the same basket, buyer and country gives the first order again; with anything else it is
-    refused. Refused, with nothing kept, where an offer is not open, not cleared in the country, or its rights changed
-    while the buyer looked: the engine is asked again inside the transaction. The basket stays until the order is paid.
+    The same request key with the same basket, prices, buyer and country gives the first order again; with anything else
+    it is refused. Refused, with nothing kept, where an offer is not open, not cleared in the country, or its rights
+    changed while the buyer looked: the engine is asked again inside the transaction. With `seen`, the sum that she was
+    shown (`sum_of`), it is refused at any other sum. The basket stays until the order is paid. What costs nothing at
+    all is owed at once: `settlement.settle_order` delivers it, and the sweep calls that too.
     """
     if not territories.is_country(country):
         raise CountryUnknown("Choose the country you live in.")
@@ -65,14 +70,8 @@ def place_order(
     _refuse_unless_located(country, evidence)
     if vat_check is not None and not businesses.holds(vat_check, buyer=buyer, country=country, at=at):
         raise VatIdRefused("Please give the VAT number again: it was asked about for another day or country.")
-    rows = basket.lines.select_related("offer__decision", "offer__release")
-    rows = rows.prefetch_related("offer__release__credits__party")
-    chosen = [line.offer for line in rows.order_by("added_at", "pk")]
-    if not chosen:
-        raise BasketEmpty("The basket is empty.")
-    if len({offer.currency for offer in chosen}) > 1:
-        raise BasketMixed("The basket holds prices in several currencies; order one currency at a time.")
-    asked = _request_sha256(buyer, country, chosen, vat_check)
+    chosen, quotes = _chosen(basket)
+    asked = _request_sha256(buyer, country, chosen, quotes, vat_check)
     earlier = _earlier(request_key, asked)
     if earlier is not None:
         return earlier
@@ -82,15 +81,17 @@ def place_order(
     hashes = dossiers.hashes_of(recordings)
     try:
         with transaction.atomic(durable=True):
-            _ask_again(chosen, tracks, country=country, at=at, hashes=hashes)
+            _ask_again(chosen, tracks, quotes, country=country, at=at, hashes=hashes)
             return _place(
                 chosen,
+                quotes,
                 buyer=buyer,
                 country=country,
                 evidence=evidence,
                 vat_check=vat_check,
                 request_key=request_key,
                 asked=asked,
+                seen=seen,
                 at=at,
             )
     except NoLongerCleared as error:
@@ -101,6 +102,26 @@ def place_order(
         if again is None:
             raise NotOnSale("Something in the basket has just gone off sale. Please look at it again.") from error
         return again
+
+
+def _chosen(basket: Basket) -> tuple[list[Offer], dict[int, Quote]]:
+    """What is in the basket, and at which price each; raises what makes it no order."""
+    rows = basket.lines.select_related("offer__decision", "offer__release")
+    rows = rows.prefetch_related("offer__release__credits__party")
+    lines = list(rows.order_by("added_at", "pk"))
+    chosen = [line.offer for line in lines]
+    if not chosen:
+        raise BasketEmpty("The basket is empty.")
+    if len({offer.currency for offer in chosen}) > 1:
+        raise BasketMixed("The basket holds prices in several currencies; order one currency at a time.")
+    quotes = {line.offer_id: pricing.quote_of(line.offer, named_minor=line.named_minor) for line in lines}
+    payable(sum(quote.amount_minor for quote in quotes.values()), chosen[0].currency)
+    return chosen, quotes
+
+
+def sum_of(currency: str, total_minor: int, tax_minor: int) -> str:
+    """A sum as the checkout page carries it, to say afterwards what the buyer saw."""
+    return f"{currency}:{total_minor}:{tax_minor}"
 
 
 def start_payment(order: Order, *, at: datetime) -> str:
@@ -146,8 +167,10 @@ def _refuse_unless_located(country: str, evidence: Mapping[str, str]) -> None:
         )
 
 
-def _request_sha256(buyer: User, country: str, chosen: Sequence[Offer], vat_check: VatCheck | None) -> str:
-    asked = [buyer.pk, country, sorted(str(offer.public_id) for offer in chosen)]
+def _request_sha256(
+    buyer: User, country: str, chosen: Sequence[Offer], quotes: Mapping[int, Quote], vat_check: VatCheck | None
+) -> str:
+    asked = [buyer.pk, country, sorted([str(offer.public_id), quotes[offer.pk].amount_minor] for offer in chosen)]
     if vat_check is not None:
         asked.append(str(vat_check.public_id))
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
@@ -172,6 +195,7 @@ class NoLongerCleared(Exception):
 def _ask_again(
     chosen: Sequence[Offer],
     tracks: Mapping[int, Sequence[Track]],
+    quotes: Mapping[int, Quote],
     *,
     country: str,
     at: datetime,
@@ -179,8 +203,9 @@ def _ask_again(
 ) -> None:
     """Nothing is sold on an old answer: the engine is asked again inside the transaction, at the prices asked."""
     refused = clearing.refuse_unless_cleared_now(
-        pricing.asked_for(chosen, tracks),
+        pricing.asked_for(chosen, tracks, quotes),
         [offer.release_id for offer in chosen if offer.release_id],
+        given={row.recording_id for offer in chosen if quotes[offer.pk].is_free for row in tracks[offer.pk]},
         country=country,
         at=at,
         hashes=hashes,
@@ -192,6 +217,7 @@ def _ask_again(
 
 def _place(
     chosen: Sequence[Offer],
+    quotes: Mapping[int, Quote],
     *,
     buyer: User,
     country: str,
@@ -199,22 +225,15 @@ def _place(
     vat_check: VatCheck | None,
     request_key: str,
     asked: str,
+    seen: str,
     at: datetime,
 ) -> Order:
-    tracks = pricing.tracks_of(chosen)
-    of_tracks = clearing.latest_of_recordings(
-        tracks[offer.pk][0].recording_id for offer in chosen if offer.release_id is None
-    )
-    of_releases = clearing.latest_of_releases(offer.release_id for offer in chosen if offer.release_id)
-    for offer in chosen:
-        latest = (
-            of_releases.get(offer.release_id) if offer.release_id else of_tracks.get(tracks[offer.pk][0].recording_id)
-        )
-        if latest is None or not offer.is_open or not clearing.holds(latest, at=at, country=country):
-            raise NotOnSale("Something in the basket is not for sale in your country.", offer=str(offer.public_id))
-        offer.decision = latest
+    _rest_on_latest(chosen, quotes, country=country, at=at)
     reverse_charge = businesses.reverses(vat_check)
-    priced = pricing.price_all(chosen, country=country, at=at, reverse_charge=reverse_charge)
+    priced = pricing.price_all(chosen, country=country, at=at, quotes=quotes, reverse_charge=reverse_charge)
+    total, tax = sum(each.amount_minor for each in priced), sum(each.tax_minor for each in priced)
+    if seen and seen != sum_of(chosen[0].currency, total, tax):
+        raise PriceChanged("A price or tax changed while you looked. This is what it costs now; nothing was ordered.")
     order = Order.objects.create(
         number=new_number(at),
         buyer=buyer,
@@ -224,15 +243,34 @@ def _place(
         vat_check=vat_check,
         reverse_charge=reverse_charge,
         currency=chosen[0].currency,
-        total_minor=sum(each.amount_minor for each in priced),
-        tax_minor=sum(each.tax_minor for each in priced),
+        total_minor=total,
+        tax_minor=tax,
         request_key=request_key,
         request_sha256=asked,
         placed_at=at,
         consent_at=at,
+        next_check_at=None if total else at,
     )
     _freeze_lines(order, priced)
     return order
+
+
+def _rest_on_latest(chosen: Sequence[Offer], quotes: Mapping[int, Quote], *, country: str, at: datetime) -> None:
+    """Let each offer rest on the decision in force for what is done with it: sold, or given away."""
+    tracks = pricing.tracks_of(chosen)
+    for use in (clearing.DOWNLOAD, clearing.FREE):
+        mine = [offer for offer in chosen if pricing.use_of(quotes[offer.pk]) == use]
+        if not mine:
+            continue
+        singles = [tracks[offer.pk][0].recording_id for offer in mine if offer.release_id is None]
+        of_tracks = clearing.latest_of_recordings(singles, use=use)
+        of_releases = clearing.latest_of_releases([offer.release_id for offer in mine if offer.release_id], use=use)
+        for offer in mine:
+            key = offer.release_id
+            latest = of_releases.get(key) if key else of_tracks.get(tracks[offer.pk][0].recording_id)
+            if latest is None or not offer.is_open or not clearing.holds(latest, at=at, country=country):
+                raise NotOnSale("Something in the basket is not for sale in your country.", offer=str(offer.public_id))
+            offer.decision = latest
 
 
 def _freeze_lines(order: Order, priced: Sequence[Priced]) -> None:
@@ -266,6 +304,8 @@ def _line(order: Order, position: int, priced: Priced) -> OrderLine:
         artist=artist_line(credited),
         decision=offer.decision,
         amount_minor=priced.amount_minor,
+        given_minor=min(priced.quote.given_minor, priced.amount_minor),
+        discount_minor=priced.quote.discount_minor,
         tax_rate=priced.tax_rate,
         tax_minor=priced.tax_minor,
         split=priced.split.to_json(),

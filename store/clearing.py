@@ -4,7 +4,7 @@ Neither app below knows the other. A verdict names the hash of the current maste
 for a new approval.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -29,6 +29,7 @@ RIGHTS_CAUSES = (
     "refused at the till",
 )  # fmt: skip
 DOWNLOAD = Use.PERMANENT_DOWNLOAD
+FREE = Use.FREE_DOWNLOAD
 PREVIEW = Use.PREVIEW
 
 
@@ -108,32 +109,45 @@ def refresh(recordings: Iterable[int], *, at: datetime, actor: str) -> None:
         decide(changed, at=at, actor=actor)
 
 
-def decide(recordings: Collection[int], *, at: datetime, actor: str) -> int:
-    """Decide about these recordings, each with its current sound, and their releases; how many answers changed."""
+def decide(recordings: Collection[int], *, at: datetime, actor: str, uses: Sequence[Use] = reclearing.DECIDED) -> int:
+    """Decide about these recordings, each with its current sound, and their releases; how many answers changed.
+
+    Whether something may be given away is decided only where somebody wants to; from then on it is kept up to date.
+    """
     keys = sorted(set(recordings))
     changed = 0
     for first in range(0, len(keys), reclearing.BATCH):
         batch = keys[first : first + reclearing.BATCH]
         hashes = dossiers.hashes_of(batch)
         with transaction.atomic():
-            changed += reclearing.decide(batch, at=at, actor=actor, heard=sounds_of(batch), hashes=hashes)
+            changed += reclearing.decide(batch, at=at, actor=actor, heard=sounds_of(batch), hashes=hashes, uses=uses)
     return changed
 
 
 def refuse_unless_cleared_now(
-    prices: Mapping[int, Any], releases: Collection[int], *, country: str, at: datetime, hashes: Mapping[int, str]
+    prices: Mapping[int, Any],
+    releases: Collection[int],
+    *,
+    given: Collection[int] = (),
+    country: str,
+    at: datetime,
+    hashes: Mapping[int, str],
 ) -> dict[int, list[str]]:
     """Ask the engine once more, in the transaction that sells, from what is on record at this very moment.
 
-    `prices` are the amounts asked for each recording, as lists of (currency, minor units); `hashes` of the evidence
-    were taken before the transaction. Returns the codes for each recording that may not be sold in `country`. The
-    locks are held until the transaction ends, so that no act can slip in between the answer and the sale.
+    `prices` are the amounts asked for each recording, as lists of (currency, minor units); those of `given` are given
+    away for nothing; `hashes` of the evidence were taken before the transaction. Returns the codes for each recording
+    that may not be sold in `country`. The locks are held until the transaction ends, so that no act can slip in between
+    the answer and the sale.
     """
-    clearance.lock(Affected(tuple(sorted(prices)), tuple(sorted(releases))))
+    every = sorted({*prices, *given})
+    clearance.lock(Affected(tuple(every), tuple(sorted(releases))))
     at = max(at, timezone.now())  # an end that came in since the request began counts
-    sounds = sounds_of(prices)
+    sounds = sounds_of(every)
     sales = [Sale(key, sounds.get(key, ""), each) for key, some in prices.items() for each in some]
-    return clearance.why_not_sold(sales, country=country, at=at, hashes=hashes, use=DOWNLOAD)
+    gifts = [Sale(key, sounds.get(key, "")) for key in given]
+    refused = clearance.why_not_sold(gifts, country=country, at=at, hashes=hashes, use=FREE) if gifts else {}
+    return refused | clearance.why_not_sold(sales, country=country, at=at, hashes=hashes, use=DOWNLOAD)
 
 
 def below_minimum(prices: Mapping[int, Mapping[str, int]], *, at: datetime) -> set[tuple[int, str]]:

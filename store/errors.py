@@ -44,6 +44,20 @@ class BasketMixed(StoreError):
     status = 409
 
 
+class AmountRefused(StoreError):
+    """A price that is too low, too high, or that the currency cannot say."""
+
+    code = "AMOUNT_REFUSED"
+    status = 422
+
+
+class PriceChanged(StoreError):
+    """What the buyer saw is no longer what it would cost: she is shown the new sum before she pays."""
+
+    code = "PRICE_CHANGED"
+    status = 409
+
+
 class CountryUnknown(StoreError):
     code = "COUNTRY_UNKNOWN"
 

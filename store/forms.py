@@ -5,7 +5,7 @@ act it is handed to.
 """
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -14,7 +14,9 @@ from django.db.models import QuerySet
 
 from catalog.models import TITLE_LENGTH, Recording
 from licensing.territories import COUNTRIES
-from payments.money import Currency, Money
+from payments.errors import CurrencyError
+from payments.money import Currency, Money, decimal_to_minor
+from store.errors import StoreError
 from store.models import MOST_MINOR, Membership
 from store.record_fields import PlacesField
 
@@ -46,11 +48,15 @@ class FilesField(forms.FileField):
 
 
 class AmountField(forms.CharField):
-    """An amount as people write it, read into `Money` of `currency`: "1", "1.50" or "1,50", never below nought."""
+    """An amount as people write it, read into `Money` of `currency`: "1", "1.50" or "1,50", and nought where `zero`.
 
-    def __init__(self, *, currency: str, **options: Any) -> None:
+    Plain digits alone: what a program may take for a number ("1E+2", "1_000", digits of other scripts) is none here.
+    """
+
+    def __init__(self, *, currency: str, zero: bool = False, **options: Any) -> None:
         super().__init__(max_length=20, **options)
         self.currency = Currency(currency)
+        self.zero = zero
         self.widget.attrs |= {"inputmode": "decimal", "autocomplete": "off", "size": 8}
 
     def clean(self, value: str) -> Money | None:
@@ -58,17 +64,32 @@ class AmountField(forms.CharField):
         if not text:
             return None
         try:
-            amount = Decimal(text.replace(",", "."))
-        except InvalidOperation:
-            raise forms.ValidationError(f"Write an amount such as 1.00; “{text}” is none.", code="invalid") from None
-        minor = amount.scaleb(self.currency.exponent)
-        if not amount.is_finite() or minor != minor.to_integral_value():
-            raise forms.ValidationError(
-                f"{self.currency.code} has {self.currency.exponent} decimals; write no more.", code="decimals"
-            )
-        if not 0 < minor <= MOST_MINOR:
-            raise forms.ValidationError("The price must be above nought.", code="bounds")
-        return Money(int(minor), self.currency)
+            minor = decimal_to_minor(text.replace(",", "."), self.currency)
+        except CurrencyError as error:
+            if _AMOUNT.fullmatch(text) is None:
+                said = f"Write an amount in plain digits, such as 1.00; “{text}” is none."
+                raise forms.ValidationError(said, code="invalid") from None
+            raise forms.ValidationError(_decimals(self.currency), code="decimals") from error
+        if minor > MOST_MINOR or (minor == 0 and not self.zero):
+            said = "The price must be above nought." if minor == 0 else "That is more than anything can cost."
+            raise forms.ValidationError(said, code="bounds")
+        return Money(minor, self.currency)
+
+
+def in_words(refusal: forms.ValidationError | StoreError) -> str:
+    """What a field or an act says against a value."""
+    return refusal.message if isinstance(refusal, StoreError) else " ".join(refusal.messages)
+
+
+_AMOUNT = re.compile(r"[0-9]{1,12}([.,][0-9]{1,6})?", re.ASCII)
+
+
+def _decimals(currency: Currency) -> str:
+    """Which amounts of a currency can be paid, in words."""
+    if currency.charge_step == 100:  # noqa: PLR2004 - the step of the two that are charged whole
+        return f"{currency} is paid in whole units; write no decimals."
+    digits = currency.exponent - (1 if currency.charge_step > 1 else 0)
+    return f"{currency} is paid with {digits} decimals; write no more." if digits else f"{currency} has no decimals."
 
 
 class CountriesField(forms.CharField):
@@ -195,7 +216,17 @@ class DeclareForm(TermsForm):
 class PriceForm(forms.Form):
     def __init__(self, *args: Any, currency: str, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.fields["amount"] = AmountField(label=f"Price, {currency}", currency=currency)
+        self.fields["amount"] = AmountField(
+            label=f"Price, {currency}",
+            currency=currency,
+            zero=True,
+            help_text="0 gives it away, where its licence records allow free downloads.",
+        )  # fmt: skip
+
+    or_more = forms.BooleanField(
+        label="Or more", required=False, help_text="Buyers name their price, from this one up."
+    )
+    field_order = ("amount", "or_more")
 
 
 class TitleForm(forms.Form):

@@ -6,10 +6,10 @@ whatever may change the answer, and `review_due` works those off.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -28,6 +28,22 @@ from transcoding.models import Master, Rendition
 DATES_BACK = timedelta(days=7)  # what turned earlier and is not on sale was asked about since, or nobody waits for it
 CLAIM_FOR = timedelta(minutes=1)  # a slice takes seconds; a killed worker's is taken up again soon
 READY = Rendition.State.READY
+SOLD_AS = (clearing.DOWNLOAD, clearing.FREE)
+
+
+class Ask(NamedTuple):
+    """What a label asks for one thing in one currency, in minor units."""
+
+    minor: int
+    or_more: bool
+
+    @property
+    def use(self) -> str:
+        """What costs nothing is given away, and needs the leave to do that."""
+        return clearing.DOWNLOAD if self.minor else clearing.FREE
+
+
+Decisions = Mapping[str, ClearanceDecision | None]  # by use
 
 
 @dataclass
@@ -92,13 +108,18 @@ def selling(releases: QuerySet[Release], *, currency: str, country: str = "") ->
     return releases.filter(Exists(shelf))
 
 
-def set_price(subject: Release | Recording, *, currency: str, amount_minor: int, actor: str) -> Price:
-    """Set what a release or recording shall cost; the next review brings the offers in line."""
+def set_price(
+    subject: Release | Recording, *, currency: str, amount_minor: int, actor: str, or_more: bool = False
+) -> Price:
+    """Set what a release or recording shall cost; the next review brings the offers in line.
+
+    Nought gives it away, where the licences allow that; `or_more` lets the buyer name a price from this one up.
+    """
     about: dict[str, Any] = {"release" if isinstance(subject, Release) else "recording": subject}
     price, _ = Price.objects.update_or_create(
         **about,
         currency=currency,
-        defaults={"amount_minor": amount_minor, "set_by": actor, "set_at": timezone.now()},
+        defaults={"amount_minor": amount_minor, "or_more": or_more, "set_by": actor, "set_at": timezone.now()},
     )
     return price
 
@@ -139,8 +160,9 @@ def follow_dates(*, at: datetime, limit: int = 5000, actor: str = "task:dates") 
     """
     turned = ClearanceDecision.objects.filter(good_until__lte=at, good_until__gt=at - DATES_BACK)
     newer = ClearanceDecision.objects.filter(use=OuterRef("use"), pk__gt=OuterRef("pk"))
-    alone = turned.filter(~Exists(newer.filter(recording=OuterRef("recording_id"))), use__in=reclearing.DECIDED)
-    whole = turned.filter(~Exists(newer.filter(release=OuterRef("release_id"))), use=clearing.DOWNLOAD)
+    uses = [*reclearing.DECIDED, clearing.FREE]
+    alone = turned.filter(~Exists(newer.filter(recording=OuterRef("recording_id"))), use__in=uses)
+    whole = turned.filter(~Exists(newer.filter(release=OuterRef("release_id"))), use__in=[*SOLD_AS])
     ended = Offer.objects.filter(closed_at=None, decision__good_until__lte=at)
     keys = set(alone.filter(recording__isnull=False).order_by("pk").values_list("recording_id", flat=True)[:limit])
     keys |= set(ended.filter(track__isnull=False).values_list("track__recording_id", flat=True)[:limit])
@@ -175,28 +197,68 @@ def _review_release(release: Release, *, at: datetime, actor: str, result: Revie
     previewed = clearing.latest_of_recordings(recordings, use=clearing.PREVIEW)
     places = tagging.places_of([release.pk])
     prices = _prices(release, recordings)
+    given, given_whole = _given_away(release, recordings, prices, at=at, actor=actor)
     wait = [key for key, found in decisions.items() if clearing.is_held(found)]
     if wait or clearing.is_held(
         decision
     ):  # a catalogue is being taken back: what its new decision comes to is not known yet
         _mark_later(wait or recordings, at=at)
         return
-    too_low = clearing.below_minimum({key: prices[key] for key in recordings}, at=at)
+    asked = {key: {code: ask.minor for code, ask in prices[key].items() if ask.minor} for key in recordings}
+    too_low = clearing.below_minimum(asked, at=at)
     with transaction.atomic():
         if _hold(release) != {track.pk: track.recording_id for track in tracks}:
             return  # its tracks have just changed, and a trigger has marked it for another review
-        stopped: dict[int, str] = {}
+        stopped: dict[str, list[str]] = {use: [] for use in SOLD_AS}
         result.planned += previews.plan(tracks, masters, previewed, at=at)
         for track in tracks:
             key = track.recording_id
-            master, allowed = masters.get(key), decisions.get(key)
-            stopped[track.pk] = _stops(allowed, master, at=at) or _files(
-                track, master, allowed, place=places[release.pk, track.disc], at=at, result=result
-            )
-            wanted = {code: minor for code, minor in prices[key].items() if (key, code) not in too_low}
-            _align({"track": track}, allowed, wanted, stopped[track.pk], at=at, result=result, low=prices[key].keys())
-        halt = _stops(decision, None, at=at, whole=True) or next((why for why in stopped.values() if why), "")
-        _align({"release": release}, decision, prices[None], halt, at=at, result=result)
+            allowed: Decisions = {clearing.DOWNLOAD: decisions.get(key), clearing.FREE: given.get(key)}
+            halts = _halts(track, masters.get(key), allowed, place=places[release.pk, track.disc], at=at, result=result)
+            for use, why in halts.items():
+                stopped[use].append(why)
+            wanted = {code: ask for code, ask in prices[key].items() if (key, code) not in too_low}
+            _align({"track": track}, allowed, wanted, halts, at=at, result=result, low=prices[key].keys())
+        allowed = {clearing.DOWNLOAD: decision, clearing.FREE: given_whole}
+        halts = {
+            use: _stops(allowed[use], None, at=at, whole=True) or next((why for why in stopped[use] if why), "")
+            for use in SOLD_AS
+        }
+        _align({"release": release}, allowed, prices[None], halts, at=at, result=result)
+
+
+def _given_away(
+    release: Release,
+    recordings: Sequence[int],
+    prices: Mapping[int | None, Mapping[str, Ask]],
+    *,
+    at: datetime,
+    actor: str,
+) -> tuple[Mapping[int, ClearanceDecision], ClearanceDecision | None]:
+    """The leave to give tracks and release away; asked for only where one of them shall cost nothing."""
+    if all(ask.minor for asks in prices.values() for ask in asks.values()):
+        return {}, None
+    clearing.decide(recordings, at=at, actor=actor, uses=[clearing.FREE])
+    whole = clearing.latest_of_releases([release.pk], use=clearing.FREE)
+    return clearing.latest_of_recordings(recordings, use=clearing.FREE), whole.get(release.pk)
+
+
+def _halts(
+    track: Track,
+    master: Master | None,
+    allowed: Decisions,
+    *,
+    place: tagging.Place,
+    at: datetime,
+    result: Reviewed,
+) -> dict[str, str]:
+    """Why a track cannot be sold, and why not given away; its files are planned as soon as one of them can be."""
+    halts = {use: _stops(allowed[use], master, at=at) for use in SOLD_AS}
+    open_use = next((use for use in SOLD_AS if not halts[use]), None)
+    if open_use is None:
+        return halts
+    files = _files(track, master, allowed[open_use], place=place, at=at, result=result)
+    return {use: why or files for use, why in halts.items()}
 
 
 def _hold(release: Release) -> dict[int, int]:
@@ -256,43 +318,53 @@ def _files(
     return "FILES_NOT_READY" if waits else ""
 
 
-def _prices(release: Release, recordings: Sequence[int]) -> dict[int | None, dict[str, int]]:
+def _prices(release: Release, recordings: Sequence[int]) -> dict[int | None, dict[str, Ask]]:
     """Prices by recording (None: the release) and currency."""
-    found: dict[int | None, dict[str, int]] = defaultdict(dict)
+    found: dict[int | None, dict[str, Ask]] = defaultdict(dict)
     for price in Price.objects.filter(Q(release=release) | Q(recording_id__in=recordings)):
-        found[price.recording_id][price.currency] = price.amount_minor
+        found[price.recording_id][price.currency] = Ask(price.amount_minor, price.or_more)
     return found
 
 
 def _align(
     subject: dict[str, Any],
-    decision: ClearanceDecision | None,
-    prices: dict[str, int],
-    halt: str,
+    allowed: Decisions,
+    prices: Mapping[str, Ask],
+    halts: Mapping[str, str],
     *,
     at: datetime,
     result: Reviewed,
     low: Iterable[str] = (),
 ) -> None:
-    """Bring the offers of one subject in line: close what may not stand, open what may, follow the decision.
+    """Bring the offers of one subject in line: close what may not stand, open what may, follow the decisions.
 
     `low` are currencies with a price that, missing from `prices`, is under a licence's minimum.
     """
     standing = {offer.currency: offer for offer in Offer.objects.filter(**subject, closed_at=None)}
-    wanted = {} if halt else {code: minor for code, minor in prices.items() if minor > 0}
-    if decision is None:
-        wanted = {}
+    may = {use for use, why in halts.items() if not why and allowed[use] is not None}
+    wanted = {code: ask for code, ask in prices.items() if ask.use in may}
+    if clearing.DOWNLOAD not in may:  # it may be given away, but not sold: nobody can give more for it
+        wanted = {code: Ask(ask.minor, or_more=False) for code, ask in wanted.items()}
     for currency, offer in standing.items():
-        if wanted.get(currency) != offer.amount_minor:
+        ask = wanted.get(currency)
+        if ask is None or ask != Ask(offer.amount_minor, offer.or_more):
             missing = "PRICE_BELOW_MINIMUM" if currency in low else "NO_PRICE"
-            reason = halt or ("PRICE_CHANGED" if currency in wanted else missing)
+            halt = halts[offer.use]
+            reason = halt or ("PRICE_CHANGED" if ask else missing)
             Offer.objects.filter(pk=offer.pk).update(closed_at=at, closed_reason=reason)
             result.closed += 1
-        elif decision is not None and offer.decision_id != decision.pk:
+        elif (decision := allowed[ask.use]) is not None and offer.decision_id != decision.pk:
             Offer.objects.filter(pk=offer.pk).update(decision=decision)
-    for currency, minor in wanted.items():
-        if decision is None:
-            break
-        if currency not in standing or standing[currency].amount_minor != minor:
-            Offer.objects.create(**subject, decision=decision, currency=currency, amount_minor=minor, opened_at=at)
+    for currency, ask in wanted.items():
+        offer = standing.get(currency)  # type: ignore[assignment]
+        if offer is None or ask != Ask(offer.amount_minor, offer.or_more):
+            Offer.objects.create(
+                **subject,
+                decision=allowed[ask.use],
+                use=ask.use,
+                currency=currency,
+                amount_minor=ask.minor,
+                or_more=ask.or_more,
+                opened_at=at,
+            )
             result.opened += 1

@@ -9,9 +9,10 @@ number of queries, whatever the number of offers.
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
+from types import MappingProxyType
 
 from django.conf import settings
 
@@ -22,8 +23,11 @@ from payments.money import Currency, Money
 from store import clearing, commissions, directions, ratecards, tax
 from store.errors import NotOnSale, PriceTooLow
 from store.models import Offer, Price
+from store.quotes import Quote, quote
 from store.ratecards import Cards
 from store.royalties import Directions, Holding, Piece, Split, Terms, WorkRate, WorkTooDear, split
+
+Quotes = Mapping[int, Quote]
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Priced:
     """One offer in one country: amounts in minor units, the split in millionths, and what each track rests on."""
 
     offer: Offer
+    quote: Quote
     country: str
     amount_minor: int
     tax_rate: int
@@ -62,31 +67,45 @@ def terms_of(commission: Fraction) -> Terms:
     )
 
 
-def price(offer: Offer, *, country: str, at: datetime) -> Priced:
+def quote_of(offer: Offer, *, named_minor: int | None = None) -> Quote:
+    """What an offer costs a buyer who named this price. Raises AmountRefused."""
+    return quote(offer.amount_minor, or_more=offer.or_more, named_minor=named_minor, currency=offer.currency)
+
+
+def price(offer: Offer, *, country: str, at: datetime, quote: Quote | None = None) -> Priced:
     """One offer as `price_all` prices it."""
-    return price_all([offer], country=country, at=at)[0]
+    return price_all([offer], country=country, at=at, quotes={offer.pk: quote} if quote else {})[0]
 
 
-def price_all(offers: Sequence[Offer], *, country: str, at: datetime, reverse_charge: bool = False) -> list[Priced]:
-    """Price each offer for a buyer in `country` at the instant `at`; with `reverse_charge` without the tax.
+def price_all(
+    offers: Sequence[Offer],
+    *,
+    country: str,
+    at: datetime,
+    quotes: Quotes = MappingProxyType({}),
+    reverse_charge: bool = False,
+) -> list[Priced]:
+    """Price each offer for a buyer in `country` at the instant `at`; `quotes`, by the offer's key, are what she named.
 
-    Raises NotOnSale where a recording is not cleared there, and TaxRateMissing where the tax table has a hole.
+    With `reverse_charge` without the tax. Raises NotOnSale where a recording is not cleared there, and TaxRateMissing
+    where the tax table has a hole.
     """
-    facts = _load(offers, country=country, at=at, reverse_charge=reverse_charge)
-    return [_priced(offer, facts) for offer in offers]
+    asked = {offer.pk: quotes.get(offer.pk) or quote_of(offer) for offer in offers}
+    facts = _load(offers, asked, country=country, at=at, reverse_charge=reverse_charge)
+    return [_priced(offer, asked[offer.pk], facts) for offer in offers]
 
 
 @dataclass(frozen=True)
 class _Facts:
-    """What all offers of one question share, loaded once."""
+    """What all offers of one question share, loaded once. Decisions and verdicts are by use and recording."""
 
     country: str
     rate: int
     reverse_charge: bool
     tracks: Mapping[int, tuple[Track, ...]]
-    decisions: Mapping[int, ClearanceDecision]
-    verdicts: Mapping[int, Verdict]
-    holdings: Mapping[int, Sequence[Share]]
+    decisions: Mapping[tuple[str, int], ClearanceDecision]
+    verdicts: Mapping[tuple[str, int], Verdict]
+    holdings: Mapping[tuple[str, int], Sequence[Share]]
     holders: Mapping[str, int]
     letters: Directions
     weights: Mapping[tuple[int, str], int]
@@ -95,19 +114,32 @@ class _Facts:
     seconds: Mapping[int, int]
 
 
-def _load(offers: Sequence[Offer], *, country: str, at: datetime, reverse_charge: bool) -> _Facts:
+def use_of(quote: Quote) -> str:
+    """What is sold needs the leave to sell; what costs nothing, the leave to give it away."""
+    return clearing.FREE if quote.is_free else clearing.DOWNLOAD
+
+
+def _load(offers: Sequence[Offer], quotes: Quotes, *, country: str, at: datetime, reverse_charge: bool) -> _Facts:
     tracks = tracks_of(offers)
-    recordings = {track.recording_id for found in tracks.values() for track in found}
-    decisions = clearing.latest_of_recordings(recordings)
+    uses: dict[str, set[int]] = defaultdict(set)
+    for offer in offers:
+        uses[use_of(quotes[offer.pk])] |= {track.recording_id for track in tracks[offer.pk]}
+    decisions = {
+        (use, key): decision
+        for use, keys in uses.items()
+        for key, decision in clearing.latest_of_recordings(keys, use=use).items()
+    }
     verdicts = {key: Verdict.from_data(decision.verdict) for key, decision in decisions.items()}
-    holdings: dict[int, Sequence[Share]] = {}
+    holdings: dict[tuple[str, int], Sequence[Share]] = {}
     for offer in offers:
         for track in tracks[offer.pk]:
-            decision = decisions.get(track.recording_id)
+            key = use_of(quotes[offer.pk]), track.recording_id
+            decision = decisions.get(key)
             if decision is None or not clearing.holds(decision, at=at, country=country):
                 raise NotOnSale(f"“{track.title}” is not for sale in this country.", offer=str(offer.public_id))
-            holdings[track.recording_id] = verdicts[track.recording_id].shares_in(country)
+            holdings[key] = verdicts[key].shares_in(country)
     holders = _holder_keys(share.holder for shares in holdings.values() for share in shares)
+    recordings = {key for keys in uses.values() for key in keys}
     releases = {track.release_id for found in tracks.values() for track in found}
     letters = directions.in_force(holders.values(), on=at.date(), recordings=recordings, releases=releases)
     relied_on = [each for verdict in verdicts.values() for each in verdict.records]
@@ -148,33 +180,43 @@ def tracks_of(offers: Iterable[Offer]) -> dict[int, tuple[Track, ...]]:
     }
 
 
-def _priced(offer: Offer, facts: _Facts) -> Priced:
+def _charged(quote: Quote, facts: _Facts, currency: str) -> tax.Charged:
+    """What is paid, and the tax in it. What is freely given holds tax only where the operator says so."""
+    untaxed = 0 if settings.TAX_ON_TIPS else quote.given_minor
+    priced = quote.amount_minor - untaxed
+    found = tax.charged(priced, facts.rate, currency=currency, reverse_charge=facts.reverse_charge)
+    return replace(found, amount_minor=found.amount_minor + untaxed)
+
+
+def _priced(offer: Offer, quote: Quote, facts: _Facts) -> Priced:
     tracks = facts.tracks[offer.pk]
+    use = use_of(quote)
     parts = [facts.weights.get((track.recording_id, offer.currency), 0) for track in tracks]
     if not all(parts):  # a track without a price of its own: all count the same
         parts = [1] * len(tracks)
-    taxed = tax.charged(offer.amount_minor, facts.rate, currency=offer.currency, reverse_charge=facts.reverse_charge)
+    taxed = _charged(quote, facts, offer.currency)
     terms = terms_of(facts.commissions[label_of(offer, tracks)])
-    shares = _split(offer, taxed, terms, parts, facts)
+    shares = _split(offer, taxed, terms, parts, facts, use=use)
     mine = {track.recording_id for track in tracks}
     return Priced(
         offer,
+        quote,
         facts.country,
         taxed.amount_minor,
         taxed.rate,
         taxed.tax_minor,
         shares,
         tracks,
-        {key: facts.verdicts[key] for key in mine},
-        {key: facts.decisions[key] for key in mine},
+        {key: facts.verdicts[use, key] for key in mine},
+        {key: facts.decisions[use, key] for key in mine},
         terms,
     )
 
 
-def _split(offer: Offer, taxed: tax.Charged, terms: Terms, parts: Sequence[int], facts: _Facts) -> Split:
+def _split(offer: Offer, taxed: tax.Charged, terms: Terms, parts: Sequence[int], facts: _Facts, *, use: str) -> Split:
     currency, tracks = Currency(offer.currency), facts.tracks[offer.pk]
     pieces = [
-        _piece(track, part, facts, tracks=len(tracks), currency=offer.currency)
+        _piece(track, part, facts, use=use, tracks=len(tracks), currency=offer.currency)
         for track, part in zip(tracks, parts, strict=True)
     ]
     try:
@@ -195,10 +237,10 @@ def _split(offer: Offer, taxed: tax.Charged, terms: Terms, parts: Sequence[int],
         ) from error
 
 
-def _piece(track: Track, weight: int, facts: _Facts, *, tracks: int, currency: str) -> Piece:
+def _piece(track: Track, weight: int, facts: _Facts, *, use: str, tracks: int, currency: str) -> Piece:
     """A recording with its holders per layer. Several works count the same; records paid alike are added up."""
-    shares = facts.holdings[track.recording_id]
-    versions = {each.record: each.version for each in facts.verdicts[track.recording_id].records}
+    shares = facts.holdings[use, track.recording_id]
+    versions = {each.record: each.version for each in facts.verdicts[use, track.recording_id].records}
     works = {share.subject for share in shares if share.layer == "WORK"}
     sums: dict[tuple[str, str, WorkRate | None], Fraction] = defaultdict(Fraction)
     names: dict[str, str] = {}
@@ -229,23 +271,25 @@ def _piece(track: Track, weight: int, facts: _Facts, *, tracks: int, currency: s
 
 
 def asked_for(
-    offers: Iterable[Offer], tracks: Mapping[int, Sequence[Track]]
+    offers: Iterable[Offer], tracks: Mapping[int, Sequence[Track]], quotes: Quotes
 ) -> dict[int, list[tuple[tuple[str, int], ...]]]:
-    """What is asked for each recording, once for every offer it comes with: minor units by currency.
+    """What is asked for each recording that is sold, once for every offer it comes with: minor units by currency.
 
     Of a release each track's part counts, in proportion to the tracks' own prices. The other currencies are those of
-    the recording's prices, because a minimum may be agreed in any of them.
+    the recording's prices, because a minimum may be agreed in any of them. What is given away is not asked about here.
     """
     weights = _weights({track.recording_id for each in tracks.values() for track in each})
     found: dict[int, list[tuple[tuple[str, int], ...]]] = defaultdict(list)
     for offer in offers:
+        if quotes[offer.pk].is_free:
+            continue
         parts = [weights.get((track.recording_id, offer.currency), 0) for track in tracks[offer.pk]]
         if not all(parts):
             parts = [1] * len(parts)
         for track, part in zip(tracks[offer.pk], parts, strict=True):
             key = track.recording_id
-            prices = {currency: minor for (recording, currency), minor in weights.items() if recording == key}
-            prices[offer.currency] = offer.amount_minor * part // sum(parts)
+            prices = {code: minor for (recording, code), minor in weights.items() if recording == key and minor}
+            prices[offer.currency] = quotes[offer.pk].amount_minor * part // sum(parts)
             found[key].append(tuple(sorted(prices.items())))
     return found
 

@@ -60,12 +60,16 @@ def void_records(records: Iterable[str], *, at: datetime) -> frozenset[str]:
 def refund_void(recordings: Iterable[int], *, at: datetime) -> int:
     """Open a case for every paid line with a void track of these recordings; returns how many lines became due.
 
+    Who got it for nothing is owed nothing: the files stop, and the library says why.
+
     Run as often as wanted: a case is opened once. The sweep then asks Stripe for the money.
     """
     keys = set(recordings)
     if not _any_recall(at) and not GrantEnd.objects.filter(void_title=True, at__lte=at).exists():
         return 0
-    sold = OrderLineTrack.objects.filter(line__state=OrderLine.State.PAID, track__recording__in=keys)
+    sold = OrderLineTrack.objects.filter(
+        line__state=OrderLine.State.PAID, line__amount_minor__gt=0, track__recording__in=keys
+    )
     rows = list(sold.select_related("track", "decision", "line__order").order_by("line__order", "line", "position"))
     why = void(rows, at=at)
     by_line: dict[int, list[OrderLineTrack]] = defaultdict(list)

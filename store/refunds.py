@@ -22,6 +22,8 @@ def refund_line(line: OrderLine, *, reason: str, at: datetime) -> OrderLine:
     with transaction.atomic(durable=True):
         Order.objects.select_for_update().get(pk=line.order_id)
         line = OrderLine.objects.get(pk=line.pk)
+        if not line.amount_minor:
+            raise RefundRefused("This was given away: nothing was paid for it, so there is nothing to give back.")
         if line.state == OrderLine.State.PAID:
             line.state = OrderLine.State.REFUND_DUE
             line.state_reason = reason[:200]

@@ -297,6 +297,7 @@ PAYMENT_FEE_PERCENT = percent("PAYMENT_FEE_PERCENT", "1.5")
 PAYMENT_FEE_MINOR = number("PAYMENT_FEE_MINOR", 25)
 RESERVE_PERCENT = percent("RESERVE_PERCENT", "0")
 RESERVE_DAYS = number("RESERVE_DAYS", 14)
+TAX_ON_TIPS = flag("TAX_ON_TIPS", default=True)  # whether tax is inside what buyers freely give above a price as well
 PAYOUT_MINIMUM_MINOR = number("PAYOUT_MINIMUM_MINOR", 100)
 PAYOUT_MINIMUMS = minimums(words("PAYOUT_MINIMUMS"))  # by currency, where it is another: USD:500 JPY:1000
 # What countries withhold of royalties earned from buyers there: of payees abroad, and of their own without a form.

@@ -34,6 +34,8 @@ def settle_order(order: Order, *, at: datetime) -> Order:
     alert on the order, where what was paid is not what was asked: then nothing is delivered or posted. A line whose
     music was taken down since it was ordered is not delivered but due for refund (docs/orders.md).
     """
+    if order.total_minor == 0:
+        return _give_away(order, at=at)
     charge = Charge.objects.filter(reference=order.number).first()
     if charge is None or order.state in (Order.State.PAID, Order.State.REFUNDED):
         return Order.objects.get(pk=order.pk)
@@ -54,6 +56,18 @@ def settle_order(order: Order, *, at: datetime) -> Order:
         order = Order.objects.select_for_update().get(pk=order.pk)  # the one lock of a settlement; lines hang on it
         if order.state not in (Order.State.PAID, Order.State.REFUNDED):
             _settle(order, charge, at=at)
+    return order
+
+
+def _give_away(order: Order, *, at: datetime) -> Order:
+    """Deliver an order that costs nothing: certificates and files, no payment, and no fee to wait for."""
+    clearing.refresh(_recordings(order), at=at, actor="task:settlement")
+    with transaction.atomic(durable=True):
+        order = Order.objects.select_for_update().get(pk=order.pk)
+        if order.state == Order.State.PLACED:
+            _settle(order, None, at=at)
+            order.fee_posted_at, order.next_check_at = at, None
+            order.save(update_fields=["fee_posted_at", "next_check_at"])
     return order
 
 
@@ -113,7 +127,7 @@ def held_reference(line: OrderLine) -> str:
     return f"held:{line.public_id}"
 
 
-def _settle(order: Order, charge: Charge, *, at: datetime) -> None:
+def _settle(order: Order, charge: Charge | None, *, at: datetime) -> None:
     lines = list(order.lines.select_related("decision", "order").order_by("position"))
     stopped = _stopped(lines, order.country)
     delivered = [line for line in lines if line.pk not in stopped]
@@ -121,26 +135,32 @@ def _settle(order: Order, charge: Charge, *, at: datetime) -> None:
     chart = _Chart(order.currency)
     held = disputes.disputed(_recordings(order), country=order.country)
     for line in lines:
+        if not line.amount_minor:
+            continue  # nothing was paid for it, so nothing is posted: its certificate stands alone
         if line.pk in stopped:
             _hold(line, chart, at=at)
         else:
             _post(line, issued[line.pk], chart, held, at=at)
-    if not deductions.wait_for_fee(delivered):
-        deductions.take(order, delivered, at=at)
+    paid = [line for line in delivered if line.amount_minor]
+    if not deductions.wait_for_fee(paid):
+        deductions.take(order, paid, at=at)
     OrderLine.objects.filter(pk__in=[line.pk for line in delivered]).update(state=OrderLine.State.PAID)
-    OrderLine.objects.filter(pk__in=stopped).update(
+    OrderLine.objects.filter(pk__in=stopped, amount_minor=0).update(
+        state=OrderLine.State.CANCELLED, state_reason="taken down after it was ordered"
+    )
+    OrderLine.objects.filter(pk__in=stopped, amount_minor__gt=0).update(
         state=OrderLine.State.REFUND_DUE, state_reason="taken down after it was ordered"
     )
     BasketLine.objects.filter(basket__user=order.buyer_id, offer__in=[line.offer_id for line in lines]).delete()
     order.state = Order.State.PAID
-    order.paid_at = charge.paid_at or at
+    order.paid_at = (charge.paid_at if charge else None) or at
     order.alert = ""
     order.next_check_at = at + SOONEST
-    order.card_country = charge.card_country
+    order.card_country = charge.card_country if charge else ""
     order.location = locations.judge(
         order.country,
         network=order.country_evidence.get("network", ""),
-        card=charge.card_country,
+        card=order.card_country,
         wanted=settings.LOCATION_PROOFS,
     )
     order.save(update_fields=["state", "paid_at", "alert", "next_check_at", "card_country", "location"])

@@ -20,6 +20,7 @@ class Price(models.Model):
     recording = models.ForeignKey("catalog.Recording", models.CASCADE, null=True, blank=True, related_name="+")
     currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField()
+    or_more = models.BooleanField(default=False, db_default=False)  # the buyer names the price; this is the least
     set_by = models.CharField(max_length=100, blank=True)
     set_at = models.DateTimeField(default=timezone.now)
 
@@ -46,7 +47,8 @@ class Offer(models.Model):
     """A release or one track on sale at one price, resting on the clearance decision that allows it.
 
     Only the decision may move (to a newer one that still says yes) and the offer may be closed; a new price is a new
-    offer, so that an order line always shows what was seen.
+    offer, so that an order line always shows what was seen. With `or_more` the amount is the least, and the buyer names
+    hers. What costs nothing rests on the leave to give it away (FREE_DOWNLOAD), another than the leave to sell.
     """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -56,6 +58,7 @@ class Offer(models.Model):
     use = models.CharField(max_length=30, default="PERMANENT_DOWNLOAD")
     currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField()
+    or_more = models.BooleanField(default=False, db_default=False)
     opened_at = models.DateTimeField(default=timezone.now)
     closed_at = models.DateTimeField(null=True, blank=True)
     closed_reason = models.CharField(max_length=100, blank=True)

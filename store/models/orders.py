@@ -31,15 +31,23 @@ class Basket(models.Model):
 
 
 class BasketLine(models.Model):
-    """One offer in a basket; a file is bought once, so there is no quantity."""
+    """One offer in a basket; a file is bought once, so there is no quantity. `named_minor` is the price that the buyer
+    named where the offer leaves it to her; none: the least."""
 
     basket = models.ForeignKey(Basket, models.CASCADE, related_name="lines")
     offer = models.ForeignKey(Offer, models.CASCADE, related_name="+")
     added_at = models.DateTimeField(default=timezone.now)
+    named_minor = models.BigIntegerField(null=True, blank=True)
 
     class Meta:
         ordering = ["added_at", "pk"]
-        constraints = [models.UniqueConstraint(fields=["basket", "offer"], name="basketline_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["basket", "offer"], name="basketline_once"),
+            models.CheckConstraint(
+                condition=Q(named_minor=None) | Q(named_minor__gte=0, named_minor__lte=MOST_MINOR),
+                name="basketline_named_bounds",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.offer_id} in basket {self.basket_id}"
@@ -122,7 +130,9 @@ class OrderLine(models.Model):
 
     `split` is the frozen answer of `royalties.split`: a list of legs `{kind, label, micros, …}` whose micros sum to the
     amount. `terms` says by which order, percentages and reserve; null on lines that are older than it. `title`,
-    `artist` and the licence travel with the line, because catalogue and grants may change.
+    `artist` and the licence travel with the line, because catalogue and grants may change. The amount is the offer's,
+    and what the buyer freely gave (`given_minor`), less what a code took off (`discount_minor`); a trigger holds the
+    sum.
     """
 
     class State(models.TextChoices):
@@ -143,6 +153,8 @@ class OrderLine(models.Model):
     artist = models.CharField(max_length=500)
     decision = models.ForeignKey("licensing.ClearanceDecision", models.PROTECT, related_name="+")
     amount_minor = models.BigIntegerField()
+    given_minor = models.BigIntegerField(default=0, db_default=0)
+    discount_minor = models.BigIntegerField(default=0, db_default=0)
     tax_rate = models.IntegerField()  # basis points: 1900 is 19 percent
     tax_minor = models.BigIntegerField()
     split = models.JSONField(encoder=DjangoJSONEncoder)
@@ -166,6 +178,12 @@ class OrderLine(models.Model):
                 condition=Q(tax_minor__gte=0, tax_minor__lte=F("amount_minor")), name="orderline_tax_bounds"
             ),
             models.CheckConstraint(condition=Q(tax_rate__gte=0, tax_rate__lte=10_000), name="orderline_rate_bounds"),
+            models.CheckConstraint(
+                condition=Q(given_minor__gte=0, given_minor__lte=F("amount_minor")), name="orderline_given_bounds"
+            ),
+            models.CheckConstraint(
+                condition=Q(discount_minor__gte=0, discount_minor__lte=MOST_MINOR), name="orderline_discount_bounds"
+            ),
         ]
         indexes = [
             models.Index(fields=["label", "order"], name="orderline_label"),

@@ -64,6 +64,20 @@ def money(minor: int | None, currency: str) -> str:
 
 
 @register.filter
+def price(minor: int | None, currency: str) -> str:
+    """A price in a shop: as `money`, and a word where there is nothing to pay."""
+    return "Free" if minor == 0 else money(minor, currency)
+
+
+@register.filter
+def plain(minor: int, currency: str) -> str:
+    """An amount as a field takes it back: digits, and a point where the currency has parts."""
+    unit = Currency(currency)
+    digits = unit.exponent - len(str(unit.charge_step)) + 1
+    return f"{Decimal(minor).scaleb(-unit.exponent):.{digits}f}"
+
+
+@register.filter
 def micros(amount: int | None, currency: str) -> str:
     """A ledger amount (millionths): with the parts of a cent where it has any."""
     if amount is None:

@@ -11,6 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
@@ -23,12 +24,14 @@ from catalog.credits import artist_line
 from catalog.models import Recording, Release
 from payments.errors import PaymentsError
 from store import baskets, businesses, locations, offers, pricing, tax
-from store.checkout import STORE_LICENCE, buyer_licence, place_order, start_payment
+from store.checkout import STORE_LICENCE, buyer_licence, place_order, start_payment, sum_of
 from store.errors import StoreError, TaxRateMissing, TaxRateUnverified, VatIdRefused
+from store.forms import in_words
 from store.models import Basket, Offer, Order, VatCheck
 from store.settlement import settle_order
 from store.shop_forms import BusinessForm, CheckoutForm
-from store.templatetags.shop import country_name, percent
+from store.templatetags.shop import country_name, percent, plain
+from store.views.amounts import named_price
 from store.views.release import KINDS
 from store.views.sleeves import TONES, covers
 from store.views.splits import Part, named, parts
@@ -64,6 +67,9 @@ class Goods:
     split: Sequence[Part] = ()
     split_total: int = 0
     why: str = ""
+    named: str = ""  # the price as its field says it, where the buyer names it
+    least_minor: int = 0
+    given_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,8 @@ class Bill:
             "total_minor": self.total_minor,
             "tax_minor": self.tax_minor,
             "net_minor": self.total_minor - self.tax_minor,
+            "given_minor": sum(line.given_minor for line in self.lines),
+            "seen": sum_of(self.currency, self.total_minor, self.tax_minor),
             "tax_word": f"VAT inside, {percent(self.tax_rate)}" if self.tax_rate else "Tax",
             "country_phrase": business_phrase(self.business)
             if self.business is not None and businesses.reverses(self.business)
@@ -124,17 +132,18 @@ def _bill(basket: Basket | None, country: str, at: datetime, business: VatCheck 
         rate = 0
     if basket is None:
         return Bill((), (), settings.STORE_CURRENCY, 0, 0, rate)
-    chosen = [line.offer for line in basket.lines.select_related("offer__decision", "offer__release__label")]
+    rows = list(basket.lines.select_related("offer__decision", "offer__release__label"))
+    chosen = [line.offer for line in rows]
+    quotes = {line.offer_id: pricing.quote_of(line.offer, named_minor=line.named_minor) for line in rows}
     listed = _listed(chosen)
     lines: list[Goods] = []
     gone: list[Goods] = []
     open_now = offers.open_now(chosen, country=country, at=at)
     try:
-        priced = pricing.price_all(open_now, country=country, at=at, reverse_charge=reverse_charge)
+        priced = pricing.price_all(open_now, country=country, at=at, quotes=quotes, reverse_charge=reverse_charge)
     except StoreError:  # one of them went off sale between the two looks: price them one by one
-        priced = [
-            each for offer in open_now for each in _price_or_not(offer, country, at, reverse_charge=reverse_charge)
-        ]
+        said = {"country": country, "at": at, "quotes": quotes, "reverse_charge": reverse_charge}
+        priced = [each for offer in open_now for each in _price_or_not(offer, **said)]
     known = {each.offer.pk: each for each in priced}
     names = named(each.split for each in priced)
     for offer in chosen:
@@ -146,9 +155,11 @@ def _bill(basket: Basket | None, country: str, at: datetime, business: VatCheck 
             continue
         code, url = buyer_licence(each.verdicts.values())
         drawn = parts(each.split, currency=offer.currency, site_name=settings.SITE_NAME, names=names)
+        typed = plain(each.amount_minor, offer.currency) if offer.or_more else ""
+        row |= {"amount_minor": each.amount_minor, "given_minor": each.quote.given_minor, "named": typed}
         lines.append(
             Goods(
-                **row | {"amount_minor": each.amount_minor},
+                **row,
                 licence=licence_words(code),
                 licence_url=url,
                 split=drawn,
@@ -166,9 +177,9 @@ def _bill(basket: Basket | None, country: str, at: datetime, business: VatCheck 
     )
 
 
-def _price_or_not(offer: Offer, country: str, at: datetime, *, reverse_charge: bool) -> list[pricing.Priced]:
+def _price_or_not(offer: Offer, **said: Any) -> list[pricing.Priced]:
     try:
-        return pricing.price_all([offer], country=country, at=at, reverse_charge=reverse_charge)
+        return pricing.price_all([offer], **said)
     except StoreError:
         return []
 
@@ -201,6 +212,7 @@ def _listed(chosen: Sequence[Offer]) -> dict[int, dict[str, Any]]:
             "cover": fronts.get(release.pk, ""),
             "tone": release.pk % TONES,
             "amount_minor": offer.amount_minor,
+            "least_minor": offer.amount_minor,
         }
     return found
 
@@ -226,9 +238,9 @@ def add(request: HttpRequest) -> HttpResponse:
     offer = _offer(request, Offer.objects.select_related("release", "track__release", "track__recording"))
     slug = offer.release.slug if offer.release else offer.track.release.slug  # type: ignore[union-attr]
     try:
-        baskets.add(open_basket(request), offer)
-    except StoreError as refusal:
-        messages.error(request, refusal.message)
+        baskets.add(open_basket(request), offer, named_minor=named_price(request.POST, offer))
+    except (StoreError, ValidationError) as refusal:
+        messages.error(request, in_words(refusal))
         return redirect("release", slug=slug)
     return redirect("basket")
 
@@ -257,6 +269,7 @@ def checkout(request: HttpRequest) -> HttpResponse:
         refused = _order(request, found, bill, form)
         if not isinstance(refused, str):
             return refused
+        bill = _bill(found, country, timezone.now(), buying_for(request, country))  # as it stands now
         form.add_error(None, refused)
     return _page(request, bill, country, form, BusinessForm())
 
@@ -330,8 +343,13 @@ def _order(request: HttpRequest, found: Basket, bill: Bill, form: CheckoutForm) 
             consent=form.cleaned_data["consent"],
             request_key=form.cleaned_data["request_key"],
             vat_check=bill.business,
+            seen=request.POST.get("seen", "")[:60],
             at=now,
         )
+        if not order.total_minor:
+            order = settle_order(order, at=now)
+        if not order.total_minor:
+            order = settle_order(order, at=now)
         if order.state != Order.State.PLACED:
             return redirect("order", order.public_id)
         return redirect(start_payment(order, at=now))

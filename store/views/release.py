@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db.models import Prefetch, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -19,10 +20,12 @@ from licensing import licences
 from licensing.reasons import REASONS
 from licensing.verdicts import Reliance, Verdict
 from store import clearing, offers, previews, pricing
-from store.errors import NotOnSale, TaxRateMissing, TaxRateUnverified
+from store.errors import AmountRefused, NotOnSale, TaxRateMissing, TaxRateUnverified
+from store.forms import in_words
 from store.models import Offer, OrderLine
 from store.previews import Preview
-from store.templatetags.shop import countries_phrase, country_name, seconds_words
+from store.templatetags.shop import countries_phrase, country_name, plain, seconds_words
+from store.views.amounts import named_price
 from store.views.formats import grades, offered, shelf
 from store.views.sleeves import TONES, covers, open_in, shown, sleeves
 from store.views.splits import named, parts
@@ -123,28 +126,47 @@ def release(request: HttpRequest, slug: str) -> HttpResponse:
         "credits": _credits(tracks),
         "lines": [pair for pair in (("©", found.c_line), ("℗", found.p_line), ("Barcode", found.gtin)) if pair[1]],
         "more": sleeves(shown().filter(label=found.label_id).exclude(pk=found.pk)[:MORE], country=country),
-        **_price(whole or next(iter(singles.values()), None), country),
+        **_price(whole or next(iter(singles.values()), None), country, request.GET),
     }
     return render(request, "shop/release.html", context)
 
 
-def _price(offer: Offer | None, country: str) -> dict[str, Any]:
-    """Who gets what of the offer, as it would be frozen if it were bought now from `country`."""
+def _price(offer: Offer | None, country: str, asked: Mapping[str, str]) -> dict[str, Any]:
+    """Who gets what of the offer, as it would be frozen if it were bought now from `country` at the price named."""
     if offer is None:
         return {}
     try:
-        quote = pricing.price(offer, country=country, at=timezone.now())
+        found, refused = _quoted_or_least(offer, country, asked)
     except (TaxRateMissing, TaxRateUnverified) as refusal:
         return {"tax_phrase": refusal.message}
     except NotOnSale as refusal:
         return {"offer": None, "why_not": [refusal.message]}
     return {
-        "split": parts(quote.split, currency=offer.currency, site_name=settings.SITE_NAME, names=named([quote.split])),
-        "split_total": quote.split.micros,
+        "split": parts(found.split, currency=offer.currency, site_name=settings.SITE_NAME, names=named([found.split])),
+        "split_total": found.split.micros,
         "split_currency": offer.currency,
         "split_of": "the whole release" if offer.release_id else "one track",
-        "tax_phrase": "with tax" if quote.tax_minor else f"no tax for {country_name(country)}",
+        "split_given": found.quote.given_minor,
+        "named": plain(found.amount_minor, offer.currency),
+        "named_refused": refused,
+        "tax_phrase": "with tax" if found.tax_minor else f"no tax for {country_name(country)}",
     }
+
+
+def _quoted_or_least(offer: Offer, country: str, asked: Mapping[str, str]) -> tuple[pricing.Priced, str]:
+    """The offer at the price named; where that cannot be, at the least, with why."""
+    try:
+        return _quoted(offer, country, asked), ""
+    except (AmountRefused, ValidationError) as error:
+        return _quoted(offer, country, {}), in_words(error)
+    except NotOnSale:  # it may be given away here, but not sold
+        least = _quoted(offer, country, {})
+        return least, "This may be given away, but not sold: nobody can be paid for it."
+
+
+def _quoted(offer: Offer, country: str, asked: Mapping[str, str]) -> pricing.Priced:
+    quote = pricing.quote_of(offer, named_minor=named_price(asked, offer))
+    return pricing.price(offer, country=country, at=timezone.now(), quote=quote)
 
 
 def _gist(tracks: Sequence[Track], under: Ground) -> str:

@@ -28,6 +28,7 @@ class Sleeve:
     tone: int
     price_minor: int | None
     currency: str
+    or_more: bool
 
 
 def open_offers() -> QuerySet[Offer]:
@@ -58,12 +59,7 @@ def sleeves(releases: QuerySet[Release] | Sequence[Release], *, country: str) ->
     if isinstance(releases, QuerySet):
         releases = list(releases.with_credits())  # type: ignore[attr-defined]
     keys = [release.pk for release in releases]
-    prices = {
-        release: (amount, currency)
-        for release, amount, currency in open_in(country)
-        .filter(release__in=keys)
-        .values_list("release", "amount_minor", "currency")
-    }
+    prices = {offer.release_id: offer for offer in open_in(country).filter(release__in=keys)}
     fronts = covers(keys)
     return [
         Sleeve(
@@ -72,8 +68,10 @@ def sleeves(releases: QuerySet[Release] | Sequence[Release], *, country: str) ->
             url=reverse("release", args=[release.slug]),
             cover=fronts.get(release.pk, ""),
             tone=release.pk % TONES,
-            price_minor=prices.get(release.pk, (None, ""))[0],
-            currency=prices.get(release.pk, (None, ""))[1],
+            price_minor=offer.amount_minor if offer else None,
+            currency=offer.currency if offer else "",
+            or_more=offer.or_more if offer else False,
         )
         for release in releases
+        for offer in [prices.get(release.pk)]
     ]

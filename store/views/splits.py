@@ -51,6 +51,8 @@ def parts(split: Split, *, currency: str, site_name: str, names: Mapping[int, st
     for leg in split.legs:
         key = (leg.kind, _who(leg, site_name, names))
         sums[key] = sums.get(key, 0) + leg.micros
+    if not sums:  # what is given away pays nobody
+        return []
     shown = sorted(sums.items(), key=lambda each: ORDER.index(each[0][0]))
     edges = _edges([micros for _, micros in shown], split.micros)
     price = split.micros // Currency(currency).micros_per_minor

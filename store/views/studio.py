@@ -288,12 +288,19 @@ def own_sound(request: HttpRequest, label: Party, public_id: UUID) -> HttpRespon
     )
 
 
-def _set_price(request: HttpRequest, subject: Recording | Release, price: Money) -> None:
-    offers.set_price(subject, currency=price.currency.code, amount_minor=price.minor, actor=actor(request))
+def _set_price(request: HttpRequest, subject: Recording | Release, form: PriceForm) -> None:
+    price: Money = form.cleaned_data["amount"]
+    offers.set_price(
+        subject,
+        currency=price.currency.code,
+        amount_minor=price.minor,
+        or_more=form.cleaned_data["or_more"],
+        actor=actor(request),
+    )
 
 
-def _amount(price: Any) -> dict[str, str]:
-    return {"amount": catalogue.plain_amount(price)} if price else {}
+def _amount(price: Any) -> dict[str, Any]:
+    return {"amount": catalogue.plain_amount(price), "or_more": price.or_more} if price else {}
 
 
 def _renditions(row: catalogue.Row) -> list[dict[str, str]]:
@@ -320,7 +327,7 @@ def price_recording(request: HttpRequest, label: Party, public_id: UUID) -> Http
     form = PriceForm(request.POST, currency=CURRENCY)
     if not form.is_valid():
         return _recording_page(request, label, found, price_form=form)
-    _set_price(request, found, form.cleaned_data["amount"])
+    _set_price(request, found, form)
     messages.success(request, f"“{found.full_title}” has its new price. The shop shows it within seconds.")
     return redirect("studio-recording", label.slug, public_id)
 
@@ -373,7 +380,7 @@ def price_release(request: HttpRequest, label: Party, public_id: UUID) -> HttpRe
     form = PriceForm(request.POST, currency=CURRENCY)
     if not form.is_valid():
         return _release_page(request, label, found, price_form=form)
-    _set_price(request, found, form.cleaned_data["amount"])
+    _set_price(request, found, form)
     messages.success(request, f"“{found.title}” has its new price. The shop shows it within seconds.")
     return redirect("studio-release", label.slug, public_id)
 

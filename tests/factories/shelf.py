@@ -275,11 +275,16 @@ def sell(*offers: Offer, buyer: User, country: str = "DE", at: datetime = NOW) -
     order = checkout.place_order(
         basket, buyer=buyer, country=country, evidence={"stated": country}, consent=True, request_key=key, at=at
     )
+    return pay(order, at=at)
+
+
+def pay(order: Order, *, at: datetime = NOW) -> Order:
+    """The order as it stands once Stripe has said that it is paid."""
     Charge.objects.create(
         reference=order.number,
         request_sha256="0" * 64,
         amount_minor=order.total_minor,
-        currency="EUR",
+        currency=order.currency,
         state=Charge.State.PAID,
         transfer_group=order.number,
         paid_at=at,

@@ -201,7 +201,7 @@ def test_no_line_joins_a_paid_order():
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("over", [{"amount_minor": 99}, {"tax_minor": 15}])
+@pytest.mark.parametrize("over", [{"total_minor": 99}, {"tax_minor": 15}])
 def test_lines_that_do_not_sum_to_the_total_are_refused_at_commit(over):
     offer = make_offer()
     with pytest.raises(IntegrityError, match="sum"):
@@ -211,7 +211,7 @@ def test_lines_that_do_not_sum_to_the_total_are_refused_at_commit(over):
 
 def make_order_at_once(offer, over):
     with transaction.atomic():
-        make_order(offer, line=over)
+        make_order(offer, **over)
 
 
 @pytest.mark.parametrize(
