@@ -1,9 +1,11 @@
 """Baskets: what a visitor gathers before ordering. A basket belongs to a session until its visitor signs in."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from store import offers, pricing
@@ -40,8 +42,9 @@ def open_basket(*, user: User | None, session_key: str | None, currency: str) ->
 def add(basket: Basket, offer: Offer, *, named_minor: int | None = None) -> BasketLine:
     """Put an offer in, at the price the buyer names where it is hers to name; twice is once, at the price named last.
 
-    The first offer decides the basket's currency. Raises NotOnSale, BasketMixed, and AmountRefused for a price that
-    cannot be.
+    A basket speaks one currency. What comes with another turns it to that, or itself to the basket's, or both to the
+    shop's, whichever all of it has prices in. Raises NotOnSale, BasketMixed where there is none, and AmountRefused for
+    a price that cannot be.
     """
     if not offer.is_open:
         raise NotOnSale("This is no longer on sale.", offer=str(offer.public_id))
@@ -49,14 +52,57 @@ def add(basket: Basket, offer: Offer, *, named_minor: int | None = None) -> Bask
     with transaction.atomic():
         Basket.objects.select_for_update().get(pk=basket.pk)
         basket.refresh_from_db()
-        if offer.currency != basket.currency:
-            if basket.lines.exists():
-                raise BasketMixed(f"The basket holds prices in {basket.currency}; order those first.")
-            basket.currency = offer.currency
+        if offer.currency != basket.currency and not turn(basket, offer.currency):
+            offer, named = _in_common(basket, offer), None
         line, _ = BasketLine.objects.update_or_create(basket=basket, offer=offer, defaults={"named_minor": named})
         basket.changed_at = timezone.now()
-        basket.save(update_fields=["currency", "changed_at"])
+        basket.save(update_fields=["changed_at"])
     return line
+
+
+def turn(basket: Basket, currency: str) -> bool:
+    """Turn the basket to another currency; false, and nothing done, where not all of it has a price there.
+
+    Prices that the buyer named were named in the old one: the least in the new one counts until she says more.
+    """
+    with transaction.atomic():
+        Basket.objects.select_for_update().get(pk=basket.pk)
+        lines = list(basket.lines.select_related("offer"))
+        found = _counterparts([line.offer for line in lines], currency)
+        if len(found) < len(lines):
+            return False
+        for line in lines:
+            line.offer, line.named_minor = found[line.offer_id], None
+        BasketLine.objects.bulk_update(lines, ["offer", "named_minor"])
+        basket.currency = currency
+        basket.save(update_fields=["currency"])
+    return True
+
+
+def _in_common(basket: Basket, offer: Offer) -> Offer:
+    """The offer of the same thing in a currency that all of the basket has prices in; the basket is turned to it."""
+    for currency in (basket.currency, settings.STORE_CURRENCY):
+        found = _counterparts([offer], currency).get(offer.pk)
+        if found is not None and (currency == basket.currency or turn(basket, currency)):
+            return found
+    raise BasketMixed(f"The basket holds prices in {basket.currency}; order those first.")
+
+
+def _counterparts(chosen: Sequence[Offer], currency: str) -> dict[int, Offer]:
+    """The open offers of the same things in a currency, by the key of the offer there was. One query."""
+    releases = [offer.release_id for offer in chosen if offer.release_id]
+    tracks = [offer.track_id for offer in chosen if offer.track_id]
+    about = Q(release__in=releases) | Q(track__in=tracks)
+    rows = Offer.objects.filter(about, closed_at=None, currency=currency) if chosen else []
+    found = {(row.release_id, row.track_id): row for row in rows}
+    keys = {offer.pk: (offer.release_id, offer.track_id) for offer in chosen}
+    return {key: found[thing] for key, thing in keys.items() if thing in found}
+
+
+def successors(gone: Sequence[Offer]) -> dict[int, Offer]:
+    """What has come in the place of closed offers: the same thing, in the same currency, at another price."""
+    closed = [offer for offer in gone if not offer.is_open]
+    return _counterparts(closed, closed[0].currency) if closed else {}
 
 
 def remove(basket: Basket, offers_gone: Iterable[Offer]) -> None:
@@ -86,10 +132,9 @@ def adopt(session_key: str, *, user: User) -> Basket | None:
         if loose is None:
             return find(user=user, session_key=None)
         own, _ = Basket.objects.get_or_create(user=user, defaults={"currency": loose.currency})
-        if own.currency != loose.currency and not own.lines.exists():
-            own.currency = loose.currency
-            own.save(update_fields=["currency"])
-        if own.currency == loose.currency:
+        if own.currency != loose.currency and turn(own, loose.currency):
+            own.refresh_from_db()
+        if own.currency == loose.currency or turn(loose, own.currency):
             known = set(own.lines.values_list("offer_id", flat=True))
             loose.lines.exclude(offer_id__in=known).update(basket=own)
         loose.delete()

@@ -119,7 +119,13 @@ def set_price(
     price, _ = Price.objects.update_or_create(
         **about,
         currency=currency,
-        defaults={"amount_minor": amount_minor, "or_more": or_more, "set_by": actor, "set_at": timezone.now()},
+        defaults={
+            "amount_minor": amount_minor,
+            "or_more": or_more,
+            "by_list": False,
+            "set_by": actor,
+            "set_at": timezone.now(),
+        },
     )
     return price
 
@@ -253,7 +259,7 @@ def _halts(
     result: Reviewed,
 ) -> dict[str, str]:
     """Why a track cannot be sold, and why not given away; its files are planned as soon as one of them can be."""
-    halts = {use: _stops(allowed[use], master, at=at) for use in SOLD_AS}
+    halts: dict[str, str] = {use: _stops(allowed[use], master, at=at) for use in SOLD_AS}
     open_use = next((use for use in SOLD_AS if not halts[use]), None)
     if open_use is None:
         return halts
@@ -360,7 +366,7 @@ def _align(
         if offer is None or ask != Ask(offer.amount_minor, offer.or_more):
             Offer.objects.create(
                 **subject,
-                decision=allowed[ask.use],
+                decision=allowed[ask.use],  # type: ignore[misc]  # what is wanted may be: there is a decision
                 use=ask.use,
                 currency=currency,
                 amount_minor=ask.minor,

@@ -494,7 +494,7 @@ def rows(label: Party) -> Iterator[list[str]]:
     for grant in live.order_by("pk").iterator(chunk_size=500):
         if submissions.is_own(label, grant):
             cells = cells_of(grant)
-            yield [_safe(cells.get(column, "")) for column in COLUMNS]
+            yield [safe(cells.get(column, "")) for column in COLUMNS]
 
 
 def cells_of(grant: LicenceGrant) -> dict[str, str]:
@@ -530,6 +530,6 @@ def _written(said: dict[str, Any]) -> dict[str, str]:
     return cells
 
 
-def _safe(cell: str) -> str:
+def safe(cell: str) -> str:
     """A cell that a spreadsheet takes for text, whatever it begins with."""
     return f"'{cell}" if cell[:1] in RISKY else cell

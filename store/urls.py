@@ -43,6 +43,7 @@ urlpatterns = [
     path("label/<slug:slug>", shop.label, name="label"),
     path("release/<slug:slug>", release.release, name="release"),
     path("country", shop.country, name="country"),
+    path("currency", shop.currency, name="currency"),
     path("preview/<uuid:public_id>.<slug:extension>", media.preview, name="track-preview"),
     path("peaks/<uuid:public_id>.json", media.peaks, name="peaks"),
     path("artwork/<sha256:sha256>-<int:size>.webp", media.artwork, name="artwork"),

@@ -17,7 +17,7 @@ from store.models.money import (
     Recoupment,
     Reserve,
 )
-from store.models.offers import Offer, Price, ReviewDue, Shelf
+from store.models.offers import ListPrice, Offer, Price, ReviewDue, Shelf
 from store.models.orders import Basket, BasketLine, Download, Order, OrderLine, OrderLineTrack, RefundCase
 from store.models.people import Membership, User, UserManager
 from store.models.proof import Certificate, SignedHead, SigningKey
@@ -45,6 +45,7 @@ __all__ = [
     "InvoiceSeries",
     "Letter",
     "LetterOfDirection",
+    "ListPrice",
     "Membership",
     "Offer",
     "Order",

@@ -10,23 +10,28 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from licensing.models.columns import CountriesField
-from store.models.columns import MOST_MINOR, one_of
+from store.models.columns import MOST_MINOR, chargeable, one_of
 
 
 class Price(models.Model):
-    """What a release, or a recording sold singly, shall cost in one currency, tax inside, as the label set it."""
+    """What a release, or a recording sold singly, shall cost in one currency, tax inside, as the label set it.
+
+    `by_list`: nobody set it by itself, it follows the label's list (`ListPrice`).
+    """
 
     release = models.ForeignKey("catalog.Release", models.CASCADE, null=True, blank=True, related_name="+")
     recording = models.ForeignKey("catalog.Recording", models.CASCADE, null=True, blank=True, related_name="+")
     currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField()
     or_more = models.BooleanField(default=False, db_default=False)  # the buyer names the price; this is the least
+    by_list = models.BooleanField(default=False, db_default=False)
     set_by = models.CharField(max_length=100, blank=True)
     set_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         constraints = [
             models.CheckConstraint(condition=one_of("release", "recording"), name="price_one_subject"),
+            models.CheckConstraint(condition=chargeable(), name="price_chargeable"),
             models.CheckConstraint(
                 condition=Q(amount_minor__gte=0, amount_minor__lte=MOST_MINOR), name="price_amount_bounds"
             ),
@@ -41,6 +46,38 @@ class Price(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount_minor} {self.currency} (minor units)"
+
+
+class ListPrice(models.Model):
+    """What each release or track of a label costs in one currency unless it has a price of its own.
+
+    Triggers write it down as the price of what joins the catalogue later, by whatever route.
+    """
+
+    class Kind(models.TextChoices):
+        RELEASE = "RELEASE"
+        TRACK = "TRACK"
+
+    label = models.ForeignKey("catalog.Party", models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=7, choices=Kind)
+    currency = models.CharField(max_length=3)
+    amount_minor = models.BigIntegerField()
+    or_more = models.BooleanField(default=False)
+    set_by = models.CharField(max_length=100, blank=True)
+    set_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["label", "kind", "currency"], name="listprice_once"),
+            models.CheckConstraint(condition=Q(kind__in=["RELEASE", "TRACK"]), name="listprice_kind_known"),
+            models.CheckConstraint(condition=chargeable(), name="listprice_chargeable"),
+            models.CheckConstraint(
+                condition=Q(amount_minor__gte=0, amount_minor__lte=MOST_MINOR), name="listprice_amount_bounds"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount_minor} {self.currency} (minor units) for each {self.kind.lower()}"
 
 
 class Offer(models.Model):

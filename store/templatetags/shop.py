@@ -8,7 +8,7 @@ from typing import Any
 
 from babel import Locale, UnknownLocaleError
 from babel.lists import format_list
-from babel.numbers import format_currency, format_decimal
+from babel.numbers import format_currency, format_decimal, get_currency_name
 from django import template
 from django.forms import BoundField, CheckboxInput
 from django.utils.html import format_html
@@ -143,6 +143,12 @@ def filesize(size: int | None) -> str:
 def hash_groups(digest: str) -> str:
     """A hash in groups of four, so that two people can read it to each other."""
     return " ".join(digest[place : place + 4] for place in range(0, len(digest), 4))
+
+
+@register.filter
+def currency_name(code: str) -> str:
+    """A currency in the reader's language: Swiss Franc."""
+    return str(get_currency_name(code, locale=locale()))
 
 
 @register.filter

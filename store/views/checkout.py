@@ -70,6 +70,7 @@ class Goods:
     named: str = ""  # the price as its field says it, where the buyer names it
     least_minor: int = 0
     given_minor: int = 0
+    now: Offer | None = None  # what has come in its place at another price
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +147,14 @@ def _bill(basket: Basket | None, country: str, at: datetime, business: VatCheck 
         priced = [each for offer in open_now for each in _price_or_not(offer, **said)]
     known = {each.offer.pk: each for each in priced}
     names = named(each.split for each in priced)
+    successors = baskets.successors([offer for offer in chosen if offer.pk not in known])
     for offer in chosen:
         row = listed[offer.pk]
         each = known.get(offer.pk)
         if each is None:
             why = f"Not sold in {country_name(country)}" if offer.is_open else "No longer on sale"
-            gone.append(Goods(**row, why=why))
+            now = successors.get(offer.pk)
+            gone.append(Goods(**row, why="Its price has changed" if now else why, now=now))
             continue
         code, url = buyer_licence(each.verdicts.values())
         drawn = parts(each.split, currency=offer.currency, site_name=settings.SITE_NAME, names=names)
@@ -238,11 +241,19 @@ def add(request: HttpRequest) -> HttpResponse:
     offer = _offer(request, Offer.objects.select_related("release", "track__release", "track__recording"))
     slug = offer.release.slug if offer.release else offer.track.release.slug  # type: ignore[union-attr]
     try:
-        baskets.add(open_basket(request), offer, named_minor=named_price(request.POST, offer))
+        basket = open_basket(request)
+        baskets.add(basket, offer, named_minor=named_price(request.POST, offer))
     except (StoreError, ValidationError) as refusal:
         messages.error(request, in_words(refusal))
         return redirect("release", slug=slug)
+    if request.POST.get("replaces"):
+        baskets.remove(basket, _in_place_of(offer))
     return redirect("basket")
+
+
+def _in_place_of(offer: Offer) -> QuerySet[Offer]:
+    """The closed offers of the same thing."""
+    return Offer.objects.filter(release=offer.release_id, track=offer.track_id, closed_at__isnull=False)
 
 
 @require_POST

@@ -11,9 +11,10 @@ from django.utils.functional import SimpleLazyObject
 
 from licensing.territories import COUNTRIES
 from store import baskets
-from store.models import Membership
-from store.templatetags.shop import locale
-from store.views.visitor import basket_of, country_of, user_of
+from store.kept import kept
+from store.models import Membership, Shelf
+from store.templatetags.shop import currency_name, locale
+from store.views.visitor import basket_of, country_of, currency_of, user_of
 
 
 @lru_cache(maxsize=32)
@@ -44,12 +45,20 @@ def _desks(request: HttpRequest) -> list[dict[str, object]]:
     return [{"word": word, "url": url, "ours": ours, "here": request.path.startswith(url)} for word, url, ours in found]
 
 
+def _currencies(wanted: str) -> list[tuple[str, str]]:
+    """What one can see prices in: the shop's currency, those that labels ask prices in, and the one wanted."""
+    sold = kept("currencies", lambda: list(Shelf.objects.values_list("currency", flat=True).distinct()), seconds=600)
+    return [(code, currency_name(code)) for code in sorted({settings.STORE_CURRENCY, wanted, *sold})]
+
+
 def site(request: HttpRequest) -> dict[str, Any]:
     return {
         "site_name": settings.SITE_NAME,
         "site_url": settings.SITE_URL,
         "country": SimpleLazyObject(lambda: country_of(request)),
         "countries": countries(),
+        "currency_wanted": SimpleLazyObject(lambda: currency_of(request)),
+        "currencies_sold": SimpleLazyObject(lambda: _currencies(currency_of(request))),
         "basket_count": SimpleLazyObject(lambda: baskets.count(basket_of(request))),
         "desks": SimpleLazyObject(lambda: _desks(request)),
     }

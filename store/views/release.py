@@ -29,7 +29,7 @@ from store.views.amounts import named_price
 from store.views.formats import grades, offered, shelf
 from store.views.sleeves import TONES, covers, open_in, shown, sleeves
 from store.views.splits import named, parts
-from store.views.visitor import basket_of, country_of, user_of
+from store.views.visitor import basket_of, country_of, currency_of, user_of
 from transcoding import formats
 from transcoding.models import Master, Rendition
 
@@ -87,9 +87,11 @@ def release(request: HttpRequest, slug: str) -> HttpResponse:
         raise Http404("Nothing of this release is on sale.")
     country = country_of(request)
     under = ground(tracks, country=country)
-    here = list(open_in(country).filter(Q(release=found) | Q(track__release=found)).select_related("decision"))
-    whole = next((offer for offer in here if offer.release_id == found.pk), None)
-    singles = {offer.track_id: offer for offer in here if offer.track_id is not None}
+    currency = currency_of(request)
+    here = open_in(country, currency=currency).filter(Q(release=found) | Q(track__release=found))
+    by_thing = {(offer.release_id, offer.track_id): offer for offer in here.select_related("decision")}
+    whole = by_thing.get((found.pk, None))
+    singles = {track: offer for (_, track), offer in by_thing.items() if track is not None}
     owned = _owned(request, found, tracks)
     cover = covers([found.pk]).get(found.pk, "")
     by = sleeve_credits.artist_line(found)
@@ -125,13 +127,15 @@ def release(request: HttpRequest, slug: str) -> HttpResponse:
         "grades": len(grades(masters)),
         "credits": _credits(tracks),
         "lines": [pair for pair in (("©", found.c_line), ("℗", found.p_line), ("Barcode", found.gtin)) if pair[1]],
-        "more": sleeves(shown().filter(label=found.label_id).exclude(pk=found.pk)[:MORE], country=country),
-        **_price(whole or next(iter(singles.values()), None), country, request.GET),
+        "more": sleeves(
+            shown().filter(label=found.label_id).exclude(pk=found.pk)[:MORE], country=country, currency=currency
+        ),
+        **_price(whole or next(iter(singles.values()), None), country, currency, request.GET),
     }
     return render(request, "shop/release.html", context)
 
 
-def _price(offer: Offer | None, country: str, asked: Mapping[str, str]) -> dict[str, Any]:
+def _price(offer: Offer | None, country: str, currency: str, asked: Mapping[str, str]) -> dict[str, Any]:
     """Who gets what of the offer, as it would be frozen if it were bought now from `country` at the price named."""
     if offer is None:
         return {}
@@ -145,6 +149,8 @@ def _price(offer: Offer | None, country: str, asked: Mapping[str, str]) -> dict[
         "split": parts(found.split, currency=offer.currency, site_name=settings.SITE_NAME, names=named([found.split])),
         "split_total": found.split.micros,
         "split_currency": offer.currency,
+        "elsewhere": offer.currency if offer.currency != currency else "",
+        "wanted_currency": currency,
         "split_of": "the whole release" if offer.release_id else "one track",
         "split_given": found.quote.given_minor,
         "named": plain(found.amount_minor, offer.currency),

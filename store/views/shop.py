@@ -6,6 +6,7 @@ import json
 from datetime import datetime
 from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.db.models import Count, F, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.http import Http404, HttpRequest, HttpResponse
@@ -18,9 +19,11 @@ from catalog import search as catalogue_search
 from catalog.credits import artist_line
 from catalog.models import CreditRole, Party, PartyKind, Release
 from licensing.territories import is_country
+from payments.money import currencies
+from store import baskets
 from store.kept import kept
 from store.views.sleeves import TONES, shown, sleeves
-from store.views.visitor import COUNTRY_KEY, country_of
+from store.views.visitor import COUNTRY_KEY, CURRENCY_KEY, basket_of, country_of, currency_of
 
 PAGE = 36
 ROW = 12
@@ -45,7 +48,7 @@ def home(request: HttpRequest) -> HttpResponse:
         .with_credits()  # type: ignore[attr-defined]
     )
     issued = list(ranked)
-    drawn = sleeves([*newest, *issued], country=country)
+    drawn = sleeves([*newest, *issued], country=country, currency=currency_of(request))
     rows: dict[int, dict[str, object]] = {}
     for release, sleeve in zip(issued, drawn[len(newest) :], strict=True):
         row = rows.setdefault(release.label_id, {"label": release.label, "sleeves": []})
@@ -114,7 +117,7 @@ def browse(request: HttpRequest) -> HttpResponse:
     page = page[:PAGE]
     chosen = {name: value for name, value in (("genre", genre), ("label", label_slug)) if value}
     context = {
-        "sleeves": sleeves(page, country=country),
+        "sleeves": sleeves(page, country=country, currency=currency_of(request)),
         "total": min(total, COUNTED),
         "more": total > COUNTED,
         "genre": genre,
@@ -138,7 +141,7 @@ def search(request: HttpRequest) -> HttpResponse:
     context = {
         "query": found.query,
         "found": found,
-        "sleeves": sleeves(found.releases, country=country),
+        "sleeves": sleeves(found.releases, country=country, currency=currency_of(request)),
         "tracks": [
             {
                 "title": track.title,
@@ -173,7 +176,7 @@ def artist(request: HttpRequest, slug: str) -> HttpResponse:
             return redirect("label", slug=slug)
         raise Http404("Nothing by this artist is on sale.")
     own = {release.pk for release in found if any(c.party_id == party.pk for c in release.credits.all())}
-    drawn = sleeves(found, country=country_of(request))
+    drawn = sleeves(found, country=country_of(request), currency=currency_of(request))
     pairs = list(zip(found, drawn, strict=True))
     context = {
         "party": party,
@@ -189,7 +192,7 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
     party = get_object_or_404(Party, slug=slug)
     found = shown().filter(label=party)
     page = found.order_by(F("release_date").desc(nulls_last=True), "-created_at", "-pk")[:PAGE]
-    drawn = sleeves(page, country=country_of(request))
+    drawn = sleeves(page, country=country_of(request), currency=currency_of(request))
     if not drawn:
         raise Http404("Nothing of this label is on sale.")
     return render(request, "shop/label.html", {"party": party, "sleeves": drawn, "total": found.count()})
@@ -201,6 +204,22 @@ def country(request: HttpRequest) -> HttpResponse:
     chosen = request.POST.get("country", "").upper()
     if is_country(chosen):
         request.session[COUNTRY_KEY] = chosen
+    return _back(request)
+
+
+@require_POST
+def currency(request: HttpRequest) -> HttpResponse:
+    """Remember in which currency this visitor would like to see prices; the basket turns to it where it can."""
+    chosen = request.POST.get("currency", "").upper()
+    if chosen in currencies():
+        request.session[CURRENCY_KEY] = chosen
+        basket = basket_of(request)
+        if basket is not None and basket.currency != chosen and not baskets.turn(basket, chosen):
+            messages.info(request, f"Not all in your basket has a price in {chosen}: it stays in {basket.currency}.")
+    return _back(request)
+
+
+def _back(request: HttpRequest) -> HttpResponse:
     back = request.POST.get("next", "")
     if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
         back = reverse("home")

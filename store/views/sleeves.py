@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Case, QuerySet, When
 from django.urls import reverse
 from django.utils import timezone
 
@@ -31,13 +31,15 @@ class Sleeve:
     or_more: bool
 
 
-def open_offers() -> QuerySet[Offer]:
-    return Offer.objects.filter(closed_at=None, currency=settings.STORE_CURRENCY)
+def open_in(country: str, *, currency: str = "", at: datetime | None = None) -> QuerySet[Offer]:
+    """Open offers whose decision says yes for `country` at this moment: in the shop's own currency, and in `currency`.
 
-
-def open_in(country: str, *, at: datetime | None = None) -> QuerySet[Offer]:
-    """Open offers whose decision says yes for `country` at this moment."""
-    return open_offers().filter(clearing.standing(at=at or timezone.now(), country=country))
+    Those in `currency` come last, so that whoever takes the last for each thing has the one to show.
+    """
+    wanted = {currency or settings.STORE_CURRENCY, settings.STORE_CURRENCY}
+    found = Offer.objects.filter(closed_at=None, currency__in=wanted)
+    found = found.filter(clearing.standing(at=at or timezone.now(), country=country))
+    return found.order_by(Case(When(currency=currency, then=1), default=0), "pk")
 
 
 def shown(country: str = "") -> QuerySet[Release]:
@@ -54,12 +56,12 @@ def covers(releases: Iterable[int]) -> dict[int, str]:
     return dict(rows.values_list("release", "sha256"))
 
 
-def sleeves(releases: QuerySet[Release] | Sequence[Release], *, country: str) -> list[Sleeve]:
+def sleeves(releases: QuerySet[Release] | Sequence[Release], *, country: str, currency: str = "") -> list[Sleeve]:
     """Three queries beside the one for the releases; give a list whose credits are prefetched to spare one."""
     if isinstance(releases, QuerySet):
         releases = list(releases.with_credits())  # type: ignore[attr-defined]
     keys = [release.pk for release in releases]
-    prices = {offer.release_id: offer for offer in open_in(country).filter(release__in=keys)}
+    prices = {offer.release_id: offer for offer in open_in(country, currency=currency).filter(release__in=keys)}
     fronts = covers(keys)
     return [
         Sleeve(

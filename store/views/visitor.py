@@ -1,17 +1,21 @@
 """Who is looking, from where, and with which basket."""
 
 import secrets
+from functools import cache
 
+from babel.numbers import get_territory_currencies
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 
 from licensing.territories import is_country
+from payments.money import currencies
 from store import baskets, businesses
 from store.models import Basket, User, VatCheck
 
 FALLBACK_COUNTRY = "DE"
 COUNTRY_KEY = "country"
+CURRENCY_KEY = "currency"
 BUSINESS_KEY = "vat_check"
 BASKET_KEY = "basket"  # in the session's data, so that it outlives the new session key that signing in brings
 
@@ -67,6 +71,23 @@ def buying_for(request: HttpRequest, country: str) -> VatCheck | None:
     return found
 
 
+def currency_of(request: HttpRequest) -> str:
+    """In which currency this visitor would like to see prices: what they chose, else their country's, else the shop's.
+
+    What the label asks nothing for in it is shown in the shop's own (`settings.STORE_CURRENCY`): nothing is converted.
+    """
+    chosen = str(request.session.get(CURRENCY_KEY, ""))
+    if chosen in _chargeable():
+        return chosen
+    used = get_territory_currencies(country_of(request))
+    return used[0] if used and used[0] in _chargeable() else str(settings.STORE_CURRENCY)
+
+
+@cache
+def _chargeable() -> frozenset[str]:
+    return frozenset(currencies())
+
+
 def basket_of(request: HttpRequest) -> Basket | None:
     """The visitor's basket, if there is one. What was gathered before signing in joins the person's own."""
     user = user_of(request)
@@ -87,4 +108,4 @@ def open_basket(request: HttpRequest) -> Basket:
     user = user_of(request)
     if user is None:
         request.session[BASKET_KEY] = secrets.token_urlsafe(24)
-    return baskets.open_basket(user=user, session_key=request.session.get(BASKET_KEY), currency=settings.STORE_CURRENCY)
+    return baskets.open_basket(user=user, session_key=request.session.get(BASKET_KEY), currency=currency_of(request))

@@ -38,11 +38,11 @@ def priced(release: Release, minor: int, *, or_more: bool) -> Release:
     return release
 
 
-def place(buyer: User, release: Release, *, named: int | None = None, key: str = "k", **over: str) -> Order:
+def place(buyer: User, release: Release, *, named: int | None = None, key: str = "k", seen: str = "") -> Order:
     basket = baskets.open_basket(user=buyer, session_key=None, currency="EUR")
     baskets.add(basket, shelf.whole(release), named_minor=named)
     return checkout.place_order(
-        basket, buyer=buyer, country="DE", evidence={}, consent=True, request_key=key, at=timezone.now(), **over
+        basket, buyer=buyer, country="DE", evidence={}, consent=True, request_key=key, at=timezone.now(), seen=seen
     )
 
 
