@@ -32,12 +32,14 @@ class Detail:
     """What a caller knows about earnings: `of` is given the payees' accounts and a period, and answers with lines.
 
     It speaks for transfers of these `kinds`, all of them. `columns` names what stands in each line; the last is the
-    amount in millionths. Payments knows no music: to it, a line is words and a sum.
+    amount in millionths. Payments knows no music: to it, a line is words and a sum. Transfers of the `summed` kinds,
+    which go with each sale, are told as one movement for each kind.
     """
 
     kinds: frozenset[str]
     columns: tuple[str, ...]
     of: Callable[[Sequence[int], datetime, datetime], Mapping[int, Sequence[Line]]]
+    summed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,7 @@ def _drafts(
     kinds = detail.kinds if detail else frozenset()
     keys = [account.pk for account in accounts]
     moved = _moved(keys, since, until, kinds)
-    movements = _movements(keys, since, until, kinds)
+    movements = _movements(keys, since, until, told=kinds, summed=detail.summed if detail else frozenset())
     busy = [key for key in keys if moved[key].any]
     lines = detail.of(busy, since, until) if detail and busy else {}
     drafts, refused = [], []
@@ -235,6 +237,15 @@ SELECT e.account_id, t.posted_at, t.kind, t.reference, t.memo,
  GROUP BY e.account_id, t.id
  ORDER BY t.posted_at, t.id
 """
+_SUMMED = """
+SELECT e.account_id, max(e.posted_at), t.kind, count(DISTINCT t.id),
+       sum(CASE e.side WHEN 'C' THEN e.amount_micros ELSE -e.amount_micros END)::bigint
+  FROM payments_entry e
+  JOIN payments_transfer t ON t.id = e.transfer_id
+ WHERE e.posted_at >= %s AND e.posted_at < %s AND e.account_id = ANY(%s) AND t.kind = ANY(%s)
+ GROUP BY e.account_id, t.kind
+ ORDER BY t.kind
+"""
 
 
 def _moved(keys: Sequence[int], since: datetime, until: datetime, told: Collection[str]) -> dict[int, _Moved]:
@@ -255,14 +266,18 @@ def _moved(keys: Sequence[int], since: datetime, until: datetime, told: Collecti
 
 
 def _movements(
-    keys: Sequence[int], since: datetime, until: datetime, told: Collection[str]
+    keys: Sequence[int], since: datetime, until: datetime, *, told: Collection[str], summed: Collection[str]
 ) -> dict[int, list[list[Any]]]:
-    """What moved the payees' own accounts and no line speaks for: payouts, withholding, releases. One query."""
+    """What moved the payees' own accounts and no line speaks for: payouts, withholding, releases. Two queries."""
     found: dict[int, list[list[Any]]] = defaultdict(list)
     with connection.cursor() as cursor:
-        cursor.execute(_SINGLE, [since, until, list(keys), sorted(told)])
+        cursor.execute(_SINGLE, [since, until, list(keys), sorted({*told, *summed})])
         for key, posted_at, kind, reference, memo, micros in cursor.fetchall():
             found[key].append([posted_at.isoformat(), kind, reference, memo, micros])
+        if summed:
+            cursor.execute(_SUMMED, [since, until, list(keys), sorted(summed)])
+            for key, posted_at, kind, number, micros in cursor.fetchall():
+                found[key].append([posted_at.isoformat(), kind, "", f"{number} in all", micros])
     return found
 
 

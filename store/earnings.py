@@ -16,8 +16,10 @@ from catalog.credits import artist_line
 from catalog.models import Recording, RecordingWork, Release
 from payments.models import Payee
 from payments.months import Detail
+from store import deductions
 
 KINDS = frozenset({"SALE", "SALE_REVERSAL", "DISPUTE_RELEASE", "DISPUTE_RELEASE_REVERSAL"})
+DEDUCTED = frozenset(deductions.KINDS.values())
 COLUMNS = (
     "isrc", "iswc", "title", "artist", "release", "gtin", "release_id", "layer", "use", "territory", "units",
     "returns", "gross_micros", "tax_micros", "fees_micros", "base_micros", "rate_ppm", "share_ppm", "amount_micros",
@@ -164,4 +166,4 @@ def sources(payees: Sequence[Payee], countries: Collection[str]) -> dict[tuple[i
     return found
 
 
-DETAIL = Detail(KINDS, COLUMNS, lines_of)
+DETAIL = Detail(KINDS, COLUMNS, lines_of, frozenset({*DEDUCTED, *(f"{kind}_REVERSAL" for kind in DEDUCTED)}))

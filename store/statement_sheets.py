@@ -21,7 +21,12 @@ KINDS = {
     "WITHHOLDING": "Tax withheld",
     "DEBT_RECOUPED": "Taken for what was owed to the store",
     "DISPUTE_RELEASE": "Released after a dispute",
-    "RESERVE_RELEASE": "Released from the reserve",
+    "RESERVE": "Held back until refunds are over",
+    "RESERVE_REVERSAL": "No longer held back",
+    "RECOUPMENT": "Kept for an advance, or got back of one",
+    "RECOUPMENT_REVERSAL": "No longer kept for an advance",
+    "FEE_SHARE": "Payment fee, borne by the holders",
+    "FEE_SHARE_REVERSAL": "Payment fee given back",
 }
 BESIDE = {
     "RESERVE": "Kept in reserve",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.utils import timezone
+from pytest_django import Settings
 
 from payments import accounts, audit, ledger, months, payees, payouts
 from payments.models import Payee, Statement, StatementPeriod
@@ -186,3 +187,15 @@ def test_the_sweep_rings_for_a_month_whose_statements_are_owed(bob: Payee, monke
     StatementPeriod.objects.create(since=since, until=until, opened_at=until)
     tasks._ring_for_days(timezone.now())
     assert rung == ["month"]
+
+
+def test_what_is_held_back_and_released_stands_on_the_statement(shop: Shop, settings: Settings) -> None:
+    settings.RESERVE_PERCENT, settings.RESERVE_DAYS = "10", 14
+    release = shelf.shelve("First Light", tracks=2)
+    payee = shelf.make_letter(shelf.make_holder(release.label)).payee
+    shop.bought(release)
+    close()
+    words = dict(Told(told(payee)).summary)
+    held = ledger.balance(accounts.reserve(payee, "EUR"))
+    assert words["Held back until refunds are over"] == -held < 0
+    assert words["Earned"] - held == words["Closing balance"]

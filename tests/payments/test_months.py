@@ -186,3 +186,13 @@ def test_many_payees_cost_as_many_queries_as_few(bob: Payee, django_assert_num_q
         post_sale(at=IN)
     with django_assert_num_queries(18):
         months.close_period(SINCE, UNTIL, at=AT, detail=None)
+
+
+def test_what_goes_with_each_sale_is_told_as_one_sum_for_each_kind(bob: Payee) -> None:
+    owed, held = accounts.payee(bob, "EUR"), accounts.reserve(bob, "EUR")
+    for number, micros in enumerate((100, 30)):
+        move(f"reserve:{number}", "RESERVE", ledger.debit(owed, micros), ledger.credit(held, micros))
+    sales = months.Detail(frozenset(), (), lambda _keys, _s, _u: {}, frozenset({"RESERVE"}))
+    months.close_period(SINCE, UNTIL, at=AT, detail=sales)
+    movements = told(bob).document["movements"]
+    assert [(row[1], row[3], row[4]) for row in movements if row[1] == "RESERVE"] == [("RESERVE", "2 in all", -130)]
