@@ -87,6 +87,27 @@ class TaxRateUnverified(StoreError):
     status = 409
 
 
+class ExchangeRateMissing(StoreError):
+    """A return needs a day's exchange rate that the operator has not brought."""
+
+    code = "EXCHANGE_RATE_MISSING"
+    status = 409
+
+
+class RatesRefused(StoreError):
+    """A table of exchange rates cannot be read, or says another rate than the one that is here."""
+
+    code = "RATES_REFUSED"
+    status = 422
+
+
+class ReturnRefused(StoreError):
+    """Papers and ledger do not agree, or a paper is still to be written: there is no tax return yet."""
+
+    code = "RETURN_REFUSED"
+    status = 409
+
+
 class VatIdRefused(StoreError):
     """A number that is none, of another country, not valid, or that cannot be asked about now."""
 
