@@ -105,6 +105,12 @@ class BankRefused(PaymentsError):
     code = "BANK_REFUSED"
 
 
+class ReconcileError(PaymentsError):
+    """A day that is not over, or a difference explained without a reason or twice."""
+
+    code = "RECONCILE_ERROR"
+
+
 class StripeFailed(PaymentsError):
     """Stripe did not do what was asked.
 

@@ -106,7 +106,10 @@ class TransferFacts:
 
 @dataclass(frozen=True, slots=True)
 class BalanceFacts:
-    """One movement of our balance at Stripe: `amount_minor` before the fee, `source` is what it was for."""
+    """One movement of our balance at Stripe: `amount_minor` before the fee, `source` is what it was for.
+
+    `is_return` says that it gives back what another movement for the same source took.
+    """
 
     stripe_id: str
     type: str
@@ -115,6 +118,7 @@ class BalanceFacts:
     fee_minor: int
     currency: str
     created_at: datetime
+    is_return: bool = False
 
 
 def create_checkout_session(
@@ -272,7 +276,7 @@ def list_balance_transactions(*, since: datetime, until: datetime) -> list[Balan
     """Every movement of our balance with `since` ≤ time < `until`, newest first."""
     created: Any = {"gte": int(since.timestamp()), "lt": int(until.timestamp())}
     with _outside_any_transaction():
-        page = _client().v1.balance_transactions.list({"created": created, "limit": 100})
+        page = _client().v1.balance_transactions.list({"created": created, "limit": 100, "expand": ["data.source"]})
         return [_balance_facts(one) for one in page.auto_paging_iter()]
 
 
@@ -418,15 +422,19 @@ def _account_facts(account: stripe.Account) -> AccountFacts:
 
 
 def _balance_facts(moved: stripe.BalanceTransaction) -> BalanceFacts:
-    source = moved.source
+    source = _plain(moved).get("source") or {}
+    of = source if isinstance(source, str) else source.get("id", "")
+    if moved.type == "transfer_refund" and not isinstance(source, str):
+        of = source.get("transfer") or of  # a reversal is of its transfer
     return BalanceFacts(
         stripe_id=moved.id,
         type=str(moved.type),
-        source=source if isinstance(source, str) else (source.id if source else ""),
+        source=of,
         amount_minor=int(moved.amount),
         fee_minor=int(moved.fee),
         currency=moved.currency.upper(),
         created_at=datetime.fromtimestamp(moved.created, UTC),
+        is_return=moved.type == "transfer_refund" or moved.reporting_category == "dispute_reversal",
     )
 
 

@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from licensing import reclearing
-from payments import inbox, months
+from payments import inbox, months, reconcile
 from payments.errors import PaymentsError
 from store import (
     clearing,
@@ -36,6 +36,7 @@ from store import (
     scrubbing,
     settlement,
     stripe_events,
+    traces,
     waiting,
 )
 from store.errors import StoreError
@@ -50,6 +51,7 @@ FETCH_BACK = timedelta(days=2)
 SCRUB_EVERY = 60  # seconds between two bells for hashing what was approved
 NOTICES_EVERY = 60  # seconds between two looks at clocks, disputes and ends
 REVIEW_SLICE, REVIEW_SLICES = 20, 25
+BOOKS_EVERY = 900
 MONTH_EVERY = 900  # seconds between two tries to close a month: a worker may be at it for minutes
 CASES_EVERY = 10  # seconds
 DATES_EVERY = 4  # seconds
@@ -253,6 +255,22 @@ def _ring_for_days(at: datetime) -> None:
         sign_head.delay()
     if months.owed(at=at) and _rings("month", 0, seconds=MONTH_EVERY):
         close_month.delay()
+    if reconcile.owed(at=at) and _rings("books", 0, seconds=BOOKS_EVERY):
+        compare_books.delay()
+
+
+@shared_task
+def compare_books() -> None:
+    """Hold Stripe's books against ours, a day after the other; what differs waits for finance staff."""
+    at = timezone.now()
+    while (day := reconcile.owed(at=at)) is not None:
+        try:
+            done = reconcile.reconcile(day, at=at, trace=traces.trace)
+        except PaymentsError as error:
+            log.warning("The books of %s could not be compared: %s", day, error)
+            return
+        if done.found:
+            log.error("%s differences between Stripe's books and ours on %s.", done.found, day)
 
 
 @shared_task

@@ -389,6 +389,9 @@ EXPANDABLE = {
     "latest_charge": "charge", "charge": "charge", "balance_transaction": "balance_transaction",
     "payment_intent": "payment_intent", "destination": "account",
 }  # fmt: skip
+SOURCES = {"ch": "charge", "re": "refund", "tr": "transfer", "trr": "transfer_reversal", "du": "dispute",
+           "po": "payout"}  # fmt: skip
+"""What a balance transaction may be for, by how its id begins."""
 
 
 def _expand_one(state: State, body: Any, path: list[str]) -> Any:
@@ -401,7 +404,8 @@ def _expand_one(state: State, body: Any, path: list[str]) -> Any:
         raise ApiError(f"This property cannot be expanded ({name}).", param="expand")
     value = body[name]
     if isinstance(value, str):
-        if name not in EXPANDABLE:
+        kind = SOURCES.get(value.partition("_")[0]) if name == "source" else EXPANDABLE.get(name)
+        if kind is None:
             raise ApiError(f"This property cannot be expanded ({name}).", param="expand")
-        value = state.get(EXPANDABLE[name], value)
+        value = state.get(kind, value)
     return {**body, name: _expand_one(state, value, path[1:])}

@@ -11,10 +11,10 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from payments import accounts, audit, ledger, months, payees, payouts
-from payments.models import Payee, Statement, StatementPeriod
-from store import dsr, earnings, letters, month_end, papers, refunds, tasks
-from store.models import Letter, OrderLine
+from payments import accounts, audit, ledger, months, payees, payouts, reconcile
+from payments.models import Discrepancy, Payee, Statement, StatementPeriod
+from store import dsr, earnings, letters, month_end, papers, refunds, settlement, tasks, traces
+from store.models import Letter, Order, OrderLine
 from store.statement_sheets import Told, csv_text
 from tests.factories import shelf
 from tests.journeys.conftest import Shop
@@ -199,3 +199,16 @@ def test_what_is_held_back_and_released_stands_on_the_statement(shop: Shop, sett
     held = ledger.balance(accounts.reserve(payee, "EUR"))
     assert words["Held back until refunds are over"] == -held < 0
     assert words["Earned"] - held == words["Closing balance"]
+
+
+def test_a_day_of_sales_refunds_and_payouts_is_the_same_in_both_books(bob: Payee, shop: Shop) -> None:
+    shop.stripe.onboard(payees.onboarding_link(bob, refresh_url="https://x/r", return_url="https://x/d"))
+    payees.refresh_payee(bob)
+    (payout,) = payouts.run(minimum_minor=1, at=timezone.now()).paid
+    shop.stripe.sandbox.api.create_reversal(payout.stripe_transfer_id, {"amount": 10})
+    shop.deliver_webhooks()
+    for order in Order.objects.all():
+        settlement.check_order(order, at=timezone.now())
+    done = reconcile.reconcile(timezone.now().date(), at=timezone.now() + timedelta(days=2), trace=traces.trace)
+    assert [(row.kind, row.key, row.about) for row in Discrepancy.objects.all()] == []
+    assert done.transactions >= 5
