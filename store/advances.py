@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from catalog.models import Party
-from licensing.models import RightsHolder
+from licensing import grants
 from payments import accounts, ledger
 from payments.models import Payee
 from payments.money import Money
@@ -22,7 +22,7 @@ KIND = "ADVANCE"
 
 
 def give(
-    holder: RightsHolder,
+    label: Party,
     *,
     payee: Payee,
     repaid_to: Payee,
@@ -33,7 +33,7 @@ def give(
     at: datetime,
     share: Fraction = Fraction(1),
 ) -> Advance:
-    """Record an advance and open it in the ledger; `share` is the part of each earning that is kept for it.
+    """Record an advance of a label and open it in the ledger; `share` is the part of each earning that is kept for it.
 
     Raises ContractRefused. `agreement` names the contract that says so.
     """
@@ -46,7 +46,7 @@ def give(
     currency = amount.currency.code
     with transaction.atomic():
         advance = Advance.objects.create(
-            holder=holder,
+            holder=grants.ensure_holder(label),
             payee=payee,
             repaid_to=repaid_to,
             currency=currency,

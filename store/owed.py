@@ -3,7 +3,7 @@
 A payee belongs to the label whose letter first named it: another label's letter never opens its books.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -11,6 +11,7 @@ from fractions import Fraction
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from catalog.models import Party
 from licensing import grants
@@ -18,7 +19,20 @@ from licensing.models import RightsHolder
 from payments import ledger
 from payments.models import Account, Payee, Payout
 from store import directions
+from store.errors import LetterRefused
 from store.models import LetterOfDirection
+
+
+@dataclass(frozen=True)
+class Named:
+    """A payee as a label names it in a split: one it named before, or a new one by name, address and country."""
+
+    share: Fraction
+    payee: Payee | None = None
+    name: str = ""
+    email: str = ""
+    country: str = ""
+    named_in_public: bool = False
 
 
 @dataclass(frozen=True)
@@ -32,8 +46,8 @@ class Owed:
 
 def letters(label: Party) -> QuerySet[LetterOfDirection]:
     """The label's letters of direction, those in force first."""
-    found = LetterOfDirection.objects.filter(holder__party=label).select_related("payee", "holder__party")
-    return found.order_by("until", "starts_on", "pk")
+    found = LetterOfDirection.objects.filter(holder__party=label)
+    return found.select_related("payee", "holder__party", "release", "recording").order_by("until", "starts_on", "pk")
 
 
 def payees(label: Party) -> list[Payee]:
@@ -82,11 +96,69 @@ def sign_letter(
 
     Raises LetterRefused where the letters together would give away more than the whole.
     """
+    named = Named(Fraction(percent) / 100, name=name, email=email, country=country)
     with transaction.atomic():
-        holder = grants.ensure_holder(label)
-        known = next((payee for payee in payees(label) if payee.email.lower() == email.lower()), None)
-        payee = known or Payee.objects.create(name=name, email=email, country=country, currency=currency)
-        share = Fraction(percent) / 100
         return directions.direct(
-            holder, payee=payee, starts_on=starts_on, signed_by=signed_by, share=share, layer=layer
+            grants.ensure_holder(label),
+            payee=_payee(label, named, currency),
+            starts_on=starts_on,
+            signed_by=signed_by,
+            share=named.share,
+            layer=layer,
         )
+
+
+def sign_split(
+    label: Party,
+    *,
+    parts: Sequence[Named],
+    currency: str,
+    layer: str,
+    starts_on: date,
+    signed_by: str,
+    scope: directions.Scope = directions.ALL,
+) -> list[LetterOfDirection]:
+    """Divide what the label is owed in a scope among several payees, new ones among them. Raises LetterRefused."""
+    with transaction.atomic():
+        return directions.divide(
+            grants.ensure_holder(label),
+            parts=[directions.Part(_payee(label, one, currency), one.share) for one in parts],
+            starts_on=starts_on,
+            signed_by=signed_by,
+            layer=layer,
+            scope=scope,
+        )
+
+
+def end_letter(label: Party, key: int, *, until: date) -> LetterOfDirection:
+    """End one of the label's letters on a day that is still to come, or today. Raises LetterRefused."""
+    letter = letters(label).filter(pk=key).first()
+    if letter is None:
+        raise LetterRefused("The label signed no such letter.")
+    if until < timezone.now().date():
+        raise LetterRefused("A letter ends today or later: what was sold before keeps the split of its day.")
+    return directions.end(letter, until=until)
+
+
+def name_in_public(label: Party, payee: Payee, *, agreed: bool) -> None:
+    """Keep whether one of the label's payees agrees to be named to buyers. Raises LetterRefused."""
+    if payee not in payees(label):
+        raise LetterRefused("The label names no such payee.")
+    Payee.objects.filter(pk=payee.pk).update(named_in_public=agreed)
+
+
+def _payee(label: Party, named: Named, currency: str) -> Payee:
+    """A payee the label named before, by its key or the same address, is the same payee."""
+    known = payees(label)
+    if named.payee is not None:
+        if named.payee not in known:
+            raise LetterRefused("The label names no such payee.")
+        return named.payee
+    same = next((payee for payee in known if payee.email.lower() == named.email.lower()), None)
+    return same or Payee.objects.create(
+        name=named.name,
+        email=named.email,
+        country=named.country,
+        currency=currency,
+        named_in_public=named.named_in_public,
+    )

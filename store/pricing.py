@@ -19,7 +19,7 @@ from django.conf import settings
 from catalog.models import Track
 from licensing.models import ClearanceDecision, RightsHolder
 from licensing.verdicts import Share, Verdict
-from payments.money import Currency, Money
+from payments.money import Currency, Money, allocate
 from store import clearing, commissions, directions, ratecards, tax
 from store.errors import NotOnSale, PriceTooLow
 from store.models import Offer, Price
@@ -65,6 +65,18 @@ def terms_of(commission: Fraction) -> Terms:
         reserve=Fraction(settings.RESERVE_PERCENT) / 100,
         reserve_days=settings.RESERVE_DAYS,
     )
+
+
+def fees_about(priced: Sequence[Priced]) -> list[int]:
+    """What paying for all of this together costs about, in minor units, by line: said before paying, never posted."""
+    total = sum(each.amount_minor for each in priced)
+    if not total:
+        return [0] * len(priced)
+    currency = priced[0].offer.currency
+    fixed = settings.PAYMENT_FEE_MINOR if currency == settings.STORE_CURRENCY else 0
+    fee = round(Fraction(settings.PAYMENT_FEE_PERCENT) / 100 * total) + fixed
+    shares = allocate(fee, [(place, each.amount_minor) for place, each in enumerate(priced)])
+    return [shares[place] for place in range(len(priced))]
 
 
 def quote_of(offer: Offer, *, named_minor: int | None = None) -> Quote:

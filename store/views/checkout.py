@@ -34,7 +34,7 @@ from store.templatetags.shop import country_name, percent, plain
 from store.views.amounts import named_price
 from store.views.release import KINDS
 from store.views.sleeves import TONES, covers
-from store.views.splits import Part, named, parts
+from store.views.splits import Part, before_paying, named, parts
 from store.views.visitor import (
     basket_of,
     buy_for,
@@ -146,7 +146,8 @@ def _bill(basket: Basket | None, country: str, at: datetime, business: VatCheck 
         said = {"country": country, "at": at, "quotes": quotes, "reverse_charge": reverse_charge}
         priced = [each for offer in open_now for each in _price_or_not(offer, **said)]
     known = {each.offer.pk: each for each in priced}
-    names = named(each.split for each in priced)
+    shown = {each.offer.pk: split for each, split in zip(priced, before_paying(priced), strict=True)}
+    names = named(shown.values())
     successors = baskets.successors([offer for offer in chosen if offer.pk not in known])
     for offer in chosen:
         row = listed[offer.pk]
@@ -157,7 +158,7 @@ def _bill(basket: Basket | None, country: str, at: datetime, business: VatCheck 
             gone.append(Goods(**row, why="Its price has changed" if now else why, now=now))
             continue
         code, url = buyer_licence(each.verdicts.values())
-        drawn = parts(each.split, currency=offer.currency, site_name=settings.SITE_NAME, names=names)
+        drawn = parts(shown[offer.pk], currency=offer.currency, site_name=settings.SITE_NAME, names=names)
         typed = plain(each.amount_minor, offer.currency) if offer.or_more else ""
         row |= {"amount_minor": each.amount_minor, "given_minor": each.quote.given_minor, "named": typed}
         lines.append(

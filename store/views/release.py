@@ -24,11 +24,12 @@ from store.errors import AmountRefused, NotOnSale, TaxRateMissing, TaxRateUnveri
 from store.forms import in_words
 from store.models import Offer, OrderLine
 from store.previews import Preview
+from store.royalties import HOLDERS
 from store.templatetags.shop import countries_phrase, country_name, plain, seconds_words
 from store.views.amounts import named_price
 from store.views.formats import grades, offered, shelf
 from store.views.sleeves import TONES, covers, open_in, shown, sleeves
-from store.views.splits import named, parts
+from store.views.splits import before_paying, named, parts
 from store.views.visitor import basket_of, country_of, currency_of, user_of
 from transcoding import formats
 from transcoding.models import Master, Rendition
@@ -145,8 +146,10 @@ def _price(offer: Offer | None, country: str, currency: str, asked: Mapping[str,
         return {"tax_phrase": refusal.message}
     except NotOnSale as refusal:
         return {"offer": None, "why_not": [refusal.message]}
+    (shown,) = before_paying([found])
     return {
-        "split": parts(found.split, currency=offer.currency, site_name=settings.SITE_NAME, names=named([found.split])),
+        "split": parts(shown, currency=offer.currency, site_name=settings.SITE_NAME, names=named([shown])),
+        "fee_about": 0 if found.terms.fee == HOLDERS else pricing.fees_about([found])[0],
         "split_total": found.split.micros,
         "split_currency": offer.currency,
         "elsewhere": offer.currency if offer.currency != currency else "",

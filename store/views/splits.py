@@ -9,11 +9,13 @@ from fractions import Fraction
 
 from payments.models import Payee
 from payments.money import Currency, allocate
-from store.royalties import Leg, Split
+from store import pricing
+from store.pricing import Priced
+from store.royalties import HOLDERS, Leg, Split
 from store.templatetags.shop import country_name
 
 BAR = 1000  # units of the bar's width
-HOLDERS = 4  # tones of the bar that holders take turns at
+TAKE_TURNS = 4  # tones of the bar that holders take turns at
 WORDS = {
     "RECORDING": "for the recording",
     "WORK": "for the composition",
@@ -34,6 +36,18 @@ class Part:
     part: int
     x: int
     width: int
+
+
+def before_paying(priced: Sequence[Priced]) -> list[Split]:
+    """The splits as a buyer is shown them before paying: with the fee that the payment will cost about, where the
+    holders bear it."""
+    fees = pricing.fees_about(priced)
+    return [
+        each.split.bearing(fee * Currency(each.offer.currency).micros_per_minor)
+        if each.terms.fee == HOLDERS
+        else each.split
+        for each, fee in zip(priced, fees, strict=True)
+    ]
 
 
 def named(splits: Iterable[Split]) -> dict[int, str]:
@@ -63,7 +77,7 @@ def parts(split: Split, *, currency: str, site_name: str, names: Mapping[int, st
             what=WORDS[kind],
             micros=micros,
             minor=rounded[place],
-            part=TONES.get(kind, place % HOLDERS),
+            part=TONES.get(kind, place % TAKE_TURNS),
             x=edges[place],
             width=edges[place + 1] - edges[place],
         )

@@ -42,7 +42,9 @@ def kept(payee):
 def give(holder, payee, minor=100, **over):
     label = make_payee(name="The label")
     how = {"given_on": timezone.now().date(), "agreement": "Record contract 4", "actor": "user:1", **over}
-    return advances.give(holder, payee=payee, repaid_to=label, amount=Money.of(minor, "EUR"), at=timezone.now(), **how)
+    return advances.give(
+        holder.party, payee=payee, repaid_to=label, amount=Money.of(minor, "EUR"), at=timezone.now(), **how
+    )
 
 
 def refund(order, shop):
@@ -193,7 +195,7 @@ def test_what_is_no_advance_is_refused(shop, sold, wrong):
         give(sold[2], sold[1], **wrong)
     with pytest.raises(ContractRefused):
         advances.give(
-            sold[2], payee=sold[1], repaid_to=sold[1], amount=Money.of(1, "EUR"), given_on=timezone.now().date(),
+            sold[2].party, payee=sold[1], repaid_to=sold[1], amount=Money.of(1, "EUR"), given_on=timezone.now().date(),
             agreement="A", actor="user:1", at=timezone.now(),
         )  # fmt: skip
 
