@@ -1,5 +1,9 @@
 """The chart of accounts. Every function gives the account, making it on first use; an account never changes."""
 
+from collections.abc import Callable, Collection, Iterable
+
+from django.db.models import Q
+
 from payments.models import Account, Payee
 from payments.money import Currency
 
@@ -72,6 +76,47 @@ def clearing(route: str, currency: str) -> Account:
 
 def bank(currency: str) -> Account:
     return _account(f"bank:{currency}", Kind.BANK, currency)
+
+
+class Chart:
+    """The accounts of one currency that a posting needs, looked up by one query; what is missing is made on first use.
+
+    `payees` are keys. Nothing is remembered from one chart to the next: an account made in a transaction that is rolled
+    back would be remembered for ever.
+    """
+
+    def __init__(self, currency: str, *, payees: Collection[int], taxes: Iterable[str], holders: Iterable[int]) -> None:
+        self.currency = currency
+        codes = [f"stripe:{currency}", f"commission:{currency}"]
+        codes += [f"tax:{country}:{currency}" for country in taxes]
+        codes += [f"suspense:holder-{holder}:{currency}" for holder in holders]
+        wanted = Q(code__in=codes) | Q(kind=Kind.PAYEE, payee__in=payees, currency=currency)
+        self._known = {row.code: row for row in Account.objects.filter(wanted)}
+        self._of_payees = {row.payee_id: row for row in self._known.values() if row.kind == Kind.PAYEE}
+
+    def stripe_balance(self) -> Account:
+        return self._kept(f"stripe:{self.currency}", lambda: stripe_balance(self.currency))
+
+    def commission(self) -> Account:
+        return self._kept(f"commission:{self.currency}", lambda: commission(self.currency))
+
+    def tax(self, country: str) -> Account:
+        return self._kept(f"tax:{country}:{self.currency}", lambda: tax(country, self.currency))
+
+    def holder(self, holder: int) -> Account:
+        """Where a rights holder's money waits that no letter of direction says anything about."""
+        subject = f"holder-{holder}"
+        return self._kept(f"suspense:{subject}:{self.currency}", lambda: suspense(subject, self.currency))
+
+    def payee(self, key: int) -> Account:
+        if key not in self._of_payees:
+            self._of_payees[key] = payee(Payee.objects.get(pk=key), self.currency)
+        return self._of_payees[key]
+
+    def _kept(self, code: str, make: Callable[[], Account]) -> Account:
+        if code not in self._known:
+            self._known[code] = make()
+        return self._known[code]
 
 
 def _account(code: str, kind: str, currency: str, *, payee: Payee | None = None, subject: str = "") -> Account:

@@ -12,10 +12,11 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Prefetch
 from django.urls import reverse
 
 from catalog.credits import artist_line
-from catalog.models import Track
+from catalog.models import Credit, Track
 from licensing.models import Instrument
 from licensing.verdicts import Obligations, Reliance, Verdict, canonical
 from payments.models import Transfer
@@ -23,6 +24,7 @@ from store import proofs, signing, tagging
 from store.models import Certificate, OrderLine, OrderLineTrack
 
 TYPE, VERSION = "certificate of clearance", 2
+Tracks = dict[int, list[OrderLineTrack]]  # by line
 
 
 def sha256_of(document: dict[str, Any]) -> str:
@@ -35,11 +37,12 @@ def address(certificate: Certificate) -> str:
     return f"{settings.SITE_URL}{reverse('certificate', args=[certificate.public_id])}"
 
 
-def issue(lines: Sequence[OrderLine], *, at: datetime) -> dict[int, Certificate]:
+def issue(lines: Sequence[OrderLine], *, at: datetime, tracks: Tracks | None = None) -> dict[int, Certificate]:
     """Issue and sign the certificate of each line, inside the caller's transaction. By line; a fixed number of
-    queries. Raises signing.BadKey where CERTIFICATE_KEY is no key."""
+    queries. `tracks` are those of `tracks_of`, where they are at hand. Raises signing.BadKey where CERTIFICATE_KEY is
+    no key."""
     made = []
-    tracks = tracks_of(lines)
+    tracks = tracks_of(lines) if tracks is None else tracks
     key, private = proofs.signing_key(at=at)
     for line in lines:
         certificate = Certificate(order_line=line, issued_at=at, key=key)
@@ -58,12 +61,13 @@ def file(certificate: Certificate) -> bytes:
     return signing.envelope(certificate.text.encode(), {certificate.key.key: str(certificate.signature)})
 
 
-def tracks_of(lines: Iterable[OrderLine]) -> dict[int, list[OrderLineTrack]]:
+def tracks_of(lines: Iterable[OrderLine]) -> Tracks:
     """The tracks that came with each line, with what a certificate says of them."""
     found: dict[int, list[OrderLineTrack]] = defaultdict(list)
     rows = OrderLineTrack.objects.filter(line__in=[line.pk for line in lines])
     rows = rows.select_related("decision", "track__recording", "track__release")
-    for row in rows.prefetch_related("track__recording__credits__party").order_by("line_id", "position"):
+    credited = Prefetch("track__recording__credits", Credit.objects.select_related("party"))
+    for row in rows.prefetch_related(credited).order_by("line_id", "position"):
         found[row.line_id].append(row)
     return found
 

@@ -8,7 +8,7 @@ takes its part along, released or not.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import Q, Sum
 
 from catalog.models import Party, Recording, Track
-from licensing.models import Notice, NoticeEnd, RightsHolder
+from licensing.models import ClearanceDecision, Notice, NoticeEnd, RightsHolder
 from licensing.terms import NoticeKind
 from licensing.verdicts import Verdict
 from payments import accounts, ledger
@@ -36,10 +36,15 @@ Parts = list[tuple[Account, Fraction]]
 def disputed(recordings: Iterable[int], *, country: str) -> Layers:
     """Which layers of which recordings are in dispute in a country, by the decisions in force; with the reason's code.
 
-    One query. Settlement asks after it has decided anew, so that a dispute of a second ago counts.
+    One query.
     """
+    return in_dispute(clearing.latest_of_recordings(recordings), country=country)
+
+
+def in_dispute(latest: Mapping[int, ClearanceDecision], *, country: str) -> Layers:
+    """The same from decisions at hand. Settlement has decided anew before, so that a dispute of a second ago counts."""
     found: Layers = {}
-    for key, decision in clearing.latest_of_recordings(recordings).items():
+    for key, decision in latest.items():
         for reason in Verdict.from_data(decision.verdict).reasons_in(country):
             if reason.code in CODES:
                 found[key, reason.layer] = reason.code

@@ -42,10 +42,12 @@ def signing_key(*, at: datetime) -> tuple[SigningKey, Ed25519PrivateKey]:
     private = private_key()
     public = signing.public_bytes(private)
     name = signing.key_id(public)
-    if not SigningKey.objects.filter(key=name).exists():
+    known = SigningKey.objects.filter(key=name).first()
+    if known is None:
         row = SigningKey(key=name, public=base64.b64encode(public).decode(), since=at)
         SigningKey.objects.bulk_create([row], ignore_conflicts=True)  # another process may have been quicker
-    return SigningKey.objects.get(key=name), private
+        known = SigningKey.objects.get(key=name)
+    return known, private
 
 
 def public_keys() -> dict[str, bytes]:

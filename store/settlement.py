@@ -4,16 +4,18 @@ The webhook's task, the page a buyer lands on after paying, and the sweep all ca
 read again first, with no transaction open; then one durable transaction does everything or nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 
 from django.conf import settings
 from django.db import transaction
 
+from licensing.models import ClearanceDecision
 from licensing.verdicts import Verdict
 from payments import accounts, alerts, charges, ledger
 from payments.errors import ChargeMismatch as StripeMismatch
-from payments.models import Account, Charge, Payee
+from payments.models import Account, Charge
 from payments.money import Money
 from store import certificates, clearing, deductions, disputes, locations
 from store.errors import ChargeMismatch
@@ -128,12 +130,16 @@ def held_reference(line: OrderLine) -> str:
 
 
 def _settle(order: Order, charge: Charge | None, *, at: datetime) -> None:
-    lines = list(order.lines.select_related("decision", "order").order_by("position"))
-    stopped = _stopped(lines, order.country)
+    lines = list(order.lines.select_related("decision").defer("decision__verdict").order_by("position"))
+    for line in lines:
+        line.order = order
+    tracks = certificates.tracks_of(lines)
+    latest = clearing.latest_of_recordings(row.track.recording_id for rows in tracks.values() for row in rows)
+    stopped = _stopped(tracks, latest, order.country)
     delivered = [line for line in lines if line.pk not in stopped]
-    issued = certificates.issue(delivered, at=at)
-    chart = _Chart(order.currency)
-    held = disputes.disputed(_recordings(order), country=order.country)
+    issued = certificates.issue(delivered, tracks=tracks, at=at)
+    chart = _Chart(order.currency, lines)
+    held = disputes.in_dispute(latest, country=order.country)
     for line in lines:
         if not line.amount_minor:
             continue  # nothing was paid for it, so nothing is posted: its certificate stands alone
@@ -166,12 +172,12 @@ def _settle(order: Order, charge: Charge | None, *, at: datetime) -> None:
     order.save(update_fields=["state", "paid_at", "alert", "next_check_at", "card_country", "location"])
 
 
-def _stopped(lines: Sequence[OrderLine], country: str) -> set[int]:
+def _stopped(
+    tracks: Mapping[int, Sequence[OrderLineTrack]], latest: Mapping[int, ClearanceDecision], country: str
+) -> set[int]:
     """The lines with a recording that was taken down, or frozen, since it was ordered."""
-    rows = list(OrderLineTrack.objects.filter(line__in=[line.pk for line in lines]).select_related("track"))
-    latest = clearing.latest_of_recordings(row.track.recording_id for row in rows)
     stopped = set()
-    for row in rows:
+    for row in chain.from_iterable(tracks.values()):
         decision = latest.get(row.track.recording_id)
         if decision is None or decision.pk == row.decision_id or country in decision.cleared_countries:
             continue
@@ -202,40 +208,35 @@ def _hold(line: OrderLine, chart: "_Chart", *, at: datetime) -> None:
 
 
 class _Chart:
-    """The accounts of one settlement, each looked up once."""
+    """The accounts of one settlement, looked up together."""
 
-    def __init__(self, currency: str) -> None:
+    def __init__(self, currency: str, lines: Iterable[OrderLine]) -> None:
+        legs = [leg for line in lines for leg in Split.from_json(line.split).legs]
         self.currency = currency
-        self.stripe = accounts.stripe_balance(currency)
+        self.chart = accounts.Chart(
+            currency,
+            payees={leg.payee for leg in legs if leg.payee},
+            taxes={leg.label for leg in legs if leg.kind == "TAX"},
+            holders={leg.holder for leg in legs if leg.holder and not leg.payee},
+        )
+        self.stripe = self.chart.stripe_balance()
         self.known: dict[int, Account] = {}
-        self._by_leg: dict[tuple[str, int | str | None], Account] = {}
 
     def of(self, leg: Leg) -> Account:
-        key: tuple[str, int | str | None]
-        if leg.kind == "TAX":
-            key = ("tax", leg.label)
-        elif leg.kind == "COMMISSION":
-            key = ("commission", None)
-        else:
-            key = ("payee", leg.payee) if leg.payee else ("holder", leg.holder)
-        if key not in self._by_leg:
-            account = self._find(*key)
-            self._by_leg[key] = self.known[account.pk] = account
-        return self._by_leg[key]
+        account = self._find(leg)
+        return self.known.setdefault(account.pk, account)
 
     def waiting(self, leg: Leg) -> Account:
         """Where a part of the price waits whose right is in dispute."""
         account = disputes.account_of(leg.recording or 0, leg.kind, self.currency)
         return self.known.setdefault(account.pk, account)
 
-    def _find(self, kind: str, subject: int | str | None) -> Account:
-        if kind == "tax":
-            return accounts.tax(str(subject), self.currency)
-        if kind == "commission":
-            return accounts.commission(self.currency)
-        if kind == "payee":
-            return accounts.payee(Payee.objects.get(pk=int(str(subject))), self.currency)
-        return accounts.suspense(f"holder-{subject}", self.currency)
+    def _find(self, leg: Leg) -> Account:
+        if leg.kind == "TAX":
+            return self.chart.tax(leg.label)
+        if leg.kind == "COMMISSION":
+            return self.chart.commission()
+        return self.chart.payee(leg.payee) if leg.payee else self.chart.holder(leg.holder or 0)
 
 
 def _recordings(order: Order) -> list[int]:
