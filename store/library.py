@@ -189,7 +189,7 @@ def _state(each: Format, master: Master, made: Sequence[Rendition]) -> FileState
         quality=formats.quality(each, master),
         notes=tuple(formats.notes(each, master)),
         bytes=ready.bytes if ready else formats.estimate(each, master),
-        exact=ready is not None or each.code == "ORIGINAL",
+        exact=ready is not None,
         state=_word(ready, made),
         permille=1000 if ready else made[-1].permille if made else 0,
     )

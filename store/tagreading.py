@@ -26,10 +26,9 @@ from mutagen.flac import Picture
 from mutagen.mp3 import MP3
 
 from catalog.words import clean
-from store import swollen
-from store.swollen import Bounded, TagsTooLarge
-from transcoding import containers
+from transcoding import containers, swollen
 from transcoding.errors import MasterRefused
+from transcoding.swollen import Bounded, TagsTooLarge
 
 MAX_KEYS = 500
 MAX_VALUES = 50

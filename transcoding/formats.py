@@ -64,7 +64,7 @@ class Tagger(StrEnum):
     MP4 = "MP4 atoms"
     APE = "APEv2"
     ASF = "ASF attributes"
-    NONE = "as delivered"
+    DELIVERED = "as the delivered file's kind has them"
 
 
 class Shelf(StrEnum):
@@ -222,7 +222,17 @@ _REDUCED = tuple(
     for each in _LOSSLESS
 )
 _ORIGINAL = Format(
-    "ORIGINAL", "the delivered file itself", Family.ORIGINAL, "", "", "", "", Tagger.NONE, ahead=True, shelf=Shelf.FIRST
+    "ORIGINAL",
+    "the delivered file itself",
+    Family.ORIGINAL,
+    "",
+    "",
+    "",
+    "",
+    Tagger.DELIVERED,
+    ahead=True,
+    shelf=Shelf.FIRST,
+    recipe=2,
 )
 _PREVIEWS = (
     replace(_by_bitrate(_MP3, "PREVIEW", 160, "-c:a", "libmp3lame"), code="PREVIEW_MP3", name="preview, MP3",
@@ -395,6 +405,17 @@ def plays_in_browsers(master: Sound) -> bool:
     return known and master.bytes < _PLAIN_WAV
 
 
+_TAGGERS = {"mp3": Tagger.ID3, "wv": Tagger.APE, "mov": Tagger.MP4, "ogg": Tagger.OGG, "ogg/opus": Tagger.OPUS}
+
+
+def for_master(format: Format, master: Sound) -> Format:  # noqa: A002
+    """The format with what the table must leave open: how the delivered file is tagged depends on what it is."""
+    if format.tagger is not Tagger.DELIVERED:
+        return format
+    kind = _TAGGERS.get(f"{master.container}/{master.codec}") or _TAGGERS[master.container]
+    return replace(format, tagger=kind)
+
+
 def extension(format: Format, master: Sound) -> str:  # noqa: A002
     return format.extension or _delivered(master)[0]
 
@@ -471,7 +492,9 @@ def notes(format: Format, master: Sound) -> list[str]:  # noqa: A002
         said.append(f"Reduced from {depth(master)} to {format.bits} bits with dither: the master's own depth is above.")
     if format.untrimmed:
         said.append("Players leave a short gap between tracks: this kind of file cannot say where the sound ends.")
-    if not master.lossless and format.code != "ORIGINAL":
+    if format.code == "ORIGINAL":
+        said.append("The label's own sound, byte for byte, with tags as in every file here.")
+    elif not master.lossless:
         said.append("Made from a lossy source: the delivered file itself sounds at least as good.")
     return said
 

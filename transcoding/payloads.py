@@ -142,7 +142,7 @@ def _sound(file: BinaryIO) -> tuple[int, int]:  # noqa: PLR0911 - one answer per
     start = file.read(24)
     if start[:16] == ASF_HEADER:
         return int.from_bytes(start[16:24], "little"), size
-    return containers.id3_length(start[:10]), size - _ape_length(file, size)
+    return containers.id3_length(start[:10]), size - ape_length(file, size)
 
 
 def _chunk(file: BinaryIO, name: bytes, size: int, order: str) -> tuple[int, int]:
@@ -150,7 +150,8 @@ def _chunk(file: BinaryIO, name: bytes, size: int, order: str) -> tuple[int, int
     return at, min(size, at + length)
 
 
-def _ape_length(file: BinaryIO, size: int) -> int:
+def ape_length(file: BinaryIO, size: int) -> int:
+    """Bytes of the APEv2 that ends where the file would if it had this size."""
     file.seek(max(0, size - APE_FOOTER))
     footer = file.read(APE_FOOTER)
     if footer[:8] != b"APETAGEX":

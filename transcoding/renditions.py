@@ -21,7 +21,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from transcoding import claims, encode, formats, looks, payloads, previews, scratch, storage, tags
+from transcoding import claims, encode, formats, looks, originals, payloads, previews, scratch, storage, tags
 from transcoding.encode import Proved
 from transcoding.errors import (
     DiskFailed,
@@ -42,6 +42,7 @@ from transcoding.waveform import Digest
 
 log = logging.getLogger(__name__)
 PREVIEW_FIRST, BUYER_WAITS, AHEAD = 0, 10, 20
+MASTER, ORIGINAL = "master", "ORIGINAL"
 AT_ONCE = 50  # masters that one call looks after
 _OWED = (Rendition.State.PLANNED, Rendition.State.MAKING)
 
@@ -310,9 +311,9 @@ Proof = Proved | Kept | None
 def _produce(
     folder: Path, claimed: Sequence[claims.Claim], pulse: claims.Pulse
 ) -> dict[claims.Claim, tuple[Path, Proof]]:
-    """A file with the sound for each claim, and its digest where it is proved already: delivered bytes, previews, files
-    that only need other tags, and at last one decode for all that must be encoded. The master is fetched for the last
-    alone: a corrected title costs nothing that grows with it."""
+    """A file with the sound for each claim, and its digest where it is proved already: previews, files that only need
+    other tags, and at last one decode for all that must be encoded. The master is fetched where it is needed alone: a
+    corrected title costs nothing that grows with it."""
     master = _row(claimed[0]).master
     done: dict[claims.Claim, tuple[Path, Proof]] = {}
     cuts: dict[str, dict[Path, tuple[claims.Claim, Format]]] = {}
@@ -322,9 +323,7 @@ def _produce(
         row = _row(claim)
         each = formats.get(row.format)
         path = folder / f"{row.pk}.{formats.extension(each, master)}"
-        if each.tagger is formats.Tagger.NONE:
-            done[claim] = (path, None)
-        elif row.cut:
+        if row.cut:
             cuts.setdefault(str(row.cut), {})[path] = (claim, each)
         elif (
             not row.sha256
@@ -336,7 +335,7 @@ def _produce(
             fresh[path] = (claim, each)
     if cuts or fresh:
         with pulse.kept():
-            source = storage.fetch_to(master.storage_key, folder / "master", sha256=master.file_sha256)
+            source = storage.fetch_to(master.storage_key, folder / MASTER, sha256=master.file_sha256)
     for wanted in cuts.values():
         cut = previews.Cut(**(_row(next(iter(wanted.values()))[0]).cut or {}))
         outputs = {path: each for path, (_, each) in wanted.items()}
@@ -345,6 +344,8 @@ def _produce(
         done |= {claim: (path, made.digests[path]) for path, (claim, _) in wanted.items()}
         for claim, _ in wanted.values():
             Rendition.objects.filter(pk=_row(claim).pk, fence=claim.fence).update(peaks=made.peaks)
+    for path in [path for path, (_, each) in fresh.items() if each.code == ORIGINAL]:
+        done[fresh.pop(path)[0]] = (path, None)  # of the master beside it, see `_tagged`
     if fresh:
         pulse.follow([claim for claim, _ in fresh.values()])
         wanted_files = {path: each for path, (_, each) in fresh.items()}
@@ -408,14 +409,20 @@ def _check_same(row: Rendition, sha256: str) -> None:
 def _tagged(path: Path, claim: claims.Claim, proof: Proof, pulse: claims.Pulse) -> tuple[Proved | Kept, str]:
     """Tag a file and prove it: what is certain of its sound, and the hash of its bytes."""
     row = _row(claim)
-    master, each, tagset = row.master, formats.get(row.format), TagSet.from_json(row.tags)
+    master, tagset = row.master, TagSet.from_json(row.tags)
+    each = formats.for_master(formats.get(row.format), master)
     cover = _cover(tagset)
     samples = proof.samples if proof else formats.output_samples(each, master)
+    if each.code == ORIGINAL:
+        samples = 0  # it says so itself
     if isinstance(proof, Kept):
         return proof, _anew(path, proof, pulse, lambda: tags.write(path, each, tagset, cover, samples=samples))
+    if each.code == ORIGINAL:
+        originals.strip(path.with_name(MASTER), path, master.container)
     tags.write(path, each, tagset, cover, samples=samples)
+    prove = originals.prove if each.code == ORIGINAL else encode.verify
     with _known_sound():
-        sound = proof or encode.verify(path, each, master, sound_sha256=master.sound_sha256, on_beat=pulse)
+        sound = proof or prove(path, each, master, sound_sha256=master.sound_sha256, on_beat=pulse)
     return sound, storage.sha256_of(path, on_beat=pulse)
 
 
@@ -441,12 +448,8 @@ def _anew(path: Path, kept: Kept, pulse: claims.Pulse, write: Callable[[], None]
 def _finish(claim: claims.Claim, output: tuple[Path, Proof], pulse: claims.Pulse) -> bool:
     """Tag, prove, hash, store and publish one file; true when it is ready."""
     row, (path, proof) = _row(claim), output
-    master, each = row.master, formats.get(row.format)
     try:
         pulse()
-        if each.tagger is formats.Tagger.NONE:
-            _publish(claim, key=master.storage_key, sha256=master.file_sha256, length=master.bytes, sound=None)
-            return True
         sound, sha256 = _tagged(path, claim, proof, pulse)
         _check_same(row, sha256)
         key = storage.rendition_key(sha256, path.suffix[1:])
@@ -471,7 +474,7 @@ def _cover(tagset: TagSet) -> bytes | None:
         return bytes(file.read())
 
 
-def _publish(claim: claims.Claim, *, key: str, sha256: str, length: int, sound: Proved | Kept | None) -> None:
+def _publish(claim: claims.Claim, *, key: str, sha256: str, length: int, sound: Proved | Kept) -> None:
     row, now = _row(claim), timezone.now()
     each = formats.get(row.format)
     with transaction.atomic():
@@ -480,8 +483,8 @@ def _publish(claim: claims.Claim, *, key: str, sha256: str, length: int, sound: 
             storage_key=key,
             sha256=sha256,
             bytes=length,
-            sound_sha256=row.master.sound_sha256 if sound is None else sound.sha256,
-            samples=row.master.samples if sound is None else sound.samples,
+            sound_sha256=sound.sha256,
+            samples=sound.samples,
             sample_rate=formats.output_rate(each, row.master.sample_rate),
             claimed_until=None,
             permille=1000,

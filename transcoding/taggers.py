@@ -330,8 +330,11 @@ def _write_mp4(path: Path, said: Said) -> None:
     if file.tags is None:  # begin as any file that is to be tagged anew
         file.add_tags()
         file.save(padding=lambda _info: 0)
+    before = None if said.samples else file.tags.get(GAPLESS)  # all that a file not of our making may say of its end
     file.tags = None
     file.add_tags()
+    if before:
+        file.tags[GAPLESS] = before
     for name, values in said.fields.items():
         if name in _MP4_TEXT:
             file.tags[_MP4_TEXT[name]] = values

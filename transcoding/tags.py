@@ -21,7 +21,7 @@ from transcoding.taggers import Said
 
 REPLAYGAIN = -1800  # hundredths of LUFS: the loudness that ReplayGain 2.0 turns music to
 R128 = -2300  # hundredths of LUFS: that of EBU R 128, which RFC 7845 takes for Opus
-_ID3 = frozenset({Tagger.ID3, Tagger.RIFF, Tagger.AIFF})
+_ID3 = frozenset({Tagger.ID3, Tagger.RIFF, Tagger.AIFF, Tagger.DELIVERED})  # or may be one of these
 DISK = {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # what a disk says, whatever is written to it
 _LISTS = (
     "artists", "composers", "lyricists", "conductors", "remixers", "producers", "arrangers", "works", "iswcs",
@@ -218,8 +218,6 @@ def write(
     `samples` is the length players shall play, where their kind of tag says it. Raises RenditionWrong when the file,
     read again, says anything else.
     """
-    if format.tagger is Tagger.NONE:
-        return
     said = fields_of(tags, format)
     try:
         taggers.WRITERS[format.tagger](path, Said(said, cover, tags.id3, samples))

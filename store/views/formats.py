@@ -57,7 +57,7 @@ ABOUT: Mapping[Family, tuple[str, str]] = {
         "For old Windows players. It cannot say where its sound ends, so a short gap follows each track.",
         "Windows, old portable players and car radios, VLC.",
     ),
-    Family.ORIGINAL: ("Where a label had only a lossy file, that very file.", "As its kind does."),
+    Family.ORIGINAL: ("Where a label had only a lossy file: its very sound, with tags as ours.", "As its kind does."),
 }
 
 
@@ -192,4 +192,4 @@ def _size(each: Format, master: Master, made: Mapping[tuple[int, str], int]) -> 
     length = made.get((master.pk, each.code))
     if length is not None:
         return length, True
-    return formats.estimate(each, master), each.code == "ORIGINAL"
+    return formats.estimate(each, master), False

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from mutagen import apev2, flac, id3, mp4, oggopus, oggvorbis, wave
 
-from store import swollen, tagreading
+from store import tagreading
 from tests.deliveries.tones import Tones
 from tests.transcoding.test_bombs import SOON
+from transcoding import swollen
 
 MANY = swollen.MAX_TAGS + 1
 

@@ -2,8 +2,8 @@
 
 mutagen reads any tag that a file claims to have: millions of comments of six bytes, frames of nought bytes that each
 copy all the rest, text of nothing but ends, which is split one by one, and packed frames that unfold a thousandfold.
-Honest tags are far from any of these bounds. Sources: id3.org (2.2 to 2.4), xiph.org Vorbis comment, Hydrogenaudio's
-description of APEv2, Apple's QuickTime File Format.
+Honest tags are far from any of these bounds. Pure. Sources: id3.org (2.2 to 2.4), xiph.org Vorbis comment,
+Hydrogenaudio's description of APEv2, Apple's QuickTime File Format.
 """
 
 import io
