@@ -5,19 +5,19 @@ A payee belongs to the label whose letter first named it: another label's letter
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Min, QuerySet
 from django.utils import timezone
 
-from catalog.models import Party
+from catalog.models import Party, Recording
 from licensing import grants
 from licensing.models import RightsHolder
 from payments import ledger
-from payments.models import Account, Payee, Payout
+from payments.models import Account, Entry, Payee, Payout
 from store import directions
 from store.errors import LetterRefused
 from store.models import LetterOfDirection
@@ -67,6 +67,43 @@ def suspended(label: Party) -> list[Owed]:
         return []
     found = Account.objects.filter(kind=Account.Kind.SUSPENSE, subject=f"holder-{holder.pk}")
     return [one for one in _balances(found) if one.micros]
+
+
+@dataclass(frozen=True)
+class Suspended:
+    """Money owed to nobody known yet: what for in words, how much, and since when."""
+
+    account: Account
+    word: str
+    micros: int
+    since: datetime
+
+
+def suspense() -> list[Suspended]:
+    """All that waits in suspense in the whole store, the oldest first. Five statements."""
+    rows = {row.pk: row for row in Account.objects.filter(kind=Account.Kind.SUSPENSE)}
+    sums = ledger.balances(rows.values())
+    waiting = [row for row in rows.values() if sums[row.pk]]
+    begun = Entry.objects.filter(account__in=[row.pk for row in waiting]).order_by()
+    since = dict(begun.values_list("account").annotate(first=Min("posted_at")))
+    words = _subjects([row.subject for row in waiting])
+    found = [Suspended(row, words[row.subject], sums[row.pk], since[row.pk]) for row in waiting]
+    return sorted(found, key=lambda one: (one.since, one.account.pk))
+
+
+def _subjects(subjects: Iterable[str]) -> dict[str, str]:
+    """What suspense accounts wait for, in words; a subject that nobody here knows stands for itself."""
+    parts = {subject: subject.split("-") for subject in subjects}
+    of = {kind: {rest[0] for what, *rest in parts.values() if what == kind and rest} for kind in ("holder", "disputed")}
+    holders = RightsHolder.objects.filter(pk__in=of["holder"]).select_related("party")
+    names = {str(holder.pk): f"{holder.party.name}: no letter of direction says who is paid" for holder in holders}
+    recordings = Recording.objects.in_bulk([int(key) for key in of["disputed"]])
+    titles = {str(key): f"“{one}” is in dispute" for key, one in recordings.items()}
+    found = {}
+    for subject, (what, *rest) in parts.items():
+        word = {"holder": names, "disputed": titles}.get(what, {}).get(rest[0] if rest else "", "")
+        found[subject] = word or ("A refund that is on its way" if what == "refund" else subject)
+    return found
 
 
 def _balances(accounts: Iterable[Account]) -> list[Owed]:

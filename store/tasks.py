@@ -14,13 +14,14 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from licensing import reclearing
-from payments import inbox, months, reconcile
+from payments import inbox, months, payouts, reconcile
 from payments.errors import PaymentsError
 from store import (
     clearing,
     deductions,
     demands,
     disputes,
+    earnings,
     emails,
     evidence_pages,
     expiry,
@@ -257,6 +258,14 @@ def _ring_for_days(at: datetime) -> None:
         close_month.delay()
     if reconcile.owed(at=at) and _rings("books", 0, seconds=BOOKS_EVERY):
         compare_books.delay()
+
+
+@shared_task
+def pay_out(_round: int = 0) -> None:
+    """Send what is due; what fails stays planned and the next run asks again."""
+    done = payouts.run(at=timezone.now(), sources=earnings.sources)
+    for payout, why in done.failed:
+        log.warning("Payout %s waits: %s", payout.number, why)
 
 
 @shared_task

@@ -2,10 +2,19 @@
 
 from django.urls import path
 
-from store.views import finance, finance_tax
+from store.views import finance, finance_books, finance_payouts, finance_tax
 
 urlpatterns = [
     path("", finance.overview, name="finance"),
+    path("payouts/", finance_payouts.overview, name="finance-payouts"),
+    path("payouts/send/", finance_payouts.send, name="finance-payouts-send"),
+    path("payouts/export/", finance_payouts.export, name="finance-payouts-export"),
+    path("payouts/<slug:number>/answer/", finance_payouts.answer, name="finance-payout-answer"),
+    path("payouts/files/<slug:number>.xml", finance_payouts.file, name="finance-payout-file"),
+    path("payees/<uuid:public_id>/", finance_payouts.payee, name="finance-payee"),
+    path("books/", finance_books.overview, name="finance-books"),
+    path("books/<int:key>/explain/", finance_books.explain, name="finance-explain"),
+    path("suspense/", finance_books.suspense, name="finance-suspense"),
     path("alerts/<int:key>/close/", finance.close_alert, name="finance-alert-close"),
     path("tax/", finance_tax.overview, name="finance-tax"),
     path("tax/oss-<str:quarter>.csv", finance_tax.oss_csv, name="finance-oss"),
