@@ -201,8 +201,7 @@ def _of_line(line: OrderLine, currency: str) -> Amounts:
 
 def _untaxed_minor(line: OrderLine) -> int:
     """What the buyer freely gave above the price, where the operator did not take tax out of that."""
-    given = int(getattr(line, "given_minor", 0))
-    return 0 if line.tax_minor == tax.tax_inside(line.amount_minor, line.tax_rate) else given
+    return 0 if line.tax_minor == tax.tax_inside(line.amount_minor, line.tax_rate) else line.given_minor
 
 
 def _sum(parts: Sequence[Amounts]) -> Amounts | None:

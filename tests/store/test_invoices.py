@@ -20,7 +20,7 @@ from store import invoices, papers
 from store.models import Invoice, InvoiceDue, Order
 from tests.factories import shelf
 from tests.factories.invoices import NOW, give_back, settle
-from tests.factories.store import make_offer, make_order, make_user
+from tests.factories.store import make_decision, make_offer, make_order, make_release, make_user
 
 
 @pytest.fixture(autouse=True)
@@ -55,9 +55,12 @@ def test_a_paid_order_gets_its_invoice_once() -> None:
 @pytest.mark.django_db
 def test_what_is_unpaid_or_free_owes_no_paper() -> None:
     make_order()
-    Order.objects.filter(pk=make_order(total_minor=0, tax_minor=0, line={"amount_minor": 0, "tax_minor": 0}).pk).update(
-        state="PAID", paid_at=NOW
+    track = make_release(tracks=1).tracks.get()
+    offer = make_offer(
+        track, decision=make_decision(track.recording, use="FREE_DOWNLOAD"), use="FREE_DOWNLOAD", amount_minor=0
     )
+    free = make_order(offer, total_minor=0, tax_minor=0, line={"tax_minor": 0})
+    Order.objects.filter(pk=free.pk).update(state="PAID", paid_at=NOW)
     assert not InvoiceDue.objects.exists()
 
 
