@@ -1,6 +1,7 @@
 """The chart of accounts. Every function gives the account, making it on first use; an account never changes."""
 
 from collections.abc import Callable, Collection, Iterable
+from uuid import UUID
 
 from django.db.models import Q
 
@@ -56,8 +57,14 @@ def stripe_balance(currency: str) -> Account:
     return _account(f"stripe:{currency}", Kind.STRIPE_BALANCE, currency)
 
 
-def buyer_credit(currency: str) -> Account:
-    return _account(f"credit:{currency}", Kind.BUYER_CREDIT, currency)
+def wallet(public_id: UUID, currency: str) -> Account:
+    """What a buyer has paid ahead; `public_id` is the wallet's, so that the ledger holds no person's name."""
+    return _account(f"credit:{public_id}:{currency}", Kind.BUYER_CREDIT, currency)
+
+
+def gift_cards(currency: str) -> Account:
+    """What was paid for gift cards that nobody has redeemed."""
+    return _account(f"gift-cards:{currency}", Kind.GIFT_CARDS, currency)
 
 
 def fx_difference(currency: str) -> Account:

@@ -22,7 +22,10 @@ TRIGGERS = {
         "payments_transfer_begin", "payments_transfer_waits", "payments_transfer_balanced",
         "payments_transfer_append_only",
     },
-    "payments_entry": {"payments_entry_moment", "payments_entry_joins", "payments_entry_append_only"},
+    "payments_entry": {
+        "payments_entry_moment", "payments_entry_joins", "payments_entry_append_only", "payments_wallet_covered",
+    },
+    "payments_wallet": {"payments_wallet_append_only"},
     "payments_account": {"payments_account_append_only"},
     "payments_transferseal": {"payments_transferseal_append_only"},
     "payments_statement": {"payments_statement_append_only"},

@@ -63,6 +63,12 @@ class RefundRefused(PaymentsError):
     code = "REFUND_REFUSED"
 
 
+class CreditTooLow(PaymentsError):
+    """A wallet does not hold what is to be taken from it."""
+
+    code = "CREDIT_TOO_LOW"
+
+
 class EventRefused(PaymentsError):
     """A webhook that Stripe did not sign, or not now; nothing of it is kept."""
 

@@ -84,7 +84,8 @@ class Account(models.Model):
         PAYEE = "PAYEE", "owed to a payee"
         SUSPENSE = "SUSPENSE", "owed to nobody known yet"
         RESERVE = "RESERVE", "held back for refunds"
-        BUYER_CREDIT = "BUYER_CREDIT", "buyers' credit"
+        BUYER_CREDIT = "BUYER_CREDIT", "a buyer's credit"
+        GIFT_CARDS = "GIFT_CARDS", "gift cards nobody has redeemed"
         RECOUPMENT = "RECOUPMENT", "advances still to be recouped from a payee"
         ADVANCES = "ADVANCES", "advances still to come back to a payee"
         WITHHOLDING = "WITHHOLDING", "tax withheld from payees"
@@ -109,6 +110,28 @@ class Account(models.Model):
         """Whether debits make its balance grow: what we have and what it cost us, rather than what we owe or earn."""
         kinds = self.Kind
         return self.kind in {kinds.STRIPE_BALANCE, kinds.FEES, kinds.DEBT, kinds.RECOUPMENT, kinds.BANK}
+
+
+class Wallet(models.Model):
+    """What one buyer has paid ahead, in one currency: an account that no route may take below nought (a trigger).
+
+    `owner` is the caller's opaque word for who that is, such as `user:42`; payments knows no people.
+    """
+
+    append_only = True
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    owner = models.CharField(max_length=80)
+    account = models.OneToOneField(Account, models.PROTECT, related_name="wallet")
+    currency = models.CharField(max_length=3)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["owner", "currency"], name="wallet_once")]
+
+    def __str__(self) -> str:
+        return f"{self.owner} {self.currency}"
 
 
 class Transfer(models.Model):

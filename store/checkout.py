@@ -5,7 +5,6 @@ An order is placed at most once per request key. Nothing here waits for a networ
 
 import hashlib
 import json
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -33,13 +32,13 @@ from store.errors import (
     VatIdRefused,
 )
 from store.models import Basket, Offer, Order, OrderLine, OrderLineTrack, User, VatCheck
+from store.numbers import new_number
 from store.pricing import Priced
 from store.quotes import Quote, payable
 
 STORE_LICENCE = "CLEARSONG-BUYER-1"
 EACH_ITS_OWN = "EACH-TRACK-ITS-OWN"
 FIRST_CHECK = timedelta(seconds=60)
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 def place_order(
@@ -152,11 +151,6 @@ def cancel(order: Order, *, at: datetime) -> None:
     Order.objects.filter(pk=order.pk, state=Order.State.PLACED).update(state=Order.State.CANCELLED, cancelled_at=at)
 
 
-def new_number(at: datetime) -> str:
-    """An order number that tells nobody how much is sold: the month and 40 random bits."""
-    return f"CS{at:%y%m}-" + "".join(secrets.choice(_ALPHABET) for _ in range(8))
-
-
 def _refuse_unless_located(country: str, evidence: Mapping[str, str]) -> None:
     """A connection from elsewhere is asked about once more: she who confirms where she lives may buy."""
     network = evidence.get("network", "")
@@ -235,7 +229,7 @@ def _place(
     if seen and seen != sum_of(chosen[0].currency, total, tax):
         raise PriceChanged("A price or tax changed while you looked. This is what it costs now; nothing was ordered.")
     order = Order.objects.create(
-        number=new_number(at),
+        number=new_number("CS", at),
         buyer=buyer,
         email=buyer.email,
         country=country,

@@ -193,6 +193,13 @@ class RefundRefused(StoreError):
     status = 409
 
 
+class CreditRefused(StoreError):
+    """Credit that cannot be bought, redeemed, spent or given back; the message says what can."""
+
+    code = "CREDIT_REFUSED"
+    status = 409
+
+
 class LetterRefused(StoreError):
     code = "LETTER_REFUSED"
     status = 409

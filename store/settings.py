@@ -308,6 +308,7 @@ BANK_IBAN = text("BANK_IBAN", "").replace(" ", "")
 BANK_BIC = text("BANK_BIC", "")
 # Our name among DDEX's parties, for the sales reports that labels download.
 DDEX_PARTY_ID = text("DDEX_PARTY_ID", "")
+CREDIT_CAP_MINOR = number("CREDIT_CAP_MINOR", 15000)  # in a buyer's wallet, and on a gift card; 0 sells neither
 
 # Tax, and who issues the invoices. SELLER_ADDRESS has its lines apart by "|".
 SELLER_NAME = text("SELLER_NAME", "")

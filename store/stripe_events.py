@@ -6,8 +6,8 @@ from typing import Any
 
 from payments import charges, payees, payouts
 from payments.models import Charge, Refund, StripeEvent
-from store import refunds, settlement
-from store.models import Order
+from store import credit_purchases, refunds, settlement
+from store.models import CreditPurchase, Order
 
 Handler = Callable[[Mapping[str, Any], datetime], None]
 
@@ -68,8 +68,12 @@ def _transfer_changed(transfer: Mapping[str, Any], at: datetime) -> None:
 
 
 def _settle(charge: Charge | None, at: datetime) -> None:
-    if charge is not None and (order := _order(charge)) is not None:
+    if charge is None:
+        return
+    if (order := _order(charge)) is not None:
         settlement.settle_order(order, at=at)
+    elif (purchase := CreditPurchase.objects.filter(number=charge.reference).first()) is not None:
+        credit_purchases.settle(purchase, at=at)
 
 
 def _order(charge: Charge) -> Order | None:

@@ -18,6 +18,7 @@ from payments import inbox, months, payouts, reconcile
 from payments.errors import PaymentsError
 from store import (
     clearing,
+    credit_purchases,
     deductions,
     demands,
     disputes,
@@ -41,7 +42,7 @@ from store import (
     waiting,
 )
 from store.errors import StoreError
-from store.models import Letter, Order, OrderLine, ReviewDue
+from store.models import CreditPurchase, CreditRefund, Letter, Order, OrderLine, ReviewDue
 from transcoding import uploads
 from transcoding.tasks import make_renditions
 
@@ -143,6 +144,25 @@ def write_invoices(_oldest: int = 0) -> None:
 
 
 @shared_task
+def check_credit(purchase_id: int) -> None:
+    """Look after one purchase of credit, as after an order."""
+    purchase = CreditPurchase.objects.select_related("buyer").get(pk=purchase_id)
+    try:
+        credit_purchases.check(purchase, at=timezone.now())
+    except (PaymentsError, StoreError) as error:
+        log.warning("Purchase %s: %s", purchase.number, error)
+
+
+@shared_task
+def push_credit_refund(refund_id: int) -> None:
+    refund = CreditRefund.objects.select_related("purchase").get(pk=refund_id)
+    try:
+        credit_purchases.push(refund, at=timezone.now())
+    except (PaymentsError, StoreError) as error:
+        log.warning("The refund of credit %s waits: %s", refund.public_id, error)
+
+
+@shared_task
 def send_receipt(order_id: int) -> None:
     emails.send_receipt(Order.objects.get(pk=order_id), at=timezone.now())
 
@@ -227,6 +247,9 @@ def sweep() -> None:
             reclear.delay()
     _ring("event", inbox.sweepable(at=at, limit=AT_ONCE), handle_stripe_event, seconds=30)
     _ring("order", _keys(Order.objects.filter(next_check_at__lte=at)), check_order, seconds=60)
+    _ring("credit", _keys(CreditPurchase.objects.filter(next_check_at__lte=at)), check_credit, seconds=60)
+    credit_due = CreditRefund.objects.filter(state=CreditRefund.State.DUE)
+    _ring("credit-refund", _keys(credit_due), push_credit_refund, seconds=120)
     _ring("refund", _keys(OrderLine.objects.filter(state=OrderLine.State.REFUND_DUE)), push_refund, seconds=120)
     _ring(
         "receipt", _keys(Order.objects.filter(paid_at__isnull=False, receipt_sent_at=None)), send_receipt, seconds=120

@@ -6,6 +6,7 @@ with a decision that says yes, money fields that never move) are triggers in mig
 """
 
 from store.models.columns import MOST_MINOR
+from store.models.credit import CreditPurchase, CreditRefund, GiftCard
 from store.models.deliveries import Delivery, DeliveryLine, RecordImport
 from store.models.desk import Demand, EvidencePage, EvidencePages, ExpiryLook, ExpiryWarning, Letter, SavedReason
 from store.models.invoices import ExchangeRate, Invoice, InvoiceDue, InvoiceSeries
@@ -30,6 +31,8 @@ __all__ = [
     "BasketLine",
     "Certificate",
     "CommissionContract",
+    "CreditPurchase",
+    "CreditRefund",
     "Delivery",
     "DeliveryLine",
     "Demand",
@@ -39,6 +42,7 @@ __all__ = [
     "ExchangeRate",
     "ExpiryLook",
     "ExpiryWarning",
+    "GiftCard",
     "HeldShare",
     "Invoice",
     "InvoiceDue",

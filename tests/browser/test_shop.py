@@ -6,9 +6,10 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from store import gift_cards
 from store.models import Order, User
 from tests.browser import look
-from tests.factories import catalog, shelf
+from tests.factories import catalog, credit, shelf
 from tests.factories.store import make_user
 
 OpenPage = Callable[..., Page]
@@ -33,6 +34,8 @@ def world(alice: User) -> dict[str, str]:
     from store import baskets
 
     baskets.add(baskets.open_basket(user=alice, session_key=None, currency="EUR"), shelf.whole(lossy))
+    credit.make_credit(alice)
+    card = credit.make_gift_card(alice, message="For the long nights.")
     return {
         "home": "/",
         "browse": "/browse",
@@ -47,6 +50,9 @@ def world(alice: User) -> dict[str, str]:
         "order": f"/orders/{order.public_id}",
         "library": "/library/",
         "account": "/account/",
+        "credit": "/account/credit",
+        "gift cards": "/gift-cards",
+        "a gift card": f"/gift-cards/{gift_cards.token_of(card)}",
         "email": "/account/email/",
         "two-step": "/account/2fa/",
         "certificate": f"/certificates/{order.lines.get().certificate.public_id}",
