@@ -102,21 +102,16 @@ def _filters(format: Format, sound: Sound, kind: str) -> list[str]:  # noqa: A00
     return ["-af", ",".join(words)] if words else []
 
 
-def _wma_frame(rate: int) -> int:
-    """Samples of a block, as the codec fixes them."""
-    return 512 if rate <= 16000 else 1024 if rate <= 22050 else 2048  # noqa: PLR2004
-
-
 def _wma_silence(rate: int, length: int) -> list[str]:
     """A decoder of WMA drops the first frame, and the encoder the last if it is not full: so one of silence before the
     sound, and after it what fills the last and one more, into which that one fades."""
-    frame = _wma_frame(rate)
+    frame = frames.wma_frame(rate)
     return [f"adelay={frame}S:all=1", f"apad=whole_len={2 * frame + length + -length % frame}"]
 
 
 def _wma_packet(format: Format, rate: int) -> int:  # noqa: A002
     """As large as eight blocks, or ASF fills up to half of each packet with nothing."""
-    return 8 * (format.kilobits * 1000 * _wma_frame(rate) // (rate * 8) + 17) + 32
+    return 8 * (format.kilobits * 1000 * frames.wma_frame(rate) // (rate * 8) + 17) + 32
 
 
 def _beside(path: Path) -> Path:
@@ -249,6 +244,9 @@ class Proved:
 _CONTAINER_OF = {"ipod": "mov", "opus": "ogg"}
 END_SECONDS = 2  # of a lossy file that a decoder hears on either side
 WHOLE = 16
+# How many samples too few come out of a file that is entered at its end: AAC begins with the next frame, and WMA tells
+# its time in thousandths of a second.
+_ENTERED = {"aac": range(frames.AAC_FRAME), "wmav2": range(-4096, 2048)}
 
 
 def verify(
@@ -270,11 +268,17 @@ def verify(
     found = _at_sight(path, format, sound, sound_sha256) or _decoded(path, format, sound, on_beat=on_beat)
     if exact and found.sha256 != sound_sha256:
         raise RenditionWrong(f"The {format.name} file does not hold the master's own sound.")
-    expected = output_samples(format, sound)
-    more = _MUSEPACK_FRAME if format.codec == "musepack" else format.untrimmed
-    if not expected <= found.samples <= expected + more:
+    if found.samples not in _lengths(format, sound):
+        expected = output_samples(format, sound)
         raise RenditionWrong(f"The {format.name} file holds {found.samples} samples instead of {expected}.")
     return found
+
+
+def _lengths(format: Format, sound: Sound) -> range:  # noqa: A002
+    """How many samples a decoder may make of it."""
+    more = _MUSEPACK_FRAME if format.codec == "musepack" else format.untrimmed
+    expected = output_samples(format, sound)
+    return range(expected, expected + more + 1)
 
 
 def _drawn(path: Path, sound_sha256: str) -> bool:
@@ -292,7 +296,7 @@ def _at_sight(path: Path, format: Format, sound: Sound, sound_sha256: str) -> Pr
     if format.lossless or output_samples(format, sound) < 2 * END_SECONDS * rate or _drawn(path, sound_sha256):
         return None
     samples = frames.samples(path, format.codec, rate=rate, channels=sound.channels)
-    if samples != output_samples(format, sound) or not _ends_well(path, format, sound, samples):
+    if samples is None or samples not in _lengths(format, sound) or not _ends_well(path, format, sound, samples):
         return None
     return Proved("", samples)
 
@@ -302,8 +306,7 @@ def _ends_well(path: Path, format: Format, sound: Sound, samples: int) -> bool: 
     rate = output_rate(format, sound.sample_rate)
     late = samples // rate - END_SECONDS
     kind = _CONTAINER_OF.get(format.muxer, format.muxer)
-    # An MP3 that is entered at its end lacks what its first frame reaches back for, which no decoder likes, and an AAC
-    # begins with the frame after that.
+    # An MP3 that is entered at its end lacks what its first frame reaches back for, which no decoder likes.
     begin = ["-t", str(END_SECONDS), *probe.input_args(path, kind, strict=True)]
     end = ["-ss", str(late), *probe.input_args(path, kind, strict=format.codec != "mp3")]
     heard = Digest(channels=sound.channels, depth=16)
@@ -314,8 +317,7 @@ def _ends_well(path: Path, format: Format, sound: Sound, samples: int) -> bool: 
         sandbox.run(args, inputs=[path], limits=limits(sound, outputs=2), on_output=heard)
     except ProcessFailed:
         return False
-    short = END_SECONDS * rate + samples - late * rate - heard.samples
-    return 0 <= short < (frames.AAC_FRAME if format.codec == "aac" else 1)
+    return END_SECONDS * rate + samples - late * rate - heard.samples in _ENTERED.get(format.codec, range(1))
 
 
 def _decoded(

@@ -23,7 +23,11 @@ OPUS_RATES = (48000,)
 MUSEPACK_RATES = (32000, 37800, 44100, 48000)
 COMPACT_DEPTH = 16  # bits; what holds more is kept as 24
 WMA_MOST = 160  # kbit/s per channel at 44.1 kHz
-AAC_BOTH = 192  # kbit/s that are enough for both channels
+AAC_BOTH, AAC_MANY = (
+    192,
+    256,
+)  # kbit/s that are enough for both channels; from which ffmpeg's `fast` coder serves better
+AAC_EDGE = 18500  # Hz, up to which that one has bits to spend
 SIGNED_FILE = 2**31 - 2**20  # bytes: readers of AIFF and Monkey's Audio, and of what Musepack is made from, count so
 HELD = 2**30  # bytes: ffmpeg holds a TTA in memory until it is whole, and the fence gives it two of these
 
@@ -176,8 +180,10 @@ def _by_quality(kind: Format, code: str, mark: str, step: int, kilobits: int, *o
 
 def _aac(kilobits: int) -> tuple[str, ...]:
     """No noise drawn in for the sound's own, and with enough bits each channel gets its own: the error lies further
-    below what masks it, at the same size. docs/performance.md has the figures."""
-    return ("-c:a", "aac", "-aac_pns", "0", "-aac_is", "0" if kilobits >= AAC_BOTH else "1")
+    below what masks it, at the same size. With many, the `fast` coder does at least as well for half the cost, if it
+    need not spend them above AAC_EDGE. docs/performance.md has the figures."""
+    coder = ("-aac_coder", "fast", "-cutoff", str(AAC_EDGE)) if kilobits >= AAC_MANY else ()
+    return ("-c:a", "aac", *coder, "-aac_pns", "0", "-aac_is", "0" if kilobits >= AAC_BOTH else "1")
 
 
 def _grades() -> list[Format]:
@@ -185,7 +191,10 @@ def _grades() -> list[Format]:
     lame, opus = ("-c:a", "libmp3lame"), ("-c:a", "libopus", "-vbr", "on")
     found = [_by_quality(_MP3, "MP3", "V", q, rate, *lame, "-q:a", str(q)) for q, rate in _MP3_QUALITIES.items()]
     found += [_by_bitrate(_MP3, "MP3", rate, *lame) for rate in _MP3_BITRATES]
-    found += [_by_bitrate(_AAC, "AAC", rate, *_aac(rate)) for rate in range(96, 321, _STEP)]
+    found += [
+        replace(_by_bitrate(_AAC, "AAC", rate, *_aac(rate)), recipe=2 if rate >= AAC_MANY else 1)
+        for rate in range(96, 321, _STEP)
+    ]
     found += [
         _by_quality(_OGG, "OGG", "q", q, rate, "-c:a", "libvorbis", "-q:a", str(q))
         for q, rate in _OGG_QUALITIES.items()

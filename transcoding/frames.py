@@ -7,7 +7,7 @@ lost, repeated or put in between is missed. What it cannot see is a frame of the
 `encode.verify` lets a decoder begin each file, and `looks` hears all of it afterwards.
 
 Sources: ISO 11172-3 and 13818-3 (MP3), the LAME tag as Hydrogenaudio describes it, RFC 3533 (Ogg), RFC 6716 and 7845
-(Opus), the Vorbis I specification, ISO 14496-12 and 14496-3 (AAC in MP4).
+(Opus), the Vorbis I specification, ISO 14496-12 and 14496-3 (AAC in MP4), the ASF specification (WMA).
 """
 
 import functools
@@ -44,7 +44,7 @@ def samples(path: Path, codec: str, *, rate: int, channels: int) -> int | None:
     try:
         with path.open("rb", buffering=1 << 16) as file:
             return walk(file, os.fstat(file.fileno()).st_size, rate, channels)
-    except (Broken, *SHORT):
+    except (Broken, ValueError, *SHORT):
         return None
 
 
@@ -312,7 +312,8 @@ def _aac(file: BinaryIO, size: int, rate: int, channels: int) -> int:
     total = sum(a * b for a, b in zip(times[::2], times[1::2], strict=True))
     _must(len(sizes) == count == sum(times[::2]), "tables that do not agree")
     _must(all(each == AAC_FRAME for each in times[1:-1:2]) and 0 < times[-1] <= AAC_FRAME, "frames of another length")
-    _must(list(_places(file, sizes)) == [*_sums(begin, sizes)][:-1] and begin + sum(sizes) == end, "frames elsewhere")
+    places = zip(_places(file, sizes), _sums(begin, sizes), strict=True)
+    _must(all(one == other for one, other in places) and begin + sum(sizes) == end, "frames elsewhere")
     edit = _box(file, b"moov", b"trak", b"edts", b"elst")
     _, edits, length, delay = struct.unpack(">IIIi", edit[:16])
     _must(edits == 1 and delay >= 0 and delay + length <= count * AAC_FRAME and total <= count * AAC_FRAME, "no edit")
@@ -333,10 +334,10 @@ def _numbers(box: bytes, start: int) -> list[int]:
 
 
 def _sums(start: int, sizes: list[int]) -> Iterator[int]:
-    yield start
+    """Where each begins, one behind the other."""
     for each in sizes:
-        start += each
         yield start
+        start += each
 
 
 def _places(file: BinaryIO, sizes: list[int]) -> Iterator[int]:
@@ -347,7 +348,7 @@ def _places(file: BinaryIO, sizes: list[int]) -> Iterator[int]:
     index = 0
     for (first, after), frames in zip(pairwise(firsts), runs[1::3], strict=True):
         for chunk in chunks[first - 1 : after - 1]:
-            yield from list(_sums(chunk, sizes[index : index + frames]))[:-1]
+            yield from _sums(chunk, sizes[index : index + frames])
             index += frames
 
 
@@ -361,6 +362,62 @@ def _check_frames(file: BinaryIO, begin: int, sizes: list[int], channels: int) -
         _must(tail >> (tail & -tail).bit_length() - 1 & _END == _END, "a frame without its end")
 
 
+# -- WMA in ASF --------------------------------------------------------------------------------------------------------
+
+_ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_ASF_STREAM = bytes.fromhex("9107dcb7b7a9cf118ee600c00c205365")
+_ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
+_WMA2 = 0x161
+_PACKET = bytes.fromhex("820000")  # no correction of errors
+_FIELDS = {0x095D: 1, 0x115D: 2}  # several payloads, fields as wide as ours; by that, the bytes that tell what is empty
+_WHOLE_FRAMES = 1  # of the codec's flags: each payload is a frame by itself
+
+
+def wma_frame(rate: int) -> int:
+    """Samples of a block, as the codec fixes them."""
+    return 512 if rate <= 16000 else 1024 if rate <= 22050 else 2048  # noqa: PLR2004
+
+
+def _wma(file: BinaryIO, size: int, rate: int, channels: int) -> int:
+    """All blocks but the first, which decoders drop."""
+    name, length, count = struct.unpack("<16sQI", file.read(28))
+    _must(name == _ASF_HEADER, "another head")
+    objects, at = {}, 30
+    for _ in range(min(count, 100)):
+        file.seek(at)
+        kind, taken = struct.unpack("<16sQ", file.read(24))
+        objects[kind] = file.read(min(taken, 1000))
+        at += taken
+    said, stream = objects.get(_ASF_FILE, b""), objects.get(_ASF_STREAM, b"")
+    whole, packets, least, most = struct.unpack("<16xQ8xQ28xII", said[:76])
+    codec, has, at_rate, block, flags = struct.unpack("<HHI4xH4x4xH", stream[54:78])
+    _must((codec, has, at_rate, flags) == (_WMA2, channels, rate, _WHOLE_FRAMES), "another codec")
+    file.seek(length)
+    name, taken, again = struct.unpack("<16sQ16xQ2x", file.read(50))
+    _must(at == length and name == _ASF_DATA and whole == size == length + taken, "not whole")
+    _must(least == most and packets == again and taken == 50 + packets * most, "packets that do not fit")
+    blocks = 0
+    for _ in range(packets):
+        blocks = _wma_packet(file.read(most), block, blocks)
+    return (blocks - 1) * wma_frame(rate)
+
+
+def _wma_packet(packet: bytes, block: int, before: int) -> int:
+    """How many blocks there are with those of this packet; they are numbered from one, by a byte."""
+    wide = _FIELDS.get(int.from_bytes(packet[3:5]), 0)
+    at = 12 + wide
+    _must(packet[:3] == _PACKET and wide and packet[at - 1] >> 6 == 2, "a packet of another kind")  # noqa: PLR2004
+    for _ in range(packet[at - 1] & 0x3F):
+        before += 1
+        stream, number, place, told, long, length = struct.unpack("<BBIBI4xH", packet[at : at + 17])
+        _must((stream & 0x7F, number, place, told) == (1, before & 0xFF, 0, 8), "a block is missing")
+        _must(long == length == block, "a block that is not whole")
+        at += 17 + block
+    _must(at + int.from_bytes(packet[5 : 5 + wide], "little") == len(packet), "a packet that is not full")
+    return before
+
+
 _WALKS: dict[str, Callable[[BinaryIO, int, int, int], int]] = {
-    "mp3": _mp3, "opus": _opus, "vorbis": _vorbis, "aac": _aac
+    "mp3": _mp3, "opus": _opus, "vorbis": _vorbis, "aac": _aac, "wmav2": _wma
 }  # fmt: skip
