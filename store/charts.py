@@ -67,6 +67,22 @@ def daily(
     return Chart(WIDTH, HEIGHT, LEFT, base, tuple(bars), tuple(rules), tuple(days))
 
 
+@dataclass(frozen=True)
+class Rank:
+    """A row of a ranking: a name, what it stands for, and how long its bar is in hundredths of the longest."""
+
+    name: str
+    amount: str
+    part: float
+
+
+def ranked(points: Sequence[tuple[str, int]], *, amount: Callable[[int], str]) -> tuple[Rank, ...]:
+    """A bar for each name, the greatest first. `points` are names with whole numbers above nought."""
+    chosen = sorted(points, key=lambda point: (-point[1], point[0]))
+    most = max((value for _, value in chosen), default=1)
+    return tuple(Rank(name, amount(value), round(max(100 * value / most, 0.5), 2)) for name, value in chosen)
+
+
 def _round_up(value: int, steps: int) -> int:
     """The next number of the form 1, 2, 4, 5 or 8 times a power of ten, at least `value`, that `steps` divides."""
     power = 1

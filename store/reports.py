@@ -11,12 +11,12 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet, Sum
-from django.db.models.functions import TruncDate
+from django.db.models.functions import Coalesce, TruncDate
 
 from catalog.models import Party, Recording
 from payments.models import Entry, Payee, Transfer
 from store import disputes
-from store.models import OrderLine
+from store.models import Download, OrderLine
 
 SALE, REFUND = "SALE", "REFUND"
 SOLD = (OrderLine.State.PAID, OrderLine.State.REFUND_DUE, OrderLine.State.REFUNDED)
@@ -107,6 +107,20 @@ def sales_by_country(label: Party, *, since: datetime, until: datetime) -> list[
     rows = _paid(label, since, until).values("order__country", "order__currency")
     rows = rows.annotate(lines=Count("pk"), gross=Sum("amount_minor")).order_by("-gross")
     return [(row["order__country"], row["order__currency"], row["lines"], row["gross"]) for row in rows]
+
+
+def sales_by_release(label: Party, *, since: datetime, until: datetime, currency: str) -> list[tuple[str, int]]:
+    """`(release, gross in minor units)`, tracks under the release they were sold from; most money first. One query."""
+    name = Coalesce("release__title", "track__release__title")
+    rows = _paid(label, since, until).filter(order__currency=currency).annotate(of=name).values("of")
+    return [(row["of"], row["gross"]) for row in rows.annotate(gross=Sum("amount_minor")).order_by("-gross", "of")]
+
+
+def downloads_by_format(label: Party, *, since: datetime, until: datetime) -> list[tuple[str, int]]:
+    """`(format, files fetched)`, most first: what buyers of this label's music chose. One query."""
+    rows = Download.objects.filter(line__label=label, first_used_at__gte=since, first_used_at__lt=until)
+    counted = rows.values("format").annotate(files=Count("pk")).order_by("-files", "format")
+    return [(row["format"], row["files"]) for row in counted]
 
 
 def statement_lines(payee: Payee, *, since: datetime, until: datetime) -> list[StatementLine]:

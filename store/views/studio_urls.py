@@ -82,6 +82,7 @@ urlpatterns = [
     path("<slug:slug>/money/splits/<int:key>/end/", studio_splits.end_letter, name="studio-letter-end"),
     path("<slug:slug>/money/splits/<slug:kind>/<uuid:public_id>/", studio_splits.splits, name="studio-splits-of"),
     path("<slug:slug>/money/advances/", studio_splits.show_advances, name="studio-advances"),
+    path("<slug:slug>/money/payees/<uuid:public_id>/ask/", studio_money.ask_stripe, name="studio-ask-stripe"),
     path("<slug:slug>/money/payees/<uuid:public_id>/connect/", studio_money.connect, name="studio-connect"),
     path("<slug:slug>/settings/", studio_settings.settings_page, name="studio-settings"),
     path("<slug:slug>/settings/members/<int:key>/remove/", studio_settings.remove_member, name="studio-member-remove"),
