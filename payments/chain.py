@@ -4,19 +4,18 @@ One writer takes what waits, in batches, just after commit, so a sale never wait
 insert or reorder a sealed transfer and every later hash is another one.
 """
 
-import hashlib
-import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Max
 
-from payments.models import TransferSeal, UnsealedTransfer
+from payments import merkle
+from payments.models import Account, TransferSeal, UnsealedTransfer
 from payments.problems import Problem
+from payments.seals import GENESIS, seal_sha256
 
-GENESIS = "0" * 64
 BATCH = 1_000
 WRITER_LOCK = 0x636C656172  # the advisory lock that makes the writer one
 ALARM_AFTER = timedelta(minutes=1)
@@ -27,6 +26,23 @@ SELECT t.id, t.reference, t.kind, t.document_sha256, t.memo, t.reverses_id, t.po
 FROM payments_transfer t
 JOIN payments_entry e ON e.transfer_id = t.id
 JOIN payments_account a ON a.id = e.account_id
+"""
+
+
+_SEALED_OF = """
+WITH mine AS (
+    SELECT s.position, s.previous_sha256, s.transfer_id FROM payments_transferseal s
+     WHERE s.transfer_id IN (SELECT transfer_id FROM payments_entry WHERE account_id = ANY(%s))
+       AND s.position > %s AND s.position <= %s ORDER BY s.position LIMIT %s
+)
+SELECT mine.position, mine.previous_sha256, t.id, t.reference, t.kind, t.document_sha256, t.memo, t.reverses_id,
+       t.posted_at, (
+           SELECT json_agg(
+                      json_build_array(e.position, a.code, e.side, e.amount_micros, e.currency) ORDER BY e.position
+                  )
+             FROM payments_entry e JOIN payments_account a ON a.id = e.account_id WHERE e.transfer_id = t.id
+       )
+  FROM mine JOIN payments_transfer t ON t.id = mine.transfer_id ORDER BY mine.position
 """
 
 
@@ -55,7 +71,7 @@ def _seal_batch(at: datetime) -> int:
         seals = []
         for _, transfer_id in waiting:
             position += 1
-            digest = seal_sha256(position, previous, rows[transfer_id])
+            digest = seal_sha256(position, previous, written(rows[transfer_id]))
             seals.append(
                 TransferSeal(
                     position=position, transfer_id=transfer_id, previous_sha256=previous, sha256=digest, sealed_at=at
@@ -67,30 +83,45 @@ def _seal_batch(at: datetime) -> int:
         return len(seals)
 
 
-def seal_sha256(position: int, previous: str, row: tuple[Any, ...]) -> str:
-    """SHA-256 over one line of canonical JSON, so that anybody can compute it again from the published rows.
-
-    `row` is id, reference, kind, document hash, memo, id of what it reverses, time, and the entries as lists of
-    position, account code, side, micros, currency.
-    """
+def written(row: Sequence[Any]) -> list[Any]:
+    """A row of `_ROWS` as a seal writes it: text, whole numbers, lists."""
     transfer_id, reference, kind, document, memo, reverses, posted_at, entries = row
-    line = json.dumps(
-        [
-            position, previous, str(transfer_id), reference, kind, document, memo,
-            "" if reverses is None else str(reverses),
-            posted_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            entries,
-        ],
-        separators=(",", ":"),
-        ensure_ascii=False,
-    )  # fmt: skip
-    return hashlib.sha256(line.encode()).hexdigest()
+    mirrored = "" if reverses is None else str(reverses)
+    moment = posted_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return [str(transfer_id), reference, kind, document, memo, mirrored, moment, entries]
 
 
 def head() -> tuple[int, str]:
     """Position and hash of the last seal: publish it elsewhere, and even a chain rewritten whole is found out."""
     tip = TransferSeal.objects.order_by("-position").first()
     return (tip.position, tip.sha256) if tip else (0, GENESIS)
+
+
+def roots(positions: Iterable[int]) -> dict[int, str]:
+    """The root of the tree over all seals up to each position: what a slice of the ledger is held against."""
+    return {size: found.hex() for size, found in merkle.roots(hashes(), positions)}
+
+
+def hashes(*, until: int | None = None) -> Iterator[bytes]:
+    """The hash of every seal in order, up to and with that position."""
+    rows = TransferSeal.objects.order_by("position")
+    rows = rows if until is None else rows.filter(position__lte=until)
+    return (bytes.fromhex(sha256) for sha256 in rows.values_list("sha256", flat=True).iterator(10 * BATCH))
+
+
+def sealed_of(accounts: Iterable[Account], *, until: int) -> Iterator[tuple[int, str, list[Any]]]:
+    """Position, previous hash and transfer, as a seal writes it, of all that touched one of these accounts."""
+    keys = [account.pk for account in accounts]
+    last = 0
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(_SEALED_OF, [keys, last, until, BATCH])
+            rows = cursor.fetchall()
+        for row in rows:
+            yield row[0], row[1], written(row[2:])
+        if len(rows) < BATCH:
+            return
+        last = rows[-1][0]
 
 
 def overdue(*, at: datetime) -> int:
@@ -109,7 +140,7 @@ def verify() -> Problem | None:
             return Problem("chain", name, "its transfer or its entries are gone")
         if said_previous != previous:
             return Problem("chain", name, "it does not follow the seal before it")
-        if seal_sha256(position, previous, row) != said:
+        if seal_sha256(position, previous, written(row)) != said:
             return Problem("chain", name, "its hash is not that of the transfer as it stands now")
         expected, previous = position + 1, said
     return _unsealed_problem()

@@ -4,14 +4,15 @@
 and names the first row that does not fit.
 """
 
+import json
 from collections.abc import Iterator
 
 from django.db import connection
 
-from payments import audit
+from payments import audit, chain
 from payments.money import Currency
 from payments.problems import Problem
-from store.models import Order
+from store.models import Order, SignedHead
 
 # A line of nought moves no money. Everything else that was paid for is in the ledger under the line's own name.
 _LINES = """
@@ -52,11 +53,12 @@ SELECT coalesce(line.name, sale.name), CASE
 
 
 def verify(*, ask_stripe: bool = True) -> Problem | None:
-    """The first line or payout that the ledger, the shop and Stripe do not agree about.
+    """The first line, signed root or payout that the ledger, the shop and Stripe do not agree about.
 
     Without `ask_stripe` nothing leaves the machine, and payouts are not held against Stripe.
     """
-    return next(_line_problems(), None) or (audit.verify_at_stripe() if ask_stripe else None)
+    found = next(_line_problems(), None) or next(_root_problems(), None)
+    return found or (audit.verify_at_stripe() if ask_stripe else None)
 
 
 def _line_problems() -> Iterator[Problem]:
@@ -65,3 +67,13 @@ def _line_problems() -> Iterator[Problem]:
     with connection.cursor() as cursor:
         cursor.execute(_LINES, {"codes": codes, "factors": factors})
         yield from (Problem("line", f"order line {name}", what) for name, what in cursor.fetchall())
+
+
+def _root_problems() -> Iterator[Problem]:
+    """Every signed head names the root over the seals up to its position, which payees hold their slices against."""
+    said = {head.day: json.loads(head.text)["ledger"] for head in SignedHead.objects.order_by("day")}
+    signed = {day: ledger for day, ledger in said.items() if "root" in ledger}  # the first heads had none
+    roots = chain.roots({ledger["position"] for ledger in signed.values()}) if signed else {}
+    for day, ledger in signed.items():
+        if roots.get(ledger["position"]) != ledger["root"]:
+            yield Problem("head", f"head of {day}", "the seals no longer have the root that was signed")

@@ -224,6 +224,13 @@ class ImportRefused(StoreError):
     code = "IMPORT_REFUSED"
 
 
+class NoHeadYet(StoreError):
+    """No head of the ledger was signed yet that a slice could be held against."""
+
+    code = "NO_HEAD_YET"
+    status = 409
+
+
 class OrderStateError(StoreError):
     """The order or line is not in a state in which this can be done."""
 

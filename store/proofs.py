@@ -25,7 +25,7 @@ from payments.models import TransferSeal
 from store import embedded, signing
 from store.models import SignedHead, SigningKey
 
-TYPE, VERSION = "head of the chains", 1
+TYPE, VERSION = "head of the chains", 2  # the first version had no root of the ledger
 
 
 # ---- keys ----------------------------------------------------------------------------------------------------------
@@ -84,6 +84,7 @@ def sign_head(*, at: datetime) -> SignedHead:
     with transaction.atomic():
         position, sha256 = audit.head()
         ledger_position, ledger_sha256 = chain.head()
+        root = chain.roots([ledger_position])[ledger_position]
         before = SignedHead.objects.filter(day__lt=day).order_by("-day").first()
         text = signing.canonical(
             {
@@ -93,7 +94,7 @@ def sign_head(*, at: datetime) -> SignedHead:
                 "day": day.isoformat(),
                 "at": instant(at),
                 "audit": {"position": position, "sha256": sha256},
-                "ledger": {"position": ledger_position, "sha256": ledger_sha256},
+                "ledger": {"position": ledger_position, "sha256": ledger_sha256, "root": root},
                 "previous_sha256": before.sha256 if before else GENESIS,
             }
         )

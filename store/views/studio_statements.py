@@ -5,16 +5,19 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
 from catalog.models import Party
 from payments import statements
 from payments.models import Payee, Statement
-from store import dsr, owed, papers, sales
+from store import dsr, owed, papers, sales, slices
+from store.errors import NoHeadYet
 from store.statement_sheets import Told, csv_text, percent, word_of
 from store.templatetags.ledger import places
 from store.views.studio import for_label, page
@@ -71,6 +74,24 @@ def one_file(request: HttpRequest, label: Party, number: str, kind: str) -> Http
         name, body = dsr.file_name(statement, parties), dsr.report(statement, parties)
     response = HttpResponse(body, content_type=FILES[kind])
     response["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=name)
+    return response
+
+
+@require_safe
+@for_label
+def slice_file(request: HttpRequest, label: Party, public_id: UUID) -> HttpResponseBase:
+    """A payee's own slice of the ledger, to be kept and checked without us."""
+    payee = next((each for each in owed.payees(label) if each.public_id == public_id), None)
+    if payee is None:
+        raise Http404("The label names no such payee.")
+    try:
+        lines = slices.lines(payee)
+    except NoHeadYet as refusal:
+        messages.error(request, str(refusal))
+        return redirect("studio-payees", label.slug)
+    response = StreamingHttpResponse(lines, content_type="application/jsonl; charset=utf-8")
+    name = f"ledger-{payee.public_id}.jsonl"
+    response["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=name) or ""
     return response
 
 

@@ -77,6 +77,7 @@ urlpatterns = [
         name="studio-issued-file",
     ),
     path("<slug:slug>/money/payees/", studio_money.payees, name="studio-payees"),
+    path("<slug:slug>/money/payees/<uuid:public_id>/slice", studio_statements.slice_file, name="studio-slice"),
     path("<slug:slug>/money/payees/<uuid:public_id>/named/", studio_splits.name_payee, name="studio-payee-named"),
     path("<slug:slug>/money/splits/", studio_splits.splits, name="studio-splits"),
     path("<slug:slug>/money/splits/<int:key>/end/", studio_splits.end_letter, name="studio-letter-end"),

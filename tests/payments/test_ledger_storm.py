@@ -11,6 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from payments import accounts, audit, chain, ledger, tasks
 from payments.errors import LedgerConflict
 from payments.models import Account, Transfer, TransferSeal, UnsealedTransfer
+from payments.seals import GENESIS
 from tests.factories.payments import AT, make_payee, post_earning, post_sale
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -114,12 +115,10 @@ def test_two_that_seal_past_the_writers_lock_are_stopped_by_the_unique_position(
     for _ in range(2):
         post_sale()
     first, second = UnsealedTransfer.objects.order_by("pk").values_list("transfer_id", flat=True)
-    TransferSeal.objects.create(
-        position=1, transfer_id=first, previous_sha256=chain.GENESIS, sha256="a" * 64, sealed_at=AT
-    )
+    TransferSeal.objects.create(position=1, transfer_id=first, previous_sha256=GENESIS, sha256="a" * 64, sealed_at=AT)
     with pytest.raises(IntegrityError, match="position"), transaction.atomic():
         TransferSeal.objects.create(
-            position=1, transfer_id=second, previous_sha256=chain.GENESIS, sha256="b" * 64, sealed_at=AT
+            position=1, transfer_id=second, previous_sha256=GENESIS, sha256="b" * 64, sealed_at=AT
         )
 
 

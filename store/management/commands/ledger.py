@@ -1,30 +1,58 @@
-"""`manage.py ledger verify` recomputes the ledger from nothing; `manage.py ledger balances` prints its balances."""
+"""The ledger from the command line.
+
+`verify` recomputes it from nothing and `balances` prints its balances; `slice PAYEE` writes what concerns one payee,
+and `verify-slice FILE --keys KEYS` checks such a file.
+"""
 
 import json
 from argparse import ArgumentParser
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from payments import audit, ledger
+from payments.models import Payee
 from payments.statements import main_units
-from store import books
+from store import books, slice_check, slices
+from store.errors import NoHeadYet
 
 
 class Command(BaseCommand):
-    help = "Verify the ledger to the first row that does not fit, or print its balances."
+    help = "Verify the ledger to the first row that does not fit, print its balances, or give a payee its slice."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("act", choices=["verify", "balances"])
+        parser.add_argument("act", choices=["verify", "balances", "slice", "verify-slice"])
+        parser.add_argument("subject", nargs="?", help="the payee's public id (slice), or a file (verify-slice)")
+        parser.add_argument("--keys", type=Path, help="the store's public keys, as they were kept (verify-slice)")
         parser.add_argument("--json", action="store_true", help="answer in JSON")
         parser.add_argument("--offline", action="store_true", help="verify without asking Stripe about payouts")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         if options["act"] == "verify":
             self._verify(as_json=options["json"], ask_stripe=not options["offline"])
-        else:
+        elif options["act"] == "balances":
             self._balances(as_json=options["json"])
+        elif options["subject"] is None:
+            raise CommandError(f"Say whose or which: manage.py ledger {options['act']} SUBJECT.")
+        elif options["act"] == "slice":
+            self._slice(options["subject"])
+        elif options["keys"] is None:
+            raise CommandError("Name the keys that you kept: --keys FILE, as /proof/keys.json gives them.")
+        elif slice_check.main(Path(options["subject"]), options["keys"]):
+            raise SystemExit(1)
+
+    def _slice(self, public_id: str) -> None:
+        try:
+            payee = Payee.objects.get(public_id=UUID(public_id))
+        except (Payee.DoesNotExist, ValueError) as error:
+            raise CommandError(f"There is no payee {public_id}; statements and payouts name theirs.") from error
+        try:
+            self.stdout.writelines(slices.lines(payee))
+        except NoHeadYet as refusal:
+            raise CommandError(str(refusal)) from refusal
 
     def _verify(self, *, as_json: bool, ask_stripe: bool) -> None:
         """Exit status 1 where a row does not fit."""
