@@ -107,11 +107,12 @@ class Speed:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why something failed, and how often."""
+    """Why something failed, how often, and, where that is known, to which workers."""
 
     words: str
     count: int
     latest: datetime | None
+    workers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,7 @@ class Try(NamedTuple):
     samples: int
     rate: int
     cut_ms: int | None
+    worker: str
 
     @property
     def code(self) -> str:
@@ -257,7 +259,7 @@ def tries(rows: QuerySet[Attempt]) -> list[Try]:
     """Tries as they are counted. One statement."""
     found = rows.values_list(
         "pk", "master_id", "rendition__format", "started_at", "ended_at", "outcome",
-        Left("error", REASON), "master__samples", "master__sample_rate", "rendition__cut__length_ms",
+        Left("error", REASON), "master__samples", "master__sample_rate", "rendition__cut__length_ms", "worker",
     )  # fmt: skip
     return [Try(*one) for one in found]
 
@@ -296,11 +298,16 @@ def speeds(found: Iterable[Try]) -> list[Speed]:
 def _reasons(found: Iterable[Try]) -> tuple[Reason, ...]:
     count: Counter[str] = Counter()
     latest: dict[str, datetime] = {}
+    workers: dict[str, set[str]] = defaultdict(set)
     for one in found:
         if one.outcome == Attempt.Outcome.FAILED and one.ended_at is not None:
             count[one.error] += 1
+            workers[one.error] |= {one.worker} - {""}
             latest[one.error] = max(latest.get(one.error, one.ended_at), one.ended_at)
-    return tuple(Reason(words, number, latest[words]) for words, number in count.most_common(LONGEST))
+    return tuple(
+        Reason(words, number, latest[words], tuple(sorted(workers[words])))
+        for words, number in count.most_common(LONGEST)
+    )
 
 
 # ---- what went wrong -----------------------------------------------------------------------------------------------

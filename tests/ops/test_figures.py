@@ -98,6 +98,14 @@ def test_failed_tries_are_told_apart_by_their_reason() -> None:
     ]  # fmt: skip
 
 
+def test_failed_tries_name_the_workers_that_they_failed_on() -> None:
+    """Of many machines one may have the bad disk."""
+    for number, worker in enumerate(("cpu@two", "cpu@one", "cpu@two", ""), start=1):
+        tried(owed(), seconds=1, minutes=number, outcome="FAILED", error="The disk failed.", worker=worker)
+    (reason,) = metrics.work(at=NOW).failed
+    assert (reason.count, reason.workers) == (4, ("cpu@one", "cpu@two"))
+
+
 def test_a_try_without_an_end_was_cut_short_once_its_claim_is_long_over() -> None:
     tried(owed(), seconds=1, minutes=1, ended_at=None, outcome="")
     assert metrics.work(at=NOW).cut_short == 0

@@ -30,17 +30,23 @@ KINDS = {
     "telephone": Passage(11025, 1, 0, container="wav", codec="pcm_s16le", lossless=True, bit_depth=16),
     "double": Passage(88200, 2, 0, container="wav", codec="pcm_s24le", lossless=True, bit_depth=24),
     "most": Passage(192000, 2, 0, container="wav", codec="pcm_s24le", lossless=True, bit_depth=24),
+    "five seconds": Passage(44100, 2, 0, container="wav", codec="pcm_s16le", lossless=True, bit_depth=16),
 }
+LONGER = {"five seconds": 5.0}  # long enough for the encoders that are not ffmpeg's
 TAGS = make_tags()
 
 
 class Made:
     """All named formats of one master as buyers get them, and what went in."""
 
-    def __init__(self, folder: Path, kind: str, *, seconds: float = SECONDS) -> None:
+    def __init__(self, folder: Path, kind: str, *, seconds: float = 0) -> None:
         like = KINDS[kind]
         self.source = sounds.write_wav(
-            folder / "master.wav", seconds=seconds, rate=like.sample_rate, channels=like.channels, bits=like.bit_depth
+            folder / "master.wav",
+            seconds=seconds or LONGER.get(kind, SECONDS),
+            rate=like.sample_rate,
+            channels=like.channels,
+            bits=like.bit_depth,
         )
         with wave.open(str(self.source)) as file:
             self.sound = replace(like, samples=file.getnframes())
