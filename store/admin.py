@@ -29,6 +29,7 @@ from store.models import (
     Delivery,
     DeliveryLine,
     Download,
+    Invoice,
     LetterOfDirection,
     Membership,
     Offer,
@@ -37,6 +38,7 @@ from store.models import (
     Price,
     ReviewDue,
     User,
+    VatCheck,
 )
 from transcoding.models import Master, Rendition
 
@@ -327,6 +329,23 @@ class LetterAdmin(ReadOnly):
     @display(description="share")
     def share(self, letter: LetterOfDirection) -> str:
         return f"{letter.share_numerator}/{letter.share_denominator}"
+
+
+@admin.register(Invoice)
+class InvoiceAdmin(ReadOnly):
+    list_display = ["name", "kind", "order", "country", "currency", "total_minor", "tax_minor", "issued_at"]
+    list_select_related = ["order"]
+    list_filter = ["kind", "year", "currency"]
+    search_fields = ["name", "order__number"]
+    raw_id_fields = ["order", "line", "transfer", "corrects"]
+
+
+@admin.register(VatCheck)
+class VatCheckAdmin(ReadOnly):
+    list_display = ["vat_id", "company", "state", "consultation", "registered_name", "asked_at"]
+    list_filter = ["state", "country"]
+    search_fields = ["vat_id", "company", "consultation"]
+    raw_id_fields = ["buyer"]
 
 
 @admin.register(Certificate)

@@ -7,6 +7,9 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's own name for it
 
+from store import businesses, locations
+from store.errors import StoreError
+
 
 @register(Tags.compatibility)
 def ready_for_invoices(app_configs: Sequence[AppConfig] | None, **_options: Any) -> list[CheckMessage]:  # noqa: ARG001
@@ -21,6 +24,18 @@ def ready_for_invoices(app_configs: Sequence[AppConfig] | None, **_options: Any)
             id="store.W005",
         )
     ]
+
+
+@register(Tags.compatibility)
+def own_vat_number(app_configs: Sequence[AppConfig] | None, **_options: Any) -> list[CheckMessage]:  # noqa: ARG001
+    """The number that stands on every invoice, and in whose name VIES is asked."""
+    if not settings.SELLER_VAT_ID or settings.SELLER_COUNTRY not in locations.UNION:
+        return []
+    try:
+        businesses.read(settings.SELLER_VAT_ID, country=settings.SELLER_COUNTRY)
+    except StoreError:
+        return [Error("SELLER_VAT_ID is no VAT number of SELLER_COUNTRY.", id="store.E002")]
+    return []
 
 
 @register(Tags.security, deploy=True)

@@ -27,7 +27,7 @@ def send_receipt(order: Order, *, at: datetime) -> bool:
     mine = Order.objects.filter(pk=order.pk, receipt_sent_at=None, paid_at__isnull=False).update(receipt_sent_at=at)
     if not mine:
         return False
-    invoices.write(at=at)
+    invoices.write(at=at, patient=True)
     paper = Invoice.objects.filter(order=order, transfer=None).first()
     lines = list(order.lines.select_related("certificate").order_by("position"))
     context = {

@@ -65,6 +65,7 @@ def seller() -> dict[str, Any] | None:
         "name": settings.SELLER_NAME or (f"{settings.SITE_NAME}, a test shop" if test else ""),
         "address": settings.SELLER_ADDRESS or (["where no money moves"] if test else []),
         "country": settings.SELLER_COUNTRY,
+        "country_name": ENGLISH.territories.get(settings.SELLER_COUNTRY, ""),
         "vat_id": settings.SELLER_VAT_ID,
         "register": settings.SELLER_REGISTER,
     }
@@ -77,28 +78,28 @@ def owed() -> QuerySet[InvoiceDue]:
     return InvoiceDue.objects.filter(problem="").order_by("pk")
 
 
-def write(*, at: datetime) -> int:
+def write(*, at: datetime, patient: bool = False) -> int:
     """Write every paper that is owed; returns how many. Another writer at work means nought, and it does the rest.
+
+    Whoever is `patient` waits for it, and finds every paper that was owed when she came.
 
     While the settings do not name the seller nothing is written; the marks wait, and no number is lost.
     """
     total = 0
     while True:
-        done, written = _write_batch(at)
+        done, written = _write_batch(at, patient=patient)
         total += written
         if done < BATCH:
             return total
 
 
-def _write_batch(at: datetime) -> tuple[int, int]:
+def _write_batch(at: datetime, *, patient: bool) -> tuple[int, int]:
     signed_by = seller()
     if signed_by is None:
         return 0, 0
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [WRITER_LOCK])
-            if not cursor.fetchone()[0]:
-                return 0, 0
+        if not _is_the_writer(patient=patient):
+            return 0, 0
         due = list(owed()[:BATCH])
         writer = _Writer(signed_by, at)
         writer.write_sales([row.order_id for row in due if row.order_id])
@@ -108,6 +109,15 @@ def _write_batch(at: datetime) -> tuple[int, int]:
         InvoiceDue.objects.bulk_update([row for row in due if row.problem], ["problem"])
         InvoiceDue.objects.filter(pk__in=[row.pk for row in due if not row.problem]).delete()
     return len(due), writer.written
+
+
+def _is_the_writer(*, patient: bool) -> bool:
+    with connection.cursor() as cursor:
+        if patient:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [WRITER_LOCK])
+            return True
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [WRITER_LOCK])
+        return bool(cursor.fetchone()[0])
 
 
 class _Writer:

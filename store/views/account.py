@@ -2,12 +2,12 @@
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import Count
+from django.db.models import Count, Prefetch
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 
-from store.models import Order
+from store.models import Invoice, Order
 from store.shop_forms import ProfileForm
 from store.views.context import countries
 from store.views.visitor import COUNTRY_KEY, signed_in
@@ -30,5 +30,5 @@ def account(request: HttpRequest) -> HttpResponse:
 @login_required
 def orders(request: HttpRequest) -> HttpResponse:
     found = Order.objects.filter(buyer=signed_in(request)).annotate(count=Count("lines"))
-    found = found.prefetch_related("invoices")[:200]
+    found = found.prefetch_related(Prefetch("invoices", Invoice.objects.only("public_id", "name", "order")))[:200]
     return render(request, "shop/orders.html", {"orders": found})

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 
 from store import invoices
 from store.models import Invoice, InvoiceSeries, Order
@@ -72,6 +72,38 @@ def test_a_number_is_given_to_a_paper_or_not_at_all(paper: Invoice) -> None:
     InvoiceSeries.objects.filter(kind="INVOICE").update(last=2)
     with pytest.raises(IntegrityError, match="given to no paper"), connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_writers_one_does_the_work_and_a_patient_one_waits_for_it() -> None:
+    with transaction.atomic():
+        order = make_order()
+    settle(order)
+    locked, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [invoices.WRITER_LOCK])
+                locked.set()
+                over.wait(30)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(hold)
+        locked.wait(30)
+        try:
+            assert invoices.write(at=NOW) == 0
+            with connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '50ms'")
+            with pytest.raises(OperationalError, match="lock timeout"):
+                invoices.write(at=NOW, patient=True)
+        finally:
+            over.set()
+            with connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = 0")
+    assert invoices.write(at=NOW, patient=True) == 1
 
 
 # -- Five hundred at once ----------------------------------------------------------------------------------------------

@@ -174,6 +174,16 @@ def test_while_nobody_is_named_as_seller_papers_wait_and_the_check_says_so(setti
     assert invoices.write(at=NOW) == 1
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("number", "found"), [("ATU13585627", []), ("ATU13585628", ["store.E002"]), ("DE136695976", ["store.E002"])]
+)
+def test_the_check_looks_at_the_shops_own_number(settings: Any, number: str, found: list[str]) -> None:
+    settings.SELLER_VAT_ID = number
+    said = [one.id for one in checks.run_checks(tags=[checks.Tags.compatibility])]
+    assert [one for one in said if one == "store.E002"] == found
+
+
 # -- On paper ----------------------------------------------------------------------------------------------------------
 
 
