@@ -1,8 +1,10 @@
 """A payout is paid once, however often it is run and wherever it was killed."""
 
+import itertools
 import threading
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection
@@ -91,7 +93,7 @@ def test_killed_after_sending_and_retried_when_keys_are_forgotten_it_pays_once(
         with pytest.raises(KeyboardInterrupt):
             payouts.run(minimum_minor=100, at=AT)
     assert len(stripe_sandbox.objects("transfer")) == 1
-    stripe_sandbox.forget_keys()
+    stripe_sandbox.pass_hours(25)
     payouts.run(minimum_minor=100, at=LATER)
     assert len(stripe_sandbox.objects("transfer")) == 1
     assert owed(bob) == 5_678
@@ -266,3 +268,57 @@ def test_what_stripe_still_wants_to_know_is_kept_in_words(stripe_sandbox: Stripe
     ]  # fmt: skip
     stripe_sandbox.onboard(payees.onboarding_link(dora, refresh_url="http://s/r", return_url="http://s/b"))
     assert payees.wanted(payees.refresh_payee(dora)) == []
+
+
+class Killed(BaseException):
+    """The process is gone between two statements."""
+
+
+def killed_at(number: int) -> Callable[..., Any]:
+    """Lets so many statements of the database through and then none."""
+    left = iter(range(number))
+
+    def step(execute: Callable[..., Any], *asked: Any) -> Any:
+        if next(left, None) is None:
+            raise Killed
+        return execute(*asked)
+
+    return step
+
+
+def pay_killed_at(number: int, at: datetime) -> bool:
+    """One run that is killed before its statement of that number; whether it was, or had ended before."""
+    try:
+        with connection.execute_wrapper(killed_at(number)):
+            payouts.run(minimum_minor=1, at=at)
+    except Killed:
+        return True
+    return False
+
+
+def sweep(bob: Payee, fake: StripeFake, *, first: int, step: int) -> int:
+    """Kill a run at every so-many-th statement, run again a day later each time; the number of runs killed."""
+    for killed, number in enumerate(itertools.count(first, step)):
+        at = AT + timedelta(hours=52 * (killed + 1))
+        post_earning(bob, 1_000_000, at=AT)
+        died = pay_killed_at(number, at)
+        fake.pass_hours(25)
+        payouts.run(minimum_minor=1, at=at + timedelta(hours=25))
+        sent = sum(one["amount"] for one in fake.objects("transfer"))
+        assert sent * 10_000 + owed(bob) == 12_345_678 + 1_000_000 * (killed + 1)
+        assert owed(bob) == 5_678
+        assert not Payout.objects.exclude(state="SETTLED").exists()
+        if not died:
+            return killed
+    raise AssertionError("unreachable")
+
+
+def test_killed_at_any_statement_and_retried_after_a_day_it_pays_once(bob: Payee, stripe_sandbox: StripeFake) -> None:
+    stripe_sandbox.fund(1_000_000)
+    assert sweep(bob, stripe_sandbox, first=1, step=4) >= 5
+
+
+@pytest.mark.long
+def test_killed_at_every_statement_and_retried_after_a_day_it_pays_once(bob: Payee, stripe_sandbox: StripeFake) -> None:
+    stripe_sandbox.fund(1_000_000)
+    assert sweep(bob, stripe_sandbox, first=0, step=1) >= 20
