@@ -130,6 +130,8 @@ def _compared(key: tuple[str, str], fact: Fact | None, amount: int, fee: int, *,
     """One fact as both sides have it; `about` names our posting and is empty where we have none."""
     if fact is None:
         return [Difference(Kind.EXTRA, *key, 0, amount + fee, about)]
+    if not about and not fact.amount and not fact.fee:
+        return []  # given back and taken again, such as a refund that a bank refused
     if not about:
         return [Difference(Kind.MISSING, *key, fact.amount - fact.fee, 0)]
     found = []

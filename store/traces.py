@@ -1,38 +1,48 @@
 """Which thing at Stripe each of the shop's postings belongs to, for the daily comparison of the two books.
 
-A posting whose word is not known here is reported as one that Stripe does not have: better a question than a gap.
+A posting whose name is not known here is reported as one that Stripe does not have: better a question than a gap.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 from catalog import codes
 from payments.models import Charge, Refund
-from payments.reconcile import Posting, Traced
+from payments.reconcile import BACK, Posting, Traced
 from store.models import OrderLine
 
 SOLD = frozenset({"sale", "held"})
+BOUGHT = frozenset({"credit", "gift-card"})
+_CHARGEBACK = re.compile(r"(chargeback|reinstated):(?:[0-9a-f-]{36}:)?((?:du|dp)_\w+)(?::([a-z-]+))?")
 
 
 def trace(postings: Sequence[Posting]) -> dict[str, Traced]:
-    """Sales and fees by their charge, refunds by their refund at Stripe. Three queries."""
+    """Sales, credit and fees by their charge, what went back by its refund or chargeback. Three queries."""
     words = {one.reference: one.reference.partition(":") for one in postings}
     sold = {reference: rest for reference, (word, _, rest) in words.items() if word in SOLD}
-    fees = {reference: rest for reference, (word, _, rest) in words.items() if word == "fee"}
     orders = _orders(sold.values())
-    numbers = {*orders.values(), *fees.values()}
-    charges = dict(
-        Charge.objects.filter(reference__in=numbers)
-        .exclude(stripe_charge_id="")
-        .values_list("reference", "stripe_charge_id")
-    )
-    refunds = [reference for reference, (word, _, _) in words.items() if word == "refund"]
+    numbers = {reference: orders[line] for reference, line in sold.items() if line in orders}
+    numbers |= {reference: rest for reference, (word, _, rest) in words.items() if word in {*BOUGHT, "fee"}}
+    rows = Charge.objects.filter(reference__in=set(numbers.values())).exclude(stripe_charge_id="")
+    charges = dict(rows.values_list("reference", "stripe_charge_id"))
     found = {
-        reference: Traced(charges[orders[line]]) for reference, line in sold.items() if orders.get(line) in charges
+        reference: Traced(charges[number], is_fee=words[reference][0] == "fee")
+        for reference, number in numbers.items()
+        if number in charges
     }
-    found |= {reference: Traced(charges[order], is_fee=True) for reference, order in fees.items() if order in charges}
-    given_back = Refund.objects.filter(reference__in=refunds).exclude(stripe_refund_id="")
+    given_back = Refund.objects.filter(reference__in=words).exclude(stripe_refund_id="")
     found |= {reference: Traced(key) for reference, key in given_back.values_list("reference", "stripe_refund_id")}
-    return found
+    return found | {reference: traced for reference in words if (traced := _chargeback(reference))}
+
+
+def _chargeback(reference: str) -> Traced | None:
+    """What a buyer's bank took, what it put back, and its fee, by the dispute that its posting names."""
+    match = _CHARGEBACK.fullmatch(reference)
+    if match is None:
+        return None
+    word, key, part = match.groups()
+    back = word == "reinstated" or part in {"rest-reinstated", "fee-returned"}
+    return Traced(key + (BACK if back else ""), is_fee=part in {"fee", "fee-returned"})
 
 
 def _orders(lines: Iterable[str]) -> dict[str, str]:
