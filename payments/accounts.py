@@ -53,6 +53,11 @@ def fees(currency: str) -> Account:
     return _account(f"fees:{currency}", Kind.FEES, currency)
 
 
+def losses(currency: str) -> Account:
+    """What banks took back beyond what a buyer had paid and not yet got back; the store bears it."""
+    return _account(f"losses:{currency}", Kind.LOSSES, currency)
+
+
 def stripe_balance(currency: str) -> Account:
     return _account(f"stripe:{currency}", Kind.STRIPE_BALANCE, currency)
 

@@ -57,6 +57,12 @@ class ChargeMismatch(PaymentsError):
     code = "CHARGE_MISMATCH"
 
 
+class ChargebackMismatch(PaymentsError):
+    """A chargeback that cannot be posted as it is: another currency, or only a part of the money put back."""
+
+    code = "CHARGEBACK_MISMATCH"
+
+
 class RefundRefused(PaymentsError):
     """More than was paid, or nothing was paid."""
 

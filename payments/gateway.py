@@ -83,6 +83,30 @@ class RefundFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Movement:
+    """Money that moved on our balance: below nought it left; a fee above nought was charged."""
+
+    amount_minor: int
+    fee_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeFacts:
+    """A buyer's complaint at her bank, with the money that moved because of it; `status` is Stripe's."""
+
+    stripe_id: str
+    status: str
+    reason: str
+    amount_minor: int
+    currency: str
+    payment_intent_id: str
+    opened_at: datetime
+    answer_by: datetime | None
+    movements: tuple[Movement, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AccountFacts:
     """A payee's account: `wants` are Stripe's words for what it has to be told now, `disabled_reason` why it waits."""
 
@@ -219,6 +243,27 @@ def find_refunds(payment_intent_id: str) -> list[RefundFacts]:
     with _outside_any_transaction():
         page = _client().v1.refunds.list({"payment_intent": payment_intent_id, "limit": 100})
         return [_refund_facts(one) for one in page.auto_paging_iter()]
+
+
+def read_dispute(dispute_id: str) -> DisputeFacts:
+    with _outside_any_transaction():
+        dispute = _plain(_client().v1.disputes.retrieve(dispute_id))
+    intent = dispute.get("payment_intent") or ""
+    due = (dispute.get("evidence_details") or {}).get("due_by")
+    return DisputeFacts(
+        stripe_id=dispute["id"],
+        status=dispute["status"],
+        reason=dispute.get("reason") or "",
+        amount_minor=int(dispute["amount"]),
+        currency=dispute["currency"].upper(),
+        payment_intent_id=intent if isinstance(intent, str) else intent["id"],
+        opened_at=datetime.fromtimestamp(dispute["created"], UTC),
+        answer_by=datetime.fromtimestamp(due, UTC) if due else None,
+        movements=tuple(
+            Movement(int(one["amount"]), int(one["fee"]), one["currency"].upper())
+            for one in dispute.get("balance_transactions") or []
+        ),
+    )
 
 
 def create_account(*, name: str, email: str, country: str, reference: str, idempotency_key: str) -> AccountFacts:

@@ -77,6 +77,7 @@ class Account(models.Model):
     class Kind(models.TextChoices):
         STRIPE_BALANCE = "STRIPE_BALANCE", "money at Stripe"
         FEES = "FEES", "payment fees"
+        LOSSES = "LOSSES", "lost to chargebacks"
         DEBT = "DEBT", "what a payee owes us"
         FX_DIFFERENCE = "FX_DIFFERENCE", "differences of exchange"
         TAX = "TAX", "consumer tax"
@@ -109,7 +110,7 @@ class Account(models.Model):
     def is_debit_normal(self) -> bool:
         """Whether debits make its balance grow: what we have and what it cost us, rather than what we owe or earn."""
         kinds = self.Kind
-        return self.kind in {kinds.STRIPE_BALANCE, kinds.FEES, kinds.DEBT, kinds.RECOUPMENT, kinds.BANK}
+        return self.kind in {kinds.STRIPE_BALANCE, kinds.FEES, kinds.LOSSES, kinds.DEBT, kinds.RECOUPMENT, kinds.BANK}
 
 
 class Wallet(models.Model):
@@ -360,6 +361,54 @@ class Refund(models.Model):
 
     def __str__(self) -> str:
         return self.reference
+
+
+class Chargeback(models.Model):
+    """A buyer disputes a charge at her bank (Stripe's dispute), as Stripe last told it; amounts in minor units.
+
+    While the bank only asks (ASKED), no money has moved. OPEN has taken `withdrawn_minor` and a fee; WON brought the
+    money back; LOST did not. DROPPED is an inquiry that came to nothing.
+    """
+
+    class State(models.TextChoices):
+        ASKED = "ASKED", "the bank asks"
+        OPEN = "OPEN", "the bank decides"
+        WON = "WON", "won"
+        LOST = "LOST", "lost"
+        DROPPED = "DROPPED", "dropped"
+
+    charge = models.ForeignKey(Charge, models.PROTECT, related_name="chargebacks")
+    stripe_dispute_id = models.CharField(max_length=120, unique=True)
+    state = models.CharField(max_length=8, choices=State)
+    stripe_status = models.CharField(max_length=40)
+    reason = models.CharField(max_length=60, blank=True)
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    withdrawn_minor = models.BigIntegerField(default=0)
+    reinstated_minor = models.BigIntegerField(default=0)
+    fee_minor = models.BigIntegerField(default=0)
+    fee_returned_minor = models.BigIntegerField(default=0)
+    answer_by = models.DateTimeField(null=True, blank=True)
+    opened_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-opened_at", "-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="chargeback_is_money"),
+            models.CheckConstraint(
+                condition=Q(
+                    withdrawn_minor__gte=0, reinstated_minor__gte=0, fee_minor__gte=0, fee_returned_minor__gte=0
+                )
+                & Q(reinstated_minor__lte=F("withdrawn_minor"))
+                & Q(fee_returned_minor__lte=F("fee_minor")),
+                name="chargeback_brings_back_what_it_took",
+            ),
+        ]
+        indexes = [models.Index(fields=["state"], condition=Q(state__in=["ASKED", "OPEN"]), name="chargeback_running")]
+
+    def __str__(self) -> str:
+        return self.stripe_dispute_id
 
 
 class Payout(models.Model):

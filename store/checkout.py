@@ -39,6 +39,7 @@ from store.quotes import Quote, payable
 STORE_LICENCE = "CLEARSONG-BUYER-1"
 EACH_ITS_OWN = "EACH-TRACK-ITS-OWN"
 FIRST_CHECK = timedelta(seconds=60)
+TO_PAY = (Order.State.PLACED, Order.State.FAILED)
 
 
 def place_order(
@@ -128,7 +129,7 @@ def start_payment(order: Order, *, at: datetime) -> str:
 
     From now on a sweep asks Stripe about the order, in case its webhook never comes.
     """
-    if order.state != Order.State.PLACED:
+    if order.state not in TO_PAY:
         raise OrderStateError(f"Order {order.number} is {order.get_state_display().lower()}; there is nothing to pay.")
     lines = [
         charges.Line(f"{line.title}, {line.artist}", line.amount_minor) for line in order.lines.order_by("position")
@@ -142,13 +143,13 @@ def start_payment(order: Order, *, at: datetime) -> str:
         cancel_url=f"{settings.SITE_URL}{reverse('basket')}",
         email=order.email,
     )
-    Order.objects.filter(pk=order.pk, state=Order.State.PLACED).update(next_check_at=at + FIRST_CHECK)
+    Order.objects.filter(pk=order.pk, state__in=TO_PAY).update(next_check_at=at + FIRST_CHECK)
     return charge.stripe_session_url
 
 
 def cancel(order: Order, *, at: datetime) -> None:
     """Give up an order that was not paid. Money that comes later all the same still settles it."""
-    Order.objects.filter(pk=order.pk, state=Order.State.PLACED).update(state=Order.State.CANCELLED, cancelled_at=at)
+    Order.objects.filter(pk=order.pk, state__in=TO_PAY).update(state=Order.State.CANCELLED, cancelled_at=at)
 
 
 def _refuse_unless_located(country: str, evidence: Mapping[str, str]) -> None:

@@ -20,10 +20,10 @@ from catalog.models import Party, Recording, Track
 from licensing.models import ClearanceDecision, Notice, NoticeEnd, RightsHolder
 from licensing.terms import NoticeKind
 from licensing.verdicts import Verdict
-from payments import accounts, ledger
+from payments import accounts, debts, ledger
 from payments.models import Account, Payee, Transfer
 from payments.money import allocate
-from store import clearing, directions
+from store import clearing, directions, returns
 from store.models import HeldShare, OrderLine
 from store.royalties import Leg, letters_for
 
@@ -104,17 +104,16 @@ def release_ended(*, at: datetime, limit: int = 200) -> int:
 def undo(line: OrderLine, *, at: datetime) -> None:
     """The line is refunded: what was released comes back, what still waits waits no more. In the refund's transaction.
 
-    The refund itself mirrors the sale, so that every account of both ends where it was.
+    The refund itself mirrors the sale, so that every account of both ends where it was. Where a part of the line went
+    back before, the refund takes what is left from wherever it now stands, and no release is undone.
     """
-    for reference in (
-        HeldShare.objects.filter(line=line, released_at__isnull=False)
-        .exclude(release_reference="")
-        .values_list("release_reference", flat=True)
-        .distinct()
-    ):
-        released = Transfer.objects.filter(reference=reference, kind=KIND).first()
-        if released is not None:
-            ledger.reverse(released, reference=reference.replace("released:", "unreleased:", 1), at=at)
+    parts = line.chargebacks.exists() or line.line_refunds.exclude(state="FAILED").count() > 1
+    released = HeldShare.objects.filter(line=line, released_at__isnull=False).exclude(release_reference="")
+    for reference in () if parts else released.values_list("release_reference", flat=True).distinct():
+        posted = Transfer.objects.filter(reference=reference, kind=KIND).first()
+        if posted is not None:
+            back = reference.replace("released:", "unreleased:", 1)
+            debts.carry(ledger.reverse(posted, reference=back, at=at), at=at)
     HeldShare.objects.filter(line=line, released_at=None).update(
         released_at=at, release_reference=f"refund:{line.public_id}"
     )
@@ -192,7 +191,12 @@ def _release(line: OrderLine, recording: int, layer: str, *, at: datetime) -> in
         parts = _parts(rows, line.order.country, at=at)
         if not parts:
             return 0
-        whole = sum(row.micros for row in rows)
+        whole = min(sum(row.micros for row in rows), returns.standing(line).get(rows[0].account_id, 0))
+        if not whole:  # all that waited has gone back to the buyer
+            HeldShare.objects.filter(pk__in=[row.pk for row in rows]).update(
+                released_at=at, release_reference=f"refund:{line.public_id}"
+            )
+            return 0
         sums: dict[int, Fraction] = defaultdict(Fraction)
         known = {account.pk: account for account, _ in parts}
         for account, share in parts:

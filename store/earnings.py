@@ -18,7 +18,10 @@ from payments.models import Payee
 from payments.months import Detail
 from store import deductions
 
-KINDS = frozenset({"SALE", "SALE_REVERSAL", "DISPUTE_RELEASE", "DISPUTE_RELEASE_REVERSAL"})
+PARTS = ("CHARGEBACK", "CHARGEBACK_REVERSAL", "REFUND")  # of a line: what went back of it, or came back again
+KINDS = frozenset({
+    "SALE", "SALE_REVERSAL", "SALE_REVERSAL_REVERSAL", "DISPUTE_RELEASE", "DISPUTE_RELEASE_REVERSAL", *PARTS,
+})  # fmt: skip
 DEDUCTED = frozenset(deductions.KINDS.values())
 COLUMNS = (
     "isrc", "iswc", "title", "artist", "release", "gtin", "release_id", "layer", "use", "territory", "units",
@@ -26,10 +29,11 @@ COLUMNS = (
 )  # fmt: skip
 
 # `moved`: each sale, refund or release and what it moved for the payee, on all of its accounts in that currency.
+# A part of a line that went back is cut like the line itself, in proportion to what the payee got of each layer.
 # `parts`: what each layer of each recording on the line was worth, and what of it is the payee's by the frozen split.
 _LINES = """
 WITH moved AS MATERIALIZED (
-    SELECT own.id AS account, own.payee_id AS payee, t.id AS transfer, t.reference, t.reverses_id,
+    SELECT own.id AS account, own.payee_id AS payee, t.id AS transfer, t.reference, t.kind = ANY(%s) AS in_part,
            split_part(t.reference, ':', 1) AS word, split_part(t.reference, ':', 2)::uuid AS line_key,
            sum(CASE e.side WHEN 'C' THEN e.amount_micros ELSE -e.amount_micros END) AS micros
       FROM payments_account own
@@ -37,12 +41,14 @@ WITH moved AS MATERIALIZED (
       JOIN payments_entry e ON e.account_id = other.id AND e.posted_at >= %s AND e.posted_at < %s
       JOIN payments_transfer t ON t.id = e.transfer_id
      WHERE own.id = ANY(%s) AND t.kind = ANY(%s)
-       AND t.reference ~ '^(sale|refund|released|unreleased):[0-9a-f]{8}-[0-9a-f-]{27}(:|$)'
+       AND t.reference ~ '^(sale|refund|released|unreleased|chargeback|reinstated):[0-9a-f]{8}-[0-9a-f-]{27}(:|$)'
      GROUP BY own.id, t.id
 ), parts AS (
     SELECT m.*, l.id AS line, coalesce(l.release_id, track.release_id) AS release, o.country, d.use,
            l.amount_minor, l.tax_minor, part.recording, part.layer, part.base, part.mine,
-           CASE WHEN m.reverses_id IS NULL THEN 1 ELSE -1 END AS sign,
+           CASE WHEN m.word IN ('sale', 'released', 'reinstated') THEN 1 ELSE -1 END AS sign,
+           sum(part.mine) OVER (PARTITION BY m.account, m.transfer ORDER BY part.recording, part.layer) AS mine_so_far,
+           sum(part.mine) OVER (PARTITION BY m.account, m.transfer) AS mine_all,
            sum(part.base) OVER (PARTITION BY m.account, m.transfer ORDER BY part.recording, part.layer) AS until_here,
            sum(part.base) OVER (PARTITION BY m.account, m.transfer) AS music,
            (SELECT sum((leg ->> 'micros')::bigint) FROM jsonb_array_elements(l.split) leg) AS whole,
@@ -61,23 +67,29 @@ WITH moved AS MATERIALIZED (
             WHERE leg ->> 'kind' IN ('RECORDING', 'WORK')
             GROUP BY 1, 2) part
 ), told AS (
-    SELECT p.account, p.recording, p.release, p.layer, p.country, p.use, p.sign, p.base,
+    SELECT p.account, p.recording, p.release, p.layer, p.country, p.use, p.sign, p.in_part,
+           CASE WHEN p.in_part THEN div(p.base * abs(p.micros), p.mine_all) ELSE p.base END AS base,
            CASE WHEN p.word IN ('released', 'unreleased') THEN abs(p.micros)
+                WHEN p.in_part THEN div(abs(p.micros) * p.mine_so_far, p.mine_all)
+                                  - div(abs(p.micros) * (p.mine_so_far - p.mine), p.mine_all)
                 ELSE p.mine - coalesce((SELECT sum(h.micros) FROM store_heldshare h
                       WHERE h.line_id = p.line AND h.recording_id = p.recording AND h.layer = p.layer
                         AND h.payee_id = p.payee), 0) END AS amount,
            p.word IN ('released', 'unreleased') AS late,
-           div(p.whole * p.until_here, p.music) - div(p.whole * (p.until_here - p.base), p.music) AS gross,
-           div(p.tax * p.until_here, p.music) - div(p.tax * (p.until_here - p.base), p.music) AS tax
+           (div(p.whole * p.until_here, p.music) - div(p.whole * (p.until_here - p.base), p.music))
+               * CASE WHEN p.in_part THEN abs(p.micros) / p.mine_all ELSE 1 END AS gross,
+           (div(p.tax * p.until_here, p.music) - div(p.tax * (p.until_here - p.base), p.music))
+               * CASE WHEN p.in_part THEN abs(p.micros) / p.mine_all ELSE 1 END AS tax
       FROM parts p
      WHERE CASE WHEN p.word IN ('released', 'unreleased')
                 THEN split_part(p.reference, ':', 3) = p.recording::text AND split_part(p.reference, ':', 4) = p.layer
                 ELSE p.mine IS NOT NULL END
 )
 SELECT account, recording, release, layer, use, country,
-       count(*) FILTER (WHERE sign > 0 AND NOT late), count(*) FILTER (WHERE sign < 0 AND NOT late),
-       coalesce(sum(sign * gross) FILTER (WHERE NOT late), 0)::bigint,
-       coalesce(sum(sign * tax) FILTER (WHERE NOT late), 0)::bigint,
+       count(*) FILTER (WHERE sign > 0 AND NOT late AND NOT in_part),
+       count(*) FILTER (WHERE sign < 0 AND NOT late AND NOT in_part),
+       round(coalesce(sum(sign * gross) FILTER (WHERE NOT late), 0))::bigint,
+       round(coalesce(sum(sign * tax) FILTER (WHERE NOT late), 0))::bigint,
        coalesce(sum(sign * base) FILTER (WHERE NOT late), 0)::bigint,
        sum(sign * amount)::bigint,
        max(round(base * 1000000 / nullif(gross - tax, 0)))::bigint,
@@ -97,7 +109,7 @@ def lines_of(accounts: Sequence[int], since: datetime, until: datetime) -> dict[
     the payee's part of the base.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_LINES, [since, until, list(accounts), sorted(KINDS)])
+        cursor.execute(_LINES, [list(PARTS), since, until, list(accounts), sorted(KINDS)])
         rows = cursor.fetchall()
     words = _Words(rows)
     found: dict[int, list[list[Any]]] = defaultdict(list)
@@ -144,7 +156,7 @@ SELECT own.payee_id, own.currency, o.country,
   FROM payments_account own
   JOIN payments_entry e ON e.account_id = own.id
   JOIN payments_transfer t ON t.id = e.transfer_id AND t.kind = ANY(%s)
-       AND t.reference ~ '^(sale|refund|released|unreleased):[0-9a-f]{8}-[0-9a-f-]{27}(:|$)'
+       AND t.reference ~ '^(sale|refund|released|unreleased|chargeback|reinstated):[0-9a-f]{8}-[0-9a-f-]{27}(:|$)'
   JOIN store_orderline l ON l.public_id = split_part(t.reference, ':', 2)::uuid
   JOIN store_order o ON o.id = l.order_id AND o.country = ANY(%s)
  WHERE own.payee_id = ANY(%s)

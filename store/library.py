@@ -16,7 +16,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.core import signing
-from django.db.models import F, Q, prefetch_related_objects
+from django.db import transaction
+from django.db.models import DateTimeField, F, Q, Value, prefetch_related_objects
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from catalog.models import Track
@@ -250,11 +252,9 @@ def resolve(token: str, *, user: User, at: datetime) -> Deliverable:
     if download is None or said != _payload(download, user) or not _in_time(download, at):
         raise _refused()
     try:
-        line = owned_line(user, download.line.public_id)
+        line = _used(download, user, at=at)
     except NotOwned:
         raise _refused() from None
-    Download.objects.filter(pk=download.pk).update(uses=F("uses") + 1)
-    Download.objects.filter(pk=download.pk, first_used_at=None).update(first_used_at=at)
     rows = _fetchable(_rows_of(line, download.track_id), country=line.order.country, at=at)
     if download.purpose == Download.Purpose.ZIP:
         return Deliverable(
@@ -264,6 +264,18 @@ def resolve(token: str, *, user: User, at: datetime) -> Deliverable:
     each = formats.get(rendition.format)
     name = file_name(rows[0].track, line.artist, formats.extension(each, rendition.master))
     return Deliverable(download, line, each.code, rendition, name, formats.media_type(each, rendition.master))
+
+
+def _used(download: Download, user: User, *, at: datetime) -> OrderLine:
+    """Count a use of a line that is still the buyer's. The first waits for whoever gives the line back meanwhile, so
+    that nobody gets both the file and the money. Raises NotOwned."""
+    with transaction.atomic():
+        if download.first_used_at is None:
+            OrderLine.objects.select_for_update(no_key=True).get(pk=download.line_id)
+        line = owned_line(user, download.line.public_id)
+        first = Coalesce("first_used_at", Value(at, output_field=DateTimeField()))
+        Download.objects.filter(pk=download.pk).update(uses=F("uses") + 1, first_used_at=first)
+    return line
 
 
 def contents(line: OrderLine, format: str) -> list[tuple[OrderLineTrack, Rendition]]:  # noqa: A002

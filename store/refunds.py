@@ -1,87 +1,229 @@
-"""Money back for a line: decided once, asked of Stripe, and posted as the exact mirror when Stripe says it is done.
+"""Money back for a line, whole or in part: decided once, asked of Stripe, and mirrored when Stripe says it is done.
 
-A line that is due for refund can no longer be downloaded. `push` may be run again at any moment: the sweep does.
+A line that is due for refund as a whole can no longer be downloaded; a part leaves the buyer's right as it is. `push`
+may be run again at any moment: the sweep does.
 """
 
 import uuid
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
+from django.db.models import F, Q, QuerySet
 
-from payments import charges, ledger
-from payments.models import Charge, Refund, Transfer
+from payments import alerts, charges, debts
+from payments.models import Charge, Refund
 from payments.money import Money
-from store import deductions, disputes
+from store import deductions, disputes, returns
 from store.errors import RefundRefused
-from store.models import Order, OrderLine
-from store.settlement import held_reference, sale_reference
+from store.models import Download, LineRefund, Order, OrderLine
+
+KIND = "REFUND"
+SYSTEM = "task:refunds"
+State = OrderLine.State
+PAID_STATES = (State.PAID, State.REFUND_DUE)
 
 
-def refund_line(line: OrderLine, *, reason: str, at: datetime) -> OrderLine:
-    """Give a paid line back. Twice is once; a line that was never paid is refused. Raises StripeFailed to try later."""
+def refund_line(
+    line: OrderLine, *, reason: str, at: datetime, actor: str = SYSTEM, amount_minor: int | None = None
+) -> OrderLine:
+    """Give a paid line back, or `amount_minor` of it; the whole rest where none is given or all of it is.
+
+    The whole twice is once. Raises RefundRefused for what was never paid, for more than is left, and while a bank
+    decides about it; raises StripeFailed to try later.
+    """
     with transaction.atomic(durable=True):
         Order.objects.select_for_update().get(pk=line.order_id)
-        line = OrderLine.objects.get(pk=line.pk)
-        if not line.amount_minor:
-            raise RefundRefused("This was given away: nothing was paid for it, so there is nothing to give back.")
-        if line.state == OrderLine.State.PAID:
-            line.state = OrderLine.State.REFUND_DUE
-            line.state_reason = reason[:200]
-            line.save(update_fields=["state", "state_reason"])
-        elif line.state not in (OrderLine.State.REFUND_DUE, OrderLine.State.REFUNDED):
-            raise RefundRefused("Nothing was paid for this, so there is nothing to give back.")
+        line = OrderLine.objects.select_related("order").get(pk=line.pk)
+        if line.state not in (State.REFUND_DUE, State.REFUNDED):
+            _decide(line, amount_minor, reason=reason, actor=actor, at=at)
+        elif amount_minor is not None:
+            raise RefundRefused("This is being given back as a whole already.")
     return push(line, at=at)
 
 
+def _decide(line: OrderLine, amount_minor: int | None, *, reason: str, actor: str, at: datetime) -> LineRefund:
+    """Keep the decision and what it reserves. The caller holds the order's lock."""
+    if line.state == State.CHARGEBACK:
+        raise RefundRefused("The buyer's bank holds this money while it decides; it cannot be given back twice.")
+    if not line.amount_minor:
+        raise RefundRefused("This was given away: nothing was paid for it, so there is nothing to give back.")
+    if line.state not in PAID_STATES:
+        raise RefundRefused("Nothing was paid for this, so there is nothing to give back.")
+    left = line.amount_minor - line.returned_minor
+    amount = left if amount_minor is None else amount_minor
+    if not 0 < amount <= left:
+        rest = Money.of(left, line.order.currency)
+        raise RefundRefused(
+            f"Of this purchase {rest.decimal} {rest.currency} are left to give back; give that or less, above nought."
+        )
+    whole = amount == left
+    number = LineRefund.objects.filter(line=line).count()
+    refund = LineRefund.objects.create(
+        line=line,
+        reference=refund_reference(line) if whole and not number else f"{refund_reference(line)}:{number + 1}",
+        amount_minor=amount,
+        whole=whole,
+        reason=reason[:200],
+        actor=actor,
+        decided_at=at,
+    )
+    line.returned_minor += amount
+    if whole and line.state == State.PAID:
+        line.state, line.state_reason = State.REFUND_DUE, reason[:200]
+    line.save(update_fields=["state", "state_reason", "returned_minor"])
+    return refund
+
+
 def push(line: OrderLine, *, at: datetime) -> OrderLine:
-    """Ask Stripe for the refund of a line that is due, or for what became of it, and keep the answer."""
-    if line.state != OrderLine.State.REFUND_DUE:
-        return line
-    order = Order.objects.get(pk=line.order_id)
-    charge = Charge.objects.get(reference=order.number)
-    reference = refund_reference(line)
-    refund = Refund.objects.filter(reference=reference).first()
-    if refund is None:
-        refund = charges.refund_charge(charge, Money.of(line.amount_minor, order.currency), reference=reference)
-    else:
-        refund = charges.read_refund(refund)
-    return conclude(refund, at=at) or line
+    """Ask Stripe for each refund of a line that is due, or for what became of it, and keep the answers.
+
+    A line that became due without a decision (taken down before it was paid, recalled) gets one here.
+    """
+    with transaction.atomic(durable=True):
+        Order.objects.select_for_update().get(pk=line.order_id)
+        line = OrderLine.objects.select_related("order").get(pk=line.pk)
+        undecided = line.state == State.REFUND_DUE and not line.line_refunds.filter(whole=True).exists()
+        if undecided:
+            _decide(line, None, reason=line.state_reason, actor=SYSTEM, at=at)
+    charge = Charge.objects.filter(reference=line.order.number).first()
+    for due in line.line_refunds.filter(state=LineRefund.State.DUE).order_by("pk"):
+        if charge is None:
+            continue
+        refund = Refund.objects.filter(reference=due.reference).first()
+        if refund is None:
+            amount = Money.of(due.amount_minor, line.order.currency)
+            refund = charges.refund_charge(charge, amount, reference=due.reference)
+        else:
+            refund = charges.read_refund(refund)
+        conclude(refund, at=at)
+    return OrderLine.objects.get(pk=line.pk)
+
+
+def due() -> QuerySet[OrderLine]:
+    """The lines whose money is on its way back, or should be; what failed waits for a person."""
+    open_ones = Q(line_refunds__state=LineRefund.State.DUE)
+    undecided = Q(state=State.REFUND_DUE) & ~Q(line_refunds__whole=True)
+    return OrderLine.objects.filter(open_ones | undecided).distinct()
+
+
+def again(refund: LineRefund, *, actor: str, at: datetime) -> OrderLine:
+    """Decide once more on what the bank refused, because the buyer has a working account again, say."""
+    if refund.state != LineRefund.State.FAILED:
+        raise RefundRefused("This refund did not fail; there is nothing to ask again.")
+    with transaction.atomic(durable=True):
+        Order.objects.select_for_update().get(pk=refund.line.order_id)
+        line = OrderLine.objects.select_related("order").get(pk=refund.line_id)
+        _decide(line, refund.amount_minor, reason=refund.reason, actor=actor, at=at)
+    return push(line, at=at)
 
 
 def conclude(refund: Refund, *, at: datetime) -> OrderLine | None:
     """Put the consequence of a refund in place; None where the refund is of no line of ours."""
-    line = line_of(refund.reference)
-    if line is None:
+    decided = LineRefund.objects.filter(reference=refund.reference).select_related("line__order").first()
+    if decided is None:
         return None
     with transaction.atomic(durable=True):
-        order = Order.objects.select_for_update().get(pk=line.order_id)
-        line = OrderLine.objects.get(pk=line.pk)
-        if refund.state == Refund.State.FAILED:
-            Order.objects.filter(pk=order.pk).update(alert=f"Stripe refused the refund of “{line.title}”."[:300])
-        elif refund.state == Refund.State.SUCCEEDED and line.state == OrderLine.State.REFUND_DUE:
-            posted = Transfer.objects.get(reference__in=[sale_reference(line), held_reference(line)])
-            disputes.undo(line, at=at)
-            deductions.undo(line, whole=True, at=at)
-            ledger.reverse(posted, reference=refund_reference(line), at=at)
-            line.state = OrderLine.State.REFUNDED
-            line.refunded_at = at
-            line.save(update_fields=["state", "refunded_at"])
-            if not order.lines.exclude(state=OrderLine.State.REFUNDED).exists():
-                order.state = Order.State.REFUNDED
-                order.save(update_fields=["state"])
-    return line
+        order = Order.objects.select_for_update().get(pk=decided.line.order_id)
+        decided = LineRefund.objects.select_related("line__order").get(pk=decided.pk)
+        if decided.state == LineRefund.State.DUE:
+            if refund.state == Refund.State.FAILED:
+                _failed(decided, at=at)
+            elif refund.state == Refund.State.SUCCEEDED:
+                _done(decided, order, at=at)
+    return OrderLine.objects.get(pk=decided.line_id)
+
+
+def _done(decided: LineRefund, order: Order, *, at: datetime) -> None:
+    line = decided.line
+    if decided.whole:
+        disputes.undo(line, at=at)
+    for undone in deductions.undo(line, whole=decided.whole, at=at):
+        debts.carry(undone, at=at)
+    returns.give_back(line, decided.amount_minor, reference=decided.reference, kind=KIND, at=at)
+    LineRefund.objects.filter(pk=decided.pk).update(state=LineRefund.State.DONE, closed_at=at)
+    if decided.whole and line.state == State.REFUND_DUE:
+        line.state, line.refunded_at = State.REFUNDED, at
+        line.save(update_fields=["state", "refunded_at"])
+    if not order.lines.exclude(state__in=[State.REFUNDED, State.CHARGED_BACK]).exists():
+        order.state = Order.State.REFUNDED
+        order.save(update_fields=["state"])
+
+
+def _failed(decided: LineRefund, *, at: datetime) -> None:
+    """Stripe or the buyer's bank refused: what was reserved is free again, and finance staff are told."""
+    line = decided.line
+    LineRefund.objects.filter(pk=decided.pk).update(state=LineRefund.State.FAILED, closed_at=at)
+    OrderLine.objects.filter(pk=line.pk).update(returned_minor=F("returned_minor") - decided.amount_minor)
+    Order.objects.filter(pk=line.order_id).update(
+        alert=f"The refund of “{line.title}” could not be paid out. We look at it and write to you."[:300]
+    )
+    alerts.raise_alert(
+        "REFUND_FAILED",
+        subject=line.order.number,
+        text=f"The refund of “{line.title}” ({decided.reference}) was refused. Ask again, or pay in another way.",
+        at=at,
+    )
+
+
+# -- What buyers may ask for by themselves -----------------------------------------------------------------------------
+
+
+def why_not(line: OrderLine, *, at: datetime, fetched: bool) -> str:
+    """Why the buyer may not take this line back by herself; empty where she may. `fetched`: she has begun to download.
+
+    The operator says for how many days (REFUND_DAYS), and whether also after a download (REFUND_AFTER_DOWNLOAD).
+    """
+    last = until(line.order)
+    if line.state != State.PAID or last is None or not line.amount_minor:
+        return "There is nothing to give back."
+    if at >= last:
+        return f"It can be returned within {settings.REFUND_DAYS} days of paying."
+    if fetched and not settings.REFUND_AFTER_DOWNLOAD:
+        return "You have downloaded it; write to us if something is wrong with it."
+    return ""
+
+
+def until(order: Order) -> datetime | None:
+    """The last moment at which a buyer may give something of a paid order back by herself."""
+    return order.paid_at and order.paid_at + timedelta(days=settings.REFUND_DAYS)
+
+
+def fetched(lines: Sequence[OrderLine]) -> set[int]:
+    """The keys of those lines of which a file was begun to be fetched. One query."""
+    rows = Download.objects.filter(line__in=[line.pk for line in lines], first_used_at__isnull=False)
+    return set(rows.values_list("line", flat=True))
+
+
+def ask(line: OrderLine, *, reason: str, at: datetime) -> OrderLine:
+    """The buyer takes her line back within the operator's window. Raises RefundRefused with why she may not.
+
+    The purchase is taken from her library first, in the transaction that looked whether she has fetched it.
+    """
+    reason = reason.strip()
+    if not reason:
+        raise RefundRefused("Say in a word why you give it back; it helps the label.")
+    with transaction.atomic(durable=True):
+        Order.objects.select_for_update().get(pk=line.order_id)
+        line = OrderLine.objects.select_related("order").select_for_update(of=("self",)).get(pk=line.pk)
+        refused = why_not(line, at=at, fetched=line.pk in fetched([line]))
+        if refused:
+            raise RefundRefused(refused)
+        _decide(line, None, reason=reason, actor=line.order.buyer.actor, at=at)
+    return push(line, at=at)
 
 
 def refund_reference(line: OrderLine) -> str:
-    """The name of a line's refund, at Stripe and in the ledger."""
+    """The name of a line's refund, at Stripe and in the ledger; those of parts have a number after it."""
     return f"refund:{line.public_id}"
 
 
 def line_of(reference: str) -> OrderLine | None:
     """The line that a refund's reference names."""
-    kind, _, public_id = reference.partition(":")
+    kind, _, rest = reference.partition(":")
     try:
-        key = uuid.UUID(public_id)
+        key = uuid.UUID(rest.partition(":")[0])
     except ValueError:
         return None
     return OrderLine.objects.filter(public_id=key).first() if kind == "refund" else None

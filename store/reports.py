@@ -15,11 +15,13 @@ from django.db.models.functions import Coalesce, TruncDate
 
 from catalog.models import Party, Recording
 from payments.models import Entry, Payee, Transfer
+from payments.money import allocate
 from store import disputes
 from store.models import Download, OrderLine
+from store.sales import GONE, SOLD
 
 SALE, REFUND = "SALE", "REFUND"
-SOLD = (OrderLine.State.PAID, OrderLine.State.REFUND_DUE, OrderLine.State.REFUNDED)
+OF_LINES = frozenset({"sale", "refund", "held", "released", "unreleased", "chargeback", "reinstated"})
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def sales_by_day(label: Party, *, since: datetime, until: datetime) -> list[Sale
 
 def sales_by_title(label: Party, *, since: datetime, until: datetime) -> list[SoldTitle]:
     """A label's best sellers of a period, most money first. One query."""
-    returned = Q(state=OrderLine.State.REFUNDED)
+    returned = Q(state__in=GONE)
     rows = (
         _paid(label, since, until)
         .values("title", "artist", "release_id", "track_id", "order__currency")
@@ -129,20 +131,24 @@ def statement_lines(payee: Payee, *, since: datetime, until: datetime) -> list[S
         entries__account__payee=payee,
         posted_at__gte=since,
         posted_at__lt=until,
-        reference__regex=r"^(sale|refund|released|unreleased):",
+        reference__regex=r"^(sale|refund|released|unreleased|chargeback|reinstated):",
     ).distinct()
     transfers = list(rows.order_by("posted_at", "pk"))
     lines = _lines_behind(transfers)
     recordings = _recordings(lines.values())
     held = disputes.held_of(line.pk for line in lines.values())
-    late = _credited(payee, [transfer for transfer in transfers if _is_late(transfer)])
+    late = _credited(payee, [one for one in transfers if _is_late(one) or _is_part(one)])
     found = []
     for transfer in transfers:
         line = lines.get(_key(transfer))
         if line is None:
             continue
-        sign = 1 if transfer.reverses_id is None else -1
-        legs = _late_legs(transfer, line, late) if _is_late(transfer) else _legs_of(line, payee, held)
+        sign = _sign(transfer)
+        legs: Iterable[dict[str, Any]]
+        if _is_part(transfer):
+            legs = _part_legs(line, payee, late[transfer.reference])
+        else:
+            legs = _late_legs(transfer, line, late) if _is_late(transfer) else _legs_of(line, payee, held)
         found += [_statement_line(transfer, line, leg, sign, recordings) for leg in legs]
     return found
 
@@ -157,7 +163,7 @@ def describe(references: Sequence[str]) -> dict[str, str]:
 
 def _line_key(reference: str) -> str:
     kind, _, key = reference.partition(":")
-    return key.partition(":")[0] if kind in {"sale", "refund", "held", "released", "unreleased"} else ""
+    return key.partition(":")[0] if kind in OF_LINES else ""
 
 
 def _statement_line(
@@ -186,6 +192,27 @@ def _legs_of(line: OrderLine, payee: Payee, held: frozenset[tuple[int, int, str,
         for leg in line.split
         if leg["payee"] == payee.pk and (line.pk, leg["recording"], leg["kind"], payee.pk) not in held
     )
+
+
+def _is_part(transfer: Transfer) -> bool:
+    """Whether it gave back, or put back, what stood of a line, rather than mirroring the sale itself."""
+    return transfer.kind == REFUND or transfer.reference.startswith(("chargeback:", "reinstated:"))
+
+
+def _sign(transfer: Transfer) -> int:
+    """Whether the payee earned by it, or gave back."""
+    if _is_part(transfer):
+        return 1 if transfer.reference.startswith("reinstated:") else -1
+    return 1 if transfer.reverses_id is None else -1
+
+
+def _part_legs(line: OrderLine, payee: Payee, micros: int) -> list[dict[str, Any]]:
+    """What a payee gave back of a line, or got back, divided over its legs as the sale was."""
+    legs = [leg for leg in line.split if leg["payee"] == payee.pk]
+    if not legs:  # it held the money because a dispute was decided in its favour
+        return [{"recording": None, "title": line.title, "kind": "RECORDING", "micros": micros}]
+    amounts = allocate(micros, [(index, leg["micros"]) for index, leg in enumerate(legs)])
+    return [{**leg, "micros": amounts[index]} for index, leg in enumerate(legs) if amounts[index]]
 
 
 def _is_late(transfer: Transfer) -> bool:

@@ -14,11 +14,20 @@ from catalog.models import Party
 from store.models import OrderLine
 from store.records import Kind
 
-SOLD = (OrderLine.State.PAID, OrderLine.State.REFUND_DUE, OrderLine.State.REFUNDED)
+SOLD = (
+    OrderLine.State.PAID,
+    OrderLine.State.REFUND_DUE,
+    OrderLine.State.REFUNDED,
+    OrderLine.State.CHARGEBACK,
+    OrderLine.State.CHARGED_BACK,
+)
+GONE = (OrderLine.State.REFUNDED, OrderLine.State.CHARGED_BACK)
 STATES: dict[str, tuple[Kind, str]] = {
     OrderLine.State.PAID: ("cleared", "Sold"),
     OrderLine.State.REFUND_DUE: ("waiting", "Refund under way"),
     OrderLine.State.REFUNDED: ("refused", "Refunded"),
+    OrderLine.State.CHARGEBACK: ("waiting", "The buyer's bank decides"),
+    OrderLine.State.CHARGED_BACK: ("refused", "Taken back by the buyer's bank"),
 }
 _MINE = """(SELECT coalesce(sum((leg ->> 'micros')::bigint), 0) FROM jsonb_array_elements("store_orderline"."split") leg
     JOIN licensing_rightsholder holder ON holder.id = (leg ->> 'holder')::bigint WHERE holder.party_id = %s)"""
@@ -72,7 +81,7 @@ def _sales(found: QuerySet[OrderLine]) -> Iterator[Sale]:
             country=line.order.country,
             currency=line.order.currency,
             amount_minor=line.amount_minor,
-            micros=0 if line.state == OrderLine.State.REFUNDED else row.mine,
+            micros=0 if line.state in GONE else row.mine,
             state=line.state,
         )
 
@@ -81,7 +90,7 @@ def by_day(label: Party, *, currency: str, since: date, until: date) -> list[tup
     """What the label earned on each day in millionths of `currency`, refunded lines left out. One statement."""
     earned = (
         lines(label, since=since, until=until)
-        .exclude(state=OrderLine.State.REFUNDED)
+        .exclude(state__in=GONE)
         .filter(order__currency=currency)
         .order_by()
         .annotate(day=TruncDate(F("order__paid_at")))
@@ -96,12 +105,19 @@ def by_day(label: Party, *, currency: str, since: date, until: date) -> list[tup
 def describe(references: Sequence[str]) -> dict[str, str]:
     """What the transfers of sales and refunds were for, in a buyer's words. One statement."""
     parts = {reference: reference.partition(":") for reference in references}
-    keys = {key for _, _, key in parts.values() if codes.is_public_id(key)}
+    keys = {key.partition(":")[0] for _, _, key in parts.values() if codes.is_public_id(key.partition(":")[0])}
     found = {
         str(line.public_id): f"{line.title}, {line.artist} ({line.order.country})"
         for line in OrderLine.objects.filter(public_id__in=keys).select_related("order")
     }
-    words = {"sale": "Sale of ", "refund": "Refund of "}
+    words = {
+        "sale": "Sale of ",
+        "refund": "Refund of ",
+        "chargeback": "Taken back by the bank: ",
+        "reinstated": "Back: ",
+    }
     return {
-        reference: f"{words.get(kind, '')}{found[key]}" for reference, (kind, _, key) in parts.items() if key in found
+        reference: f"{words.get(kind, '')}{found[key.partition(':')[0]]}"
+        for reference, (kind, _, key) in parts.items()
+        if key.partition(":")[0] in found
     }

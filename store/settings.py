@@ -297,6 +297,8 @@ PAYMENT_FEE_PERCENT = percent("PAYMENT_FEE_PERCENT", "1.5")
 PAYMENT_FEE_MINOR = number("PAYMENT_FEE_MINOR", 25)
 RESERVE_PERCENT = percent("RESERVE_PERCENT", "0")
 RESERVE_DAYS = number("RESERVE_DAYS", 14)
+REFUND_DAYS = number("REFUND_DAYS", 14)  # how long a buyer may take back what she bought; 0: not by herself
+REFUND_AFTER_DOWNLOAD = flag("REFUND_AFTER_DOWNLOAD", default=False)
 TAX_ON_TIPS = flag("TAX_ON_TIPS", default=True)  # whether tax is inside what buyers freely give above a price as well
 PAYOUT_MINIMUM_MINOR = number("PAYOUT_MINIMUM_MINOR", 100)
 PAYOUT_MINIMUMS = minimums(words("PAYOUT_MINIMUMS"))  # by currency, where it is another: USD:500 JPY:1000

@@ -10,6 +10,7 @@ from itertools import chain
 
 from django.conf import settings
 from django.db import transaction
+from django.urls import reverse
 
 from licensing.models import ClearanceDecision
 from licensing.verdicts import Verdict
@@ -17,7 +18,7 @@ from payments import accounts, alerts, charges, ledger
 from payments.errors import ChargeMismatch as StripeMismatch
 from payments.models import Account, Charge
 from payments.money import Money
-from store import certificates, clearing, deductions, disputes, locations
+from store import certificates, clearing, deductions, disputes, letters, locations
 from store.errors import ChargeMismatch
 from store.models import BasketLine, Certificate, Order, OrderLine, OrderLineTrack
 from store.royalties import Leg, Split
@@ -26,6 +27,9 @@ SOONEST = timedelta(seconds=60)
 LATEST = timedelta(hours=1)
 GIVE_UP = timedelta(days=3)
 PAYMENT_LOOKED_AT = "Your payment does not fit this order. We look at it and write to you; nothing is lost."
+State = Order.State
+SETTLED = (State.PAID, State.REFUNDED, State.CHARGED_BACK)
+UNPAID = (State.PLACED, State.FAILED, State.CANCELLED)
 STOPPING = {"TAKEN_DOWN", "LEGAL_HOLD"}
 
 
@@ -39,7 +43,7 @@ def settle_order(order: Order, *, at: datetime) -> Order:
     if order.total_minor == 0:
         return _give_away(order, at=at)
     charge = Charge.objects.filter(reference=order.number).first()
-    if charge is None or order.state in (Order.State.PAID, Order.State.REFUNDED):
+    if charge is None or order.state in SETTLED:
         return Order.objects.get(pk=order.pk)
     try:
         charge = charges.read_charge(charge)
@@ -48,7 +52,7 @@ def settle_order(order: Order, *, at: datetime) -> Order:
     if charge.state == Charge.State.REFUNDED:
         raise _alert(order, "Stripe has given this payment back before it was settled. Look at it by hand.", at=at)
     if charge.state != Charge.State.PAID:
-        return Order.objects.get(pk=order.pk)
+        return _wait(order, charge, at=at)
     if (charge.amount_minor, charge.currency) != (order.total_minor, order.currency):
         raise _alert(
             order, f"The charge is for {charge.amount_minor} {charge.currency} (minor units), not the total.", at=at
@@ -56,7 +60,7 @@ def settle_order(order: Order, *, at: datetime) -> Order:
     clearing.refresh(_recordings(order), at=at, actor="task:settlement")
     with transaction.atomic(durable=True):
         order = Order.objects.select_for_update().get(pk=order.pk)  # the one lock of a settlement; lines hang on it
-        if order.state not in (Order.State.PAID, Order.State.REFUNDED):
+        if order.state not in SETTLED:
             _settle(order, charge, at=at)
     return order
 
@@ -73,6 +77,40 @@ def _give_away(order: Order, *, at: datetime) -> Order:
     return order
 
 
+def _wait(order: Order, charge: Charge, *, at: datetime) -> Order:
+    """What the order says while its money is on its way for days, and when the bank has refused."""
+    with transaction.atomic(durable=True):
+        order = Order.objects.select_for_update().get(pk=order.pk)
+        if charge.state == Charge.State.PROCESSING and order.state in UNPAID:
+            order.state, order.next_check_at = State.PENDING, at + LATEST
+            _empty_basket(order)
+        elif charge.state == Charge.State.FAILED and order.state == State.PENDING:
+            order.state = State.FAILED
+            _tell_failed(order, at=at)
+        else:
+            return order
+        order.save(update_fields=["state", "next_check_at"])
+    return order
+
+
+def _empty_basket(order: Order) -> None:
+    bought = order.lines.values("offer")
+    BasketLine.objects.filter(basket__user=order.buyer_id, offer__in=bought).delete()
+
+
+def _tell_failed(order: Order, *, at: datetime) -> None:
+    letters.owe(
+        "payment failed",
+        about=f"{order.number}:{order.next_check_at}",
+        to=[order.email],
+        subject=f"Your payment for order {order.number} did not come through",
+        at=at,
+        template="payment_failed",
+        order=order,
+        link=f"{settings.SITE_URL}{reverse('order', args=[order.public_id])}",
+    )
+
+
 def check_order(order: Order, *, at: datetime) -> Order:
     """Look after an order whose webhook may never come, and put the next look at a growing distance.
 
@@ -86,9 +124,10 @@ def check_order(order: Order, *, at: datetime) -> Order:
         post_fee(order, charge, at=at)
         order.refresh_from_db()
     age = at - order.placed_at
-    done = order.fee_posted_at is not None or (order.state == Order.State.PLACED and age > GIVE_UP)
-    if order.state == Order.State.PLACED and age > GIVE_UP:
-        Order.objects.filter(pk=order.pk, state=Order.State.PLACED).update(state=Order.State.CANCELLED, cancelled_at=at)
+    abandoned = order.state in (State.PLACED, State.FAILED) and age > GIVE_UP
+    done = order.fee_posted_at is not None or abandoned
+    if abandoned:
+        Order.objects.filter(pk=order.pk, state=order.state).update(state=State.CANCELLED, cancelled_at=at)
     later = None if done or age > 10 * GIVE_UP else at + min(max(age / 4, SOONEST), LATEST)
     Order.objects.filter(pk=order.pk).update(next_check_at=later)
     return Order.objects.get(pk=order.pk)
@@ -157,7 +196,7 @@ def _settle(order: Order, charge: Charge | None, *, at: datetime) -> None:
     OrderLine.objects.filter(pk__in=stopped, amount_minor__gt=0).update(
         state=OrderLine.State.REFUND_DUE, state_reason="taken down after it was ordered"
     )
-    BasketLine.objects.filter(basket__user=order.buyer_id, offer__in=[line.offer_id for line in lines]).delete()
+    _empty_basket(order)
     order.state = Order.State.PAID
     order.paid_at = (charge.paid_at if charge else None) or at
     order.alert = ""

@@ -6,7 +6,7 @@ from typing import Any
 
 from payments import charges, payees, payouts
 from payments.models import Charge, Refund, StripeEvent
-from store import credit_purchases, refunds, settlement
+from store import chargebacks, credit_purchases, refunds, settlement
 from store.models import CreditPurchase, Order
 
 Handler = Callable[[Mapping[str, Any], datetime], None]
@@ -53,6 +53,11 @@ def _refund_changed(refund: Mapping[str, Any], at: datetime) -> None:
         refunds.conclude(charges.read_refund(row), at=at)
 
 
+def _disputed(dispute: Mapping[str, Any], at: datetime) -> None:
+    """A buyer went to her bank, or the bank has moved on."""
+    chargebacks.follow(dispute["id"], at=at)
+
+
 def _account_changed(account: Mapping[str, Any], _at: datetime) -> None:
     """A payee told Stripe who it is, or Stripe wants to know more."""
     payee = payees.find_by_account(account["id"])
@@ -85,9 +90,16 @@ HANDLERS: dict[str, Handler] = {
     "checkout.session.async_payment_succeeded": _session_changed,
     "checkout.session.async_payment_failed": _session_changed,
     "checkout.session.expired": _session_changed,
+    "payment_intent.payment_failed": _intent_changed,
+    "payment_intent.processing": _intent_changed,
     "payment_intent.succeeded": _intent_changed,
     "charge.succeeded": _charge_changed,
     "charge.updated": _charge_changed,
+    "charge.dispute.closed": _disputed,
+    "charge.dispute.created": _disputed,
+    "charge.dispute.funds_reinstated": _disputed,
+    "charge.dispute.funds_withdrawn": _disputed,
+    "charge.dispute.updated": _disputed,
     "charge.refunded": _charge_refunded,
     "charge.refund.updated": _refund_changed,
     "refund.created": _refund_changed,

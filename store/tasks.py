@@ -15,8 +15,10 @@ from django.utils import timezone
 
 from licensing import reclearing
 from payments import inbox, months, payouts, reconcile
+from payments.chargebacks import running as running_chargebacks
 from payments.errors import PaymentsError
 from store import (
+    chargebacks,
     clearing,
     credit_purchases,
     deductions,
@@ -50,6 +52,7 @@ log = logging.getLogger(__name__)
 AT_ONCE = 200
 FETCH_EVERY = 120  # seconds between two looks for webhooks that never came
 FETCH_BACK = timedelta(days=2)
+CHARGEBACKS_EVERY = 1800  # seconds between two looks at chargebacks that no bank has decided
 SCRUB_EVERY = 60  # seconds between two bells for hashing what was approved
 NOTICES_EVERY = 60  # seconds between two looks at clocks, disputes and ends
 REVIEW_SLICE, REVIEW_SLICES = 20, 25
@@ -163,6 +166,16 @@ def push_credit_refund(refund_id: int) -> None:
 
 
 @shared_task
+def follow_chargebacks(_round: int = 0) -> None:
+    """Ask how the chargebacks stand that no bank has decided, in case their webhooks never came."""
+    for row in running_chargebacks():
+        try:
+            chargebacks.follow(row.stripe_dispute_id, at=timezone.now())
+        except (PaymentsError, StoreError) as error:
+            log.warning("Chargeback %s waits: %s", row.stripe_dispute_id, error)
+
+
+@shared_task
 def send_receipt(order_id: int) -> None:
     emails.send_receipt(Order.objects.get(pk=order_id), at=timezone.now())
 
@@ -250,7 +263,8 @@ def sweep() -> None:
     _ring("credit", _keys(CreditPurchase.objects.filter(next_check_at__lte=at)), check_credit, seconds=60)
     credit_due = CreditRefund.objects.filter(state=CreditRefund.State.DUE)
     _ring("credit-refund", _keys(credit_due), push_credit_refund, seconds=120)
-    _ring("refund", _keys(OrderLine.objects.filter(state=OrderLine.State.REFUND_DUE)), push_refund, seconds=120)
+    _ring("refund", _keys(refunds.due()), push_refund, seconds=120)
+    _ring("chargebacks", [0], follow_chargebacks, seconds=CHARGEBACKS_EVERY)
     _ring(
         "receipt", _keys(Order.objects.filter(paid_at__isnull=False, receipt_sent_at=None)), send_receipt, seconds=120
     )

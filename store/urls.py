@@ -65,6 +65,7 @@ urlpatterns = [
     path("orders/", account.orders, name="orders"),
     path("orders/<uuid:public_id>", library.order, name="order"),
     path("invoices/<uuid:public_id>.pdf", invoices.pdf, name="invoice-pdf"),
+    path("orders/<uuid:public_id>/lines/<uuid:line_id>/return", library.give_back, name="order-return"),
     path("library/", library.library, name="library"),
     path("download", library.start, name="download-start"),
     path("download/<str:token>", library.download, name="download"),

@@ -22,6 +22,7 @@ from store.models.offers import ListPrice, Offer, Price, ReviewDue, Shelf
 from store.models.orders import Basket, BasketLine, Download, Order, OrderLine, OrderLineTrack, RefundCase
 from store.models.people import Membership, User, UserManager
 from store.models.proof import Certificate, SignedHead, SigningKey
+from store.models.returns import LineChargeback, LineRefund
 from store.models.tax import RateConfirmation, VatCheck
 
 __all__ = [
@@ -49,6 +50,8 @@ __all__ = [
     "InvoiceSeries",
     "Letter",
     "LetterOfDirection",
+    "LineChargeback",
+    "LineRefund",
     "ListPrice",
     "Membership",
     "Offer",

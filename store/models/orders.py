@@ -62,9 +62,12 @@ class Order(models.Model):
 
     class State(models.TextChoices):
         PLACED = "PLACED"
+        PENDING = "PENDING"  # the buyer has told her bank to pay, which takes days
         PAID = "PAID"
+        FAILED = "FAILED"  # her bank said no; she may pay in another way
         CANCELLED = "CANCELLED"
         REFUNDED = "REFUNDED"
+        CHARGED_BACK = "CHARGED_BACK"  # the buyer's bank took the money of every line back
 
     class Location(models.TextChoices):
         AGREED = locations.AGREED, "proofs agree"
@@ -108,7 +111,8 @@ class Order(models.Model):
             models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="order_currency_form"),
             models.CheckConstraint(condition=Q(country__regex=r"^[A-Z]{2}$"), name="order_country_form"),
             models.CheckConstraint(
-                condition=~Q(state__in=["PAID", "REFUNDED"]) | Q(paid_at__isnull=False), name="order_paid_has_time"
+                condition=~Q(state__in=["PAID", "REFUNDED", "CHARGED_BACK"]) | Q(paid_at__isnull=False),
+                name="order_paid_has_time",
             ),
             models.CheckConstraint(
                 condition=Q(reverse_charge=False) | Q(vat_check__isnull=False, tax_minor=0),
@@ -133,6 +137,7 @@ class OrderLine(models.Model):
     `artist` and the licence travel with the line, because catalogue and grants may change. The amount is the offer's,
     and what the buyer freely gave (`given_minor`), less what a code took off (`discount_minor`); a trigger holds the
     sum.
+    `returned_minor` is what went back of it or is on its way back, by refunds and chargebacks.
     """
 
     class State(models.TextChoices):
@@ -141,6 +146,8 @@ class OrderLine(models.Model):
         REFUND_DUE = "REFUND_DUE"
         REFUNDED = "REFUNDED"
         CANCELLED = "CANCELLED"
+        CHARGEBACK = "CHARGEBACK"  # the buyer's bank holds the money while it decides
+        CHARGED_BACK = "CHARGED_BACK"  # it took it back for good
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     order = models.ForeignKey(Order, models.PROTECT, related_name="lines")
@@ -164,10 +171,15 @@ class OrderLine(models.Model):
     state = models.CharField(max_length=20, choices=State, default=State.PLACED)
     state_reason = models.CharField(max_length=200, blank=True)
     refunded_at = models.DateTimeField(null=True, blank=True)
+    returned_minor = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         ordering = ["order_id", "position"]
         constraints = [
+            models.CheckConstraint(
+                condition=Q(returned_minor__gte=0, returned_minor__lte=F("amount_minor")),
+                name="orderline_never_returned_above_paid",
+            ),
             models.CheckConstraint(condition=one_of("release", "track"), name="orderline_one_subject"),
             models.UniqueConstraint(fields=["order", "position"], name="orderline_position_once"),
             models.UniqueConstraint(fields=["order", "offer"], name="orderline_offer_once"),

@@ -16,6 +16,12 @@ urlpatterns = [
     path("books/<int:key>/explain/", finance_books.explain, name="finance-explain"),
     path("suspense/", finance_books.suspense, name="finance-suspense"),
     path("alerts/<int:key>/close/", finance.close_alert, name="finance-alert-close"),
+    path("orders/", finance.orders, name="finance-orders"),
+    path("orders/<str:number>/", finance.order, name="finance-order"),
+    path("orders/<str:number>/lines/<uuid:line_id>/refund/", finance.refund, name="finance-refund"),
+    path("refunds/", finance.refund_list, name="finance-refunds"),
+    path("refunds/<int:key>/again/", finance.refund_again, name="finance-refund-again"),
+    path("chargebacks/", finance.chargeback_list, name="finance-chargebacks"),
     path("tax/", finance_tax.overview, name="finance-tax"),
     path("tax/oss-<str:quarter>.csv", finance_tax.oss_csv, name="finance-oss"),
 ]

@@ -17,8 +17,9 @@ from django.utils.http import content_disposition_header, url_has_allowed_host_a
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from payments.errors import PaymentsError
 from payments.models import Account, Entry, Transfer
-from store import archives, corrections, deductions, settlement
+from store import archives, corrections, deductions, refunds, returns, settlement
 from store import library as owned_music
 from store.corrections import Corrected
 from store.errors import NotReadyYet, StoreError
@@ -40,7 +41,9 @@ PICKS = [each for each in FORMATS.values() if not each.preview]
 GRADES = grouped(each for each in sorted(PICKS, key=lambda each: list(Family).index(each.family)) if each.extension)
 PRESIGNED_SECONDS = 300
 SHUT = {
-    OrderLine.State.REFUND_DUE: "Taken down after you ordered it; your money comes back",
+    OrderLine.State.REFUND_DUE: "Your money is on its way back to you",
+    OrderLine.State.CHARGEBACK: "Paused while your bank decides about the payment",
+    OrderLine.State.CHARGED_BACK: "Your bank took the payment back, so it is yours no more",
     OrderLine.State.REFUNDED: "Refunded",
     OrderLine.State.CANCELLED: "Cancelled",
 }
@@ -124,9 +127,41 @@ def order(request: HttpRequest, public_id: UUID) -> HttpResponse:
     open_lines = [line for line in lines if line.state == OrderLine.State.PAID]
     files = owned_music.files(open_lines) if found.state == Order.State.PAID else {}
     rows = [_order_row(line, files) for line in lines]
+    _offer_return(found, lines, rows)
     waiting = found.state == Order.State.PLACED or any(one.state == "WAITING" for row in rows for one in row["formats"])
-    context = {"order": found, "lines": rows, "waiting": waiting, "posted": _posted(found, lines)}
+    context = {
+        "order": found,
+        "lines": rows,
+        "waiting": waiting,
+        "posted": _posted(found, lines),
+        "return_until": refunds.until(found),
+        "after_download": settings.REFUND_AFTER_DOWNLOAD,
+    }
     return render(request, "shop/order.html", context)
+
+
+def _offer_return(found: Order, lines: Sequence[OrderLine], rows: Sequence[dict[str, Any]]) -> None:
+    """Say at each line whether its buyer may give it back by herself. One query."""
+    at, fetched = timezone.now(), refunds.fetched(lines)
+    for line, row in zip(lines, rows, strict=True):
+        line.order = found
+        row["may_return"] = not refunds.why_not(line, at=at, fetched=line.pk in fetched)
+
+
+@login_required
+@require_POST
+def give_back(request: HttpRequest, public_id: UUID, line_id: UUID) -> HttpResponse:
+    """The buyer takes one line back, within the operator's window; its money goes the way it came."""
+    line = get_object_or_404(OrderLine, public_id=line_id, order__public_id=public_id, order__buyer=signed_in(request))
+    try:
+        refunds.ask(line, reason=request.POST.get("reason", "")[:200], at=timezone.now())
+    except StoreError as refusal:
+        messages.error(request, refusal.message)
+    except PaymentsError:
+        messages.info(request, "It is given back. Your money follows as soon as the payment provider answers.")
+    else:
+        messages.success(request, "It is given back; your money is on its way. Banks take up to ten days.")
+    return redirect("order", public_id)
 
 
 def _order_row(line: OrderLine, files: Mapping[tuple[int, int], Sequence[FileState]]) -> dict[str, Any]:
@@ -137,6 +172,8 @@ def _order_row(line: OrderLine, files: Mapping[tuple[int, int], Sequence[FileSta
         "title": line.title,
         "artist": line.artist,
         "amount_minor": line.amount_minor,
+        "returned_minor": line.returned_minor,
+        "left_minor": line.amount_minor - line.returned_minor,
         "tax_minor": line.tax_minor,
         "tax_rate": line.tax_rate,
         "licence": licence_words(line.buyer_licence_code),
@@ -159,6 +196,7 @@ def _posted(found: Order, lines: Sequence[OrderLine]) -> list[dict[str, Any]]:
         titles |= {deductions.reference(line, what): f"{words}: {line.title}" for line in lines}
     borne_by = "the holders" if deductions.wait_for_fee(lines) else "the shop"
     titles[f"fee:{found.number}"] = f"Payment fee, borne by {borne_by}"
+    titles |= returns.titles(lines)
     transfers = Transfer.objects.filter(Q(reference__in=titles) | Q(reverses__reference__in=titles))
     rows = (
         transfers.select_related("seal", "reverses").prefetch_related("entries__account__payee").order_by("posted_at")
@@ -170,9 +208,8 @@ def _posted(found: Order, lines: Sequence[OrderLine]) -> list[dict[str, Any]]:
 def _transfer(row: Transfer, titles: Mapping[str, str], holders: Mapping[int, str]) -> dict[str, Any]:
     entries = sorted(row.entries.all(), key=_debits_first)
     amounts = ledger_amounts([entry.amount_micros for entry in entries], entries[0].currency)
-    reversed_one = row.reverses.reference if row.reverses else ""
     return {
-        "title": titles.get(row.reference) or f"Reversed: {titles[reversed_one]}",
+        "title": titles.get(row.reference) or f"Reversed: {titles[row.reverses.reference]}",  # type: ignore[union-attr]
         "posted_at": row.posted_at,
         "seal": row.seal.position if hasattr(row, "seal") else None,
         "entries": [

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from catalog.models import Release
-from payments.models import StripeEvent
+from payments.models import Charge, StripeEvent
 from store import baskets, checkout, tasks
 from store.models import Offer, Order, User
 from tests.factories.store import make_user
@@ -41,6 +41,18 @@ class Shop:
 
     def pay(self, order: Order) -> None:
         self.stripe.pay(checkout.start_payment(order, at=timezone.now()))
+
+    def pay_later(self, order: Order) -> str:
+        """Tell the bank to pay; returns the page on which the bank answers."""
+        page = checkout.start_payment(order, at=timezone.now())
+        self.stripe.pay_later(page)
+        return page
+
+    def charge_back(self, order: Order, **how: Any) -> str:
+        """The buyer disputes her payment at her bank; returns Stripe's name of it."""
+        intent = Charge.objects.get(reference=order.number).stripe_payment_intent_id
+        charge = next(one["id"] for one in self.stripe.objects("charge") if one["payment_intent"] == intent)
+        return str(self.stripe.sandbox.chargebacks.open(charge, **how)["id"])
 
     def deliver_webhooks(self, *types: str) -> list[int]:
         """Hand over what Stripe sends, and let the worker handle it; the answers' statuses."""

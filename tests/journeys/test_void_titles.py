@@ -58,7 +58,8 @@ def test_the_payee_who_warranted_it_owes_what_was_paid_out(shop):
     work(release)
     tasks.push_refund(line.pk)
     shop.deliver_webhooks()
-    assert ledger.balance(payee) == -earned
+    assert ledger.balance(payee) == 0
+    assert ledger.balance(accounts.debt(letter.payee, "EUR")) == earned
 
 
 def test_a_record_that_merely_ended_takes_nothing_from_past_buyers(shop):
