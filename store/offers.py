@@ -20,7 +20,7 @@ from licensing import reclearing
 from licensing.models import ClearanceDecision
 from licensing.reclearing import Held
 from licensing.verdicts import Verdict
-from store import clearing, previews, tagging
+from store import clearing, previews, pricing, ratecards, tagging
 from store.models import Offer, Price, ReviewDue, Shelf
 from transcoding import formats, renditions
 from transcoding.models import Master, Rendition
@@ -211,7 +211,10 @@ def _review_release(release: Release, *, at: datetime, actor: str, result: Revie
         _mark_later(wait or recordings, at=at)
         return
     asked = {key: {code: ask.minor for code, ask in prices[key].items() if ask.minor} for key in recordings}
-    too_low = clearing.below_minimum(asked, at=at)
+    too_low = {
+        *clearing.below_minimum(asked, at=at),
+        *_below_royalties(release, tracks, decisions, decision, prices, at=at),
+    }
     with transaction.atomic():
         if _hold(release) != {track.pk: track.recording_id for track in tracks}:
             return  # its tracks have just changed, and a trigger has marked it for another review
@@ -230,7 +233,38 @@ def _review_release(release: Release, *, at: datetime, actor: str, result: Revie
             use: _stops(allowed[use], None, at=at, whole=True) or next((why for why in stopped[use] if why), "")
             for use in SOLD_AS
         }
-        _align({"release": release}, allowed, prices[None], halts, at=at, result=result)
+        wanted = {code: ask for code, ask in prices[None].items() if (None, code) not in too_low}
+        _align({"release": release}, allowed, wanted, halts, at=at, result=result, low=prices[None].keys())
+
+
+def _below_royalties(
+    release: Release,
+    tracks: Iterable[Track],
+    decisions: Mapping[int, ClearanceDecision],
+    whole: ClearanceDecision,
+    prices: Mapping[int | None, Mapping[str, Ask]],
+    *,
+    at: datetime,
+) -> set[tuple[int | None, str]]:
+    """What costs less than its works are owed wherever it is cleared, by recording (None: the release) and currency.
+
+    One query where no country that it is cleared for is left without a rate: the store's percentage always leaves
+    something, so that only where each of them has one all may be refused.
+    """
+    rated = ratecards.countries([track.recording_id for track in tracks], use=clearing.DOWNLOAD)
+    subjects: list[tuple[int | None, dict[str, Any]]] = [(None, {"release": release})]
+    subjects += [(track.recording_id, {"track": track}) for track in tracks]
+    found: set[tuple[int | None, str]] = set()
+    for key, about in subjects:
+        decision = whole if key is None else decisions.get(key)
+        cleared = set(decision.cleared_countries) if decision else set()
+        if not cleared or not cleared <= rated:
+            continue
+        for code, ask in prices[key].items() if key in prices else ():
+            offer = Offer(**about, currency=code, amount_minor=ask.minor, or_more=ask.or_more)
+            if ask.minor and len(pricing.where_refused(offer, cleared, at=at)) == len(cleared):
+                found.add((key, code))
+    return found
 
 
 def _given_away(

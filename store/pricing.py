@@ -13,15 +13,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 from types import MappingProxyType
+from typing import Any
 
 from django.conf import settings
 
-from catalog.models import Track
+from catalog.models import Recording, Release, Track
 from licensing.models import ClearanceDecision, RightsHolder
 from licensing.verdicts import Share, Verdict
 from payments.money import Currency, Money, allocate
 from store import clearing, commissions, directions, ratecards, tax
-from store.errors import NotOnSale, PriceTooLow
+from store.errors import NotOnSale, PriceTooLow, RateMissing, StoreError
 from store.models import Offer, Price
 from store.quotes import Quote, quote
 from store.ratecards import Cards
@@ -121,7 +122,7 @@ class _Facts:
     holders: Mapping[str, int]
     letters: Directions
     weights: Mapping[tuple[int, str], int]
-    cards: Cards
+    cards: Mapping[str, Cards]
     commissions: Mapping[int, Fraction]
     seconds: Mapping[int, int]
 
@@ -154,8 +155,12 @@ def _load(offers: Sequence[Offer], quotes: Quotes, *, country: str, at: datetime
     recordings = {key for keys in uses.values() for key in keys}
     releases = {track.release_id for found in tracks.values() for track in found}
     letters = directions.in_force(holders.values(), on=at.date(), recordings=recordings, releases=releases)
-    relied_on = [each for verdict in verdicts.values() for each in verdict.records]
-    cards = ratecards.in_force(relied_on, country=country, use=clearing.DOWNLOAD, at=at)
+    cards = {
+        use: ratecards.in_force(
+            (each for key in keys for each in verdicts[use, key].records), country=country, use=use, at=at
+        )
+        for use, keys in uses.items()
+    }
     labels = {label_of(offer, tracks[offer.pk]) for offer in offers}
     return _Facts(
         country,
@@ -170,7 +175,7 @@ def _load(offers: Sequence[Offer], quotes: Quotes, *, country: str, at: datetime
         _weights(recordings),
         cards,
         commissions.in_force(labels, on=at.date()),
-        _seconds(recordings) if cards.by_the_minute else {},
+        _seconds(recordings) if any(each.by_the_minute for each in cards.values()) else {},
     )
 
 
@@ -260,7 +265,7 @@ def _piece(track: Track, weight: int, facts: _Facts, *, use: str, tracks: int, c
         part, rate = share.share, None
         if share.layer == "WORK":
             part /= len(works)
-            rate = facts.cards.rate((share.record, versions[share.record]), tracks=tracks, currency=currency)
+            rate = facts.cards[use].rate((share.record, versions[share.record]), tracks=tracks, currency=currency)
         sums[share.layer, share.holder, rate] += part
         names[share.holder] = share.holder_name
     layers: dict[str, tuple[Holding, ...]] = {
@@ -309,6 +314,36 @@ def asked_for(
 def _holder_keys(public_ids: Iterable[str]) -> dict[str, int]:
     rows = RightsHolder.objects.filter(public_id__in=set(public_ids)).values_list("public_id", "pk")
     return {str(public_id): key for public_id, key in rows}
+
+
+def refusals(subject: Release | Recording, amount: Money, *, at: datetime) -> list[str]:
+    """Where something would not be sold at this price for what its works are owed, in words, country by country."""
+    if isinstance(subject, Release):
+        decision = clearing.latest_of_releases([subject.pk]).get(subject.pk)
+        about: dict[str, Any] = {"release": subject}
+        recordings = list(subject.tracks.values_list("recording_id", flat=True))
+    else:
+        decision = clearing.latest_of_recordings([subject.pk]).get(subject.pk)
+        about, recordings = {"track": subject.tracks.order_by("pk").first()}, [subject.pk]
+    rated = ratecards.countries(recordings, use=clearing.DOWNLOAD)
+    cleared = rated.intersection(decision.cleared_countries) if decision else rated
+    if decision is None or not cleared or not amount.minor or None in about.values():
+        return []
+    offer = Offer(**about, currency=amount.currency.code, amount_minor=amount.minor)
+    return list(where_refused(offer, cleared, at=at).values())
+
+
+def where_refused(offer: Offer, countries: Iterable[str], *, at: datetime) -> dict[str, str]:
+    """In which of these countries an offer is not sold for what its works are owed, and why, in words."""
+    found = {}
+    for country in sorted(countries):
+        try:
+            price(offer, country=country, at=at)
+        except (PriceTooLow, RateMissing) as refusal:
+            found[country] = refusal.message
+        except StoreError:
+            continue  # another reason, which is told elsewhere
+    return found
 
 
 def _seconds(recordings: Iterable[int]) -> dict[int, int]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 
+from django.db.models import Q
+
 from licensing import rates
 from licensing.models import LicenceGrant, Rate
 from licensing.verdicts import Reliance
@@ -52,6 +54,15 @@ class Cards:
     def by_the_minute(self) -> bool:
         """Whether the length of a recording is asked for."""
         return any(row.per_minute_micros for rows in self.rows.values() for row in rows or ())
+
+
+def countries(recordings: Iterable[int], *, use: str) -> frozenset[str]:
+    """The countries with a rate for a copy of one of these recordings, whenever it begins. One query."""
+    recordings = set(recordings)
+    about = Q(work__recordings__in=recordings) | Q(recording__in=recordings) | Q(catalogue__isnull=False)
+    named = LicenceGrant.objects.filter(about, layer="WORK").exclude(tariff="").values("tariff")
+    rows = Rate.objects.filter(Q(tariff=HOUSE) | Q(tariff__in=named), use=use)
+    return frozenset(rows.values_list("territory", flat=True).distinct())
 
 
 def in_force(relied_on: Iterable[Reliance], *, country: str, use: str, at: datetime) -> Cards:

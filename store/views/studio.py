@@ -27,7 +27,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from catalog import releases
 from catalog.models import Party, Recording, Release
 from payments.money import Money
-from store import access, catalogue, corrections, live, offers, parcels, previews
+from store import access, catalogue, corrections, live, offers, parcels, previews, pricing
 from store.delivered_rights import Declaration
 from store.errors import NotOwned, StoreError
 from store.forms import OWN_WORKS, DeliverForm, PriceForm, StartForm, TitleForm
@@ -297,6 +297,8 @@ def _set_price(request: HttpRequest, subject: Recording | Release, form: PriceFo
         or_more=form.cleaned_data["or_more"],
         actor=actor(request),
     )
+    for words in pricing.refusals(subject, price, at=timezone.now()):
+        messages.warning(request, words)
 
 
 def _amount(price: Any) -> dict[str, Any]:

@@ -5,12 +5,16 @@ from fractions import Fraction
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from licensing import rates
 from licensing.models import LicenceGrant
-from store import pricing
+from licensing.territories import TerritorySet
+from payments.money import Money
+from store import offers, pricing, ratecards
 from store.errors import NotOnSale, PriceTooLow, RateMissing
-from tests.factories import shelf
+from store.models import Offer
+from tests.factories import onsale, shelf
 
 pytestmark = pytest.mark.django_db
 COPY = {"territory": "DE", "use": "PERMANENT_DOWNLOAD", "currency": "EUR", "source": "the contract"}
@@ -118,3 +122,38 @@ def test_shares_of_a_work_are_paid_exactly():
     release = shelf.shelve(tracks=1)
     card(method="PERCENT", percent_numerator=1, percent_denominator=3, base="GROSS_EX_TAX")
     assert works_of(release) == {"HOUSE DE from 2026-01-01": round(Fraction(670_000, 3))}
+
+
+def reviewed(release):
+    offers.mark_due(release.recordings.values_list("pk", flat=True), cause="test")
+    onsale.review()
+    return set(Offer.objects.filter(closed_at=None).values_list("amount_minor", flat=True))
+
+
+def on_sale_in(*countries):
+    """One track for 1.00 and the release of it for 0.80, cleared in these countries alone."""
+    release = onsale.put_on_sale(territories=TerritorySet.only(*countries))
+    offers.set_price(release, currency="EUR", amount_minor=80, actor="user:bob")
+    assert reviewed(release) == {80, 100}
+    return release
+
+
+def test_what_costs_less_than_its_works_are_owed_everywhere_is_not_offered():
+    release = on_sale_in("DE")
+    flat(600_000)
+    assert reviewed(release) == {100}
+    assert Offer.objects.filter(release=release).latest("pk").closed_reason == "PRICE_BELOW_MINIMUM"
+
+
+def test_where_another_country_leaves_enough_the_offer_stands_and_the_sale_is_refused_in_words():
+    release = on_sale_in("DE", "US")
+    flat(600_000)
+    assert reviewed(release) == {80, 100}
+    (words,) = pricing.refusals(release, Money.of(80, "EUR"), at=timezone.now())
+    assert words.startswith("Not sold in DE at this price")
+    assert pricing.refusals(release, Money.of(100, "EUR"), at=timezone.now()) == []
+
+
+def test_a_rate_for_sales_is_not_owed_for_what_is_given_away():
+    flat(90_000)
+    assert ratecards.in_force([], country="DE", use="FREE_DOWNLOAD", at=shelf.NOW).rows == {}
