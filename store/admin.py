@@ -23,9 +23,11 @@ from payments.money import Money
 from store import records, refunds
 from store.errors import StoreError
 from store.models import (
+    Advance,
     Basket,
     BasketLine,
     Certificate,
+    CommissionContract,
     Delivery,
     DeliveryLine,
     Download,
@@ -36,6 +38,7 @@ from store.models import (
     Order,
     OrderLine,
     Price,
+    Reserve,
     ReviewDue,
     User,
     VatCheck,
@@ -321,8 +324,8 @@ class DownloadAdmin(ReadOnly):
 
 @admin.register(LetterOfDirection)
 class LetterAdmin(ReadOnly):
-    list_display = ["holder", "payee", "layer", "share", "starts_on", "until", "signed_by"]
-    list_select_related = ["holder__party", "payee"]
+    list_display = ["holder", "payee", "layer", "release", "recording", "share", "starts_on", "until", "signed_by"]
+    list_select_related = ["holder__party", "payee", "release", "recording"]
     list_filter = ["layer"]
     search_fields = ["holder__party__name", "payee__name"]
 
@@ -346,6 +349,33 @@ class VatCheckAdmin(ReadOnly):
     list_filter = ["state", "country"]
     search_fields = ["vat_id", "company", "consultation"]
     raw_id_fields = ["buyer"]
+
+
+@admin.register(CommissionContract)
+class CommissionContractAdmin(ReadOnly):
+    """To look at; `manage.py contracts` records and ends."""
+
+    list_display = ["label", "share", "starts_on", "until", "agreement", "recorded_by"]
+    list_select_related = ["label"]
+    search_fields = ["label__name", "agreement"]
+
+    @display(description="share")
+    def share(self, contract: CommissionContract) -> str:
+        return f"{contract.share_numerator}/{contract.share_denominator}"
+
+
+@admin.register(Advance)
+class AdvanceAdmin(ReadOnly):
+    list_display = ["payee", "holder", "repaid_to", "amount_micros", "recouped_micros", "currency", "given_on"]
+    list_select_related = ["payee", "holder__party", "repaid_to"]
+    search_fields = ["payee__name", "holder__party__name", "agreement"]
+
+
+@admin.register(Reserve)
+class ReserveAdmin(ReadOnly):
+    list_display = ["line", "micros", "release_on", "released_at"]
+    list_select_related = ["line"]
+    date_hierarchy = "release_on"
 
 
 @admin.register(Certificate)

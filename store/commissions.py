@@ -22,6 +22,12 @@ def agree(
     """
     if not 0 <= share <= 1:
         raise ContractRefused("A commission is from nought to the whole of the price without tax.")
+    works = Fraction(settings.WORK_ROYALTY_PERCENT) / 100
+    if share + works > 1:
+        raise ContractRefused(
+            f"The works get {settings.WORK_ROYALTY_PERCENT}% of a price without tax, so that the store cannot keep "
+            "more than the rest."
+        )
     if not agreement.strip():
         raise ContractRefused("Name the contract that says so.")
     try:

@@ -284,6 +284,7 @@ def _name_payees(job: Job) -> None:
                 starts_on=today,
                 signed_by=job.people["label"].user.actor,
             )
+            owed.name_in_public(job.label, letter.payee, agreed=True)
             _onboard(job, letter.payee)
 
 

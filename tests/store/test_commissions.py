@@ -2,8 +2,10 @@
 
 from datetime import date
 from fractions import Fraction
+from io import StringIO
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
 from store import commissions, pricing
@@ -48,7 +50,13 @@ def test_a_contract_is_ended_and_followed(label):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"share": Fraction(-1, 10)}, {"share": Fraction(11, 10)}, {"until": date(2025, 1, 1)}]
+    "wrong",
+    [
+        {"share": Fraction(-1, 10)},
+        {"share": Fraction(11, 10)},
+        {"share": Fraction(91, 100)},
+        {"until": date(2025, 1, 1)},
+    ],
 )
 def test_what_is_no_contract_is_refused(label, wrong):
     with pytest.raises(ContractRefused):
@@ -83,3 +91,25 @@ def test_a_price_is_split_by_the_contract_of_the_label():
     agree(release.label)
     priced = pricing.price(shelf.whole(release), country="US", at=shelf.NOW)
     assert sum(leg.micros for leg in priced.split.legs if leg.kind == "COMMISSION") == 160_000
+
+
+def command(*words):
+    out = StringIO()
+    call_command("contracts", *words, stdout=out)
+    return out.getvalue()
+
+
+def test_an_operator_records_and_ends_a_contract_by_command(label):
+    command("agree", label.slug, "12.5", "--from", "2026-01-01", "--agreement", "A-7", "--by", "user:1")
+    assert commissions.in_force([label.pk], on=DAY) == {label.pk: Fraction(1, 8)}
+    row = CommissionContract.objects.get()
+    command("end", str(row.pk), "--until", "2027-01-01")
+    assert f"{row.pk} {label}: 12.5% from 2026-01-01 until 2027-01-01, by A-7" in command("list")
+
+
+@pytest.mark.parametrize("percent", ["101", "x", "NaN", "Infinity", "-1"])
+def test_the_command_refuses_what_is_no_commission(label, percent):
+    with pytest.raises(CommandError):
+        command("agree", label.slug, "--from", "2026-01-01", "--agreement", "A", "--by", "user:1", "--", percent)
+    with pytest.raises(CommandError):
+        command("agree", "nobody", "10", "--from", "2026-01-01", "--agreement", "A", "--by", "user:1")
