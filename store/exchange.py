@@ -66,13 +66,13 @@ class Quarter:
         return (self.ends - timedelta(days=1)).date()
 
 
-def euros(micros: int, currency: str, *, quarter: Quarter) -> Fraction:
-    """An amount in exact cents of a euro, at the rate of the quarter's last day. Raises ExchangeRateMissing."""
-    return Fraction(micros * CENTS, MICROS) / per_euro(currency, quarter=quarter)
+def cents(micros: int, rate: Fraction) -> Fraction:
+    """Millionths of a currency in exact cents of a euro, where a euro costs `rate` of it."""
+    return Fraction(micros * CENTS, MICROS) / rate
 
 
 def per_euro(currency: str, *, quarter: Quarter) -> Fraction:
-    """The rate of the quarter's last day, or of the next day on which the bank published one."""
+    """The rate of the quarter's last day, or of the next day that has one. Raises ExchangeRateMissing."""
     if currency == "EUR":
         return Fraction(1)
     last = quarter.last_day

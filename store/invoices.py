@@ -38,7 +38,7 @@ REASONS = {
     "chargeback": "The buyer's bank took the payment, or a part of it, back.",
     "reinstated": "The buyer's bank returned the payment; this takes the credit note back.",
 }
-ORIGINS = (Account.Kind.STRIPE_BALANCE, Account.Kind.BUYER_CREDIT)  # what a buyer pays with, and is paid back to
+AGAIN = "reinstated"  # the one cause by which money comes a second time
 Kind = Invoice.Kind
 
 
@@ -166,7 +166,8 @@ class _Writer:
             line = lines.get(_named(transfer))
             if line is None or line.pk not in delivered or line.order_id not in firsts:
                 continue  # of no line of ours, or of one that was never supplied
-            gross, tax_part, goes_back = micros[transfer.pk]
+            gross, tax_part = micros[transfer.pk]
+            goes_back = _cause(transfer) != AGAIN
             try:
                 amounts = _part(line, gross, tax_part, before[line.pk], goes_back=goes_back)
             except ValueError as error:
@@ -236,6 +237,11 @@ def _rate_of(lines: Sequence[OrderLine]) -> int:
     return rates.pop() if rates else 0
 
 
+def _cause(transfer: Transfer) -> str:
+    """Why the transfer was posted, as its reference begins: refund, chargeback, reinstated."""
+    return transfer.reference.partition(":")[0]
+
+
 def _named(transfer: Transfer) -> str:
     """The line that a transfer's reference names (`refund:LINE`, `chargeback:LINE:…`); empty where it names none."""
     part = transfer.reference.partition(":")[2].partition(":")[0]
@@ -274,9 +280,9 @@ def _corrected(keys: Iterable[int]) -> dict[int, list[int]]:
     return found
 
 
-def _micros_of(keys: Sequence[UUID]) -> dict[UUID, tuple[int, int, bool]]:
-    """Of each transfer: all it moved, how much of that was tax, and whether the money went back to the buyer."""
-    sums: dict[UUID, list[int]] = defaultdict(lambda: [0, 0, 0])
+def _micros_of(keys: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
+    """Of each transfer: all it moved, and how much of that was tax. One query."""
+    sums: dict[UUID, list[int]] = defaultdict(lambda: [0, 0])
     debit = Entry.Side.DEBIT
     rows = Entry.objects.filter(transfer__in=keys).values_list("transfer", "side", "account__kind", "amount_micros")
     for key, side, kind, amount in rows:
@@ -284,9 +290,7 @@ def _micros_of(keys: Sequence[UUID]) -> dict[UUID, tuple[int, int, bool]]:
         found[0] += amount if side == debit else 0
         if kind == Account.Kind.TAX:
             found[1] += amount if side == debit else -amount
-        elif kind in ORIGINS:
-            found[2] += amount if side == debit else -amount
-    return {key: (gross, abs(tax_part), origin < 0) for key, (gross, tax_part, origin) in sums.items()}
+    return {key: (gross, abs(tax_part)) for key, (gross, tax_part) in sums.items()}
 
 
 def _part(line: OrderLine, gross: int, tax_part: int, before: list[int], *, goes_back: bool) -> Amounts:
@@ -365,7 +369,7 @@ def _reference(paper: Invoice) -> dict[str, str]:
 def _notes(row: Invoice) -> list[str]:
     notes = []
     if row.transfer is not None:
-        notes.append(REASONS[row.transfer.reference.partition(":")[0]])
+        notes.append(REASONS[_cause(row.transfer)])
     if row.order.reverse_charge:
         notes.append(REVERSE_CHARGE)
     elif not row.tax_rate:

@@ -8,7 +8,7 @@ other returns; they are listed apart, so that all tax accounts are accounted for
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
@@ -25,6 +25,7 @@ from store.errors import ReturnRefused
 from store.exchange import Quarter
 from store.models import Invoice, InvoiceDue
 
+Rates = Mapping[tuple[str, Quarter], Fraction]
 CODES = {"GR": "EL"}  # the Union's own code for Greece
 HEADER = ("section", "country", "rate_percent", "corrected_period", "taxable_base_eur", "vat_eur")
 
@@ -114,13 +115,15 @@ class _Sum:
 
 
 def report(quarter: Quarter) -> Return:
-    """The return of a quarter, over or not. Raises ExchangeRateMissing. Three statements, and one for each rate."""
+    """The return of a quarter, over or not. Raises ExchangeRateMissing. Three statements, one more for each rate."""
     sums = list(_sums(quarter))
     mine = [one for one in sums if _is_returned(one)]
+    keys = {(one.currency, one.of) for one in mine}
+    rates = {(currency, of): exchange.per_euro(currency, quarter=of) for currency, of in sorted(keys)}
     return Return(
         quarter,
-        tuple(_rows(one for one in mine if one.of == quarter)),
-        tuple(_corrections(one for one in mine if one.of != quarter)),
+        tuple(_rows((one for one in mine if one.of == quarter), rates)),
+        tuple(_corrections((one for one in mine if one.of != quarter), rates)),
         tuple(_elsewhere(one for one in sums if not _is_returned(one))),
         tuple(_differences(quarter, sums)),
         InvoiceDue.objects.filter(owed_at__lt=quarter.ends).count(),
@@ -155,19 +158,19 @@ def _is_returned(one: _Sum) -> bool:
     return country in locations.UNION and country != home and not one.reverse_charge
 
 
-def _rows(sums: Iterable[_Sum]) -> list[Row]:
+def _rows(sums: Iterable[_Sum], rates: Rates) -> list[Row]:
     found: dict[tuple[str, int], list[Fraction]] = defaultdict(lambda: [Fraction(0), Fraction(0)])
     for one in sums:
         parts = found[_code(one.country), one.basis_points]
-        parts[0] += exchange.euros(one.base, one.currency, quarter=one.of)
-        parts[1] += exchange.euros(one.tax, one.currency, quarter=one.of)
+        parts[0] += exchange.cents(one.base, rates[one.currency, one.of])
+        parts[1] += exchange.cents(one.tax, rates[one.currency, one.of])
     return sorted(Row(*key, _cents(base), _cents(tax)) for key, (base, tax) in found.items())
 
 
-def _corrections(sums: Iterable[_Sum]) -> list[Correction]:
+def _corrections(sums: Iterable[_Sum], rates: Rates) -> list[Correction]:
     found: dict[tuple[str, Quarter], Fraction] = defaultdict(Fraction)
     for one in sums:
-        found[_code(one.country), one.of] += exchange.euros(one.tax, one.currency, quarter=one.of)
+        found[_code(one.country), one.of] += exchange.cents(one.tax, rates[one.currency, one.of])
     return sorted(Correction(*key, _cents(tax)) for key, tax in found.items())
 
 

@@ -1,6 +1,7 @@
 """A setting that cannot be read stops the start, and says what it should look like."""
 
 import json
+import runpy
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,30 @@ def test_an_address_names_its_scheme_and_host(monkeypatch: pytest.MonkeyPatch, v
     monkeypatch.setenv("PLACE", value)
     with pytest.raises(ImproperlyConfigured, match="PLACE must begin with http"):
         settings.address("PLACE", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("COUNTRY_HEADER", "CF-IPCountry"),  # without a proxy of the operator's own
+        ("LOCATION_PROOFS", "3"),
+        ("SELLER_COUNTRY", "Austria"),
+        ("INVOICE_SERIES", "no/slash"),
+        ("VIES_UNANSWERED", "trust"),
+    ],
+)
+def test_what_the_tax_rests_on_is_said_rightly_or_nothing_starts(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ImproperlyConfigured, match=name):
+        runpy.run_path(settings.__file__)
+
+
+def test_a_proxy_of_ones_own_may_tell_the_country(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUNTRY_HEADER", "CF-IPCountry")
+    monkeypatch.setenv("BEHIND_PROXY", "yes")
+    assert runpy.run_path(settings.__file__)["COUNTRY_HEADER"] == "CF-IPCountry"
 
 
 def test_another_database_than_postgresql_is_refused() -> None:
