@@ -1,16 +1,18 @@
 """Baskets: what a visitor gathers before ordering. A basket belongs to a session until its visitor signs in."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from store import offers, pricing
+from store import clearing, codes, offers, pricing
 from store.errors import BasketMixed, NotOnSale
-from store.models import Basket, BasketLine, Offer, User
+from store.models import Basket, BasketLine, Code, Offer, User
+from store.quotes import Quote
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,38 @@ def add(basket: Basket, offer: Offer, *, named_minor: int | None = None) -> Bask
         line, _ = BasketLine.objects.update_or_create(basket=basket, offer=offer, defaults={"named_minor": named})
         basket.changed_at = timezone.now()
         basket.save(update_fields=["changed_at"])
+    if basket.code is not None:
+        _decide_what_code_gives(basket, basket.code, at=timezone.now())
     return line
+
+
+def use_code(basket: Basket, text: str, *, buyer: User | None, at: datetime) -> Code:
+    """Put a code on the basket in the place of any other. Raises CodeRefused, where it cannot be used for this."""
+    code = codes.find(text)
+    codes.check(code, buyer=buyer, at=at)
+    _decide_what_code_gives(basket, code, at=at)
+    Basket.objects.filter(pk=basket.pk).update(code=code, changed_at=at)
+    return code
+
+
+def drop_code(basket: Basket) -> None:
+    Basket.objects.filter(pk=basket.pk).update(code=None)
+
+
+def _decide_what_code_gives(basket: Basket, code: Code, *, at: datetime) -> None:
+    rows = list(basket.lines.select_related("offer__release", "offer__track__recording"))
+    quotes = {line.offer_id: pricing.quote_of(line.offer, named_minor=line.named_minor) for line in rows}
+    chosen = [line.offer for line in rows]
+    if chosen:
+        decide_given(chosen, codes.take_off(code, chosen, quotes), at=at)
+
+
+def decide_given(chosen: Sequence[Offer], quotes: Mapping[int, Quote], *, at: datetime) -> None:
+    """Ask about what comes for nothing because of a code: whether it may be given away was never asked before."""
+    given = [offer for offer in chosen if quotes[offer.pk].is_free and offer.use != clearing.FREE]
+    keys = {track.recording_id for tracks in pricing.tracks_of(given).values() for track in tracks} if given else set()
+    if keys - clearing.latest_of_recordings(keys, use=clearing.FREE).keys():
+        clearing.decide(keys, at=at, actor="task:checkout", uses=[clearing.FREE])
 
 
 def turn(basket: Basket, currency: str) -> bool:

@@ -17,11 +17,13 @@ from catalog.models import Track
 from licensing import dossiers, territories
 from licensing.verdicts import Verdict
 from payments import charges
+from payments.models import Charge
 from payments.money import Money
-from store import businesses, clearing, locations, offers, pricing
+from store import baskets, businesses, clearing, codes, locations, offers, pricing
 from store.errors import (
     BasketEmpty,
     BasketMixed,
+    CodeRefused,
     ConsentMissing,
     CountryUnknown,
     LocationUnclear,
@@ -31,7 +33,7 @@ from store.errors import (
     RequestConflict,
     VatIdRefused,
 )
-from store.models import Basket, Offer, Order, OrderLine, OrderLineTrack, User, VatCheck
+from store.models import Basket, Code, Offer, Order, OrderLine, OrderLineTrack, User, VatCheck
 from store.numbers import new_number
 from store.pricing import Priced
 from store.quotes import Quote, payable
@@ -71,10 +73,14 @@ def place_order(
     if vat_check is not None and not businesses.holds(vat_check, buyer=buyer, country=country, at=at):
         raise VatIdRefused("Please give the VAT number again: it was asked about for another day or country.")
     chosen, quotes = _chosen(basket)
-    asked = _request_sha256(buyer, country, chosen, quotes, vat_check)
+    asked = _request_sha256(chosen, quotes, buyer=buyer, country=country, vat_check=vat_check, code=basket.code)
     earlier = _earlier(request_key, asked)
     if earlier is not None:
         return earlier
+    code = basket.code
+    if code is not None:
+        quotes = _with_code(code, chosen, quotes, buyer=buyer, country=country, vat_check=vat_check, at=at)
+    payable(sum(quote.amount_minor for quote in quotes.values()), chosen[0].currency)
     tracks = pricing.tracks_of(chosen)
     recordings = {row.recording_id for rows in tracks.values() for row in rows}
     clearing.refresh(recordings, at=at, actor="task:checkout")
@@ -92,6 +98,7 @@ def place_order(
                 request_key=request_key,
                 asked=asked,
                 seen=seen,
+                code=code,
                 at=at,
             )
     except NoLongerCleared as error:
@@ -114,9 +121,38 @@ def _chosen(basket: Basket) -> tuple[list[Offer], dict[int, Quote]]:
         raise BasketEmpty("The basket is empty.")
     if len({offer.currency for offer in chosen}) > 1:
         raise BasketMixed("The basket holds prices in several currencies; order one currency at a time.")
-    quotes = {line.offer_id: pricing.quote_of(line.offer, named_minor=line.named_minor) for line in lines}
-    payable(sum(quote.amount_minor for quote in quotes.values()), chosen[0].currency)
-    return chosen, quotes
+    return chosen, {line.offer_id: pricing.quote_of(line.offer, named_minor=line.named_minor) for line in lines}
+
+
+def _with_code(
+    code: Code,
+    chosen: Sequence[Offer],
+    quotes: Mapping[int, Quote],
+    *,
+    buyer: User,
+    country: str,
+    vat_check: VatCheck | None,
+    at: datetime,
+) -> dict[int, Quote]:
+    """What the code takes off, and nothing else of this buyer's that holds it. What it gives away is decided about."""
+    _let_go(code, buyer, at=at)
+    code.refresh_from_db()
+    codes.check(code, buyer=buyer, at=at)
+    reverse_charge = businesses.reverses(vat_check)
+    found = pricing.with_code(code, chosen, quotes, country=country, at=at, reverse_charge=reverse_charge)
+    baskets.decide_given(chosen, found, at=at)
+    return found
+
+
+def _let_go(code: Code, buyer: User, *, at: datetime) -> None:
+    """An order of the buyer's own that she went away from gives the code back, once it can be paid no longer."""
+    held = codes.held_by(code, buyer)
+    if held is None or held.order.state != Order.State.PLACED:
+        return
+    charge = Charge.objects.filter(reference=held.order.number).first()
+    if charge is not None and charges.cancel_charge(charge).state != Charge.State.FAILED:
+        raise CodeRefused("An order of yours with this code waits for its payment. You find it among your orders.")
+    cancel(held.order, at=at)
 
 
 def sum_of(currency: str, total_minor: int, tax_minor: int) -> str:
@@ -163,9 +199,17 @@ def _refuse_unless_located(country: str, evidence: Mapping[str, str]) -> None:
 
 
 def _request_sha256(
-    buyer: User, country: str, chosen: Sequence[Offer], quotes: Mapping[int, Quote], vat_check: VatCheck | None
+    chosen: Sequence[Offer],
+    quotes: Mapping[int, Quote],
+    *,
+    buyer: User,
+    country: str,
+    vat_check: VatCheck | None,
+    code: Code | None,
 ) -> str:
     asked = [buyer.pk, country, sorted([str(offer.public_id), quotes[offer.pk].amount_minor] for offer in chosen)]
+    if code is not None:
+        asked.append(code.text)
     if vat_check is not None:
         asked.append(str(vat_check.public_id))
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
@@ -221,6 +265,7 @@ def _place(
     request_key: str,
     asked: str,
     seen: str,
+    code: Code | None,
     at: datetime,
 ) -> Order:
     _rest_on_latest(chosen, quotes, country=country, at=at)
@@ -247,6 +292,8 @@ def _place(
         next_check_at=None if total else at,
     )
     _freeze_lines(order, priced)
+    if code is not None:
+        codes.redeem(code, order, at=at)
     return order
 
 

@@ -58,6 +58,13 @@ class PriceChanged(StoreError):
     status = 409
 
 
+class CodeRefused(StoreError):
+    """A code that is unknown, over, used up, or for something else."""
+
+    code = "CODE_REFUSED"
+    status = 422
+
+
 class CountryUnknown(StoreError):
     code = "COUNTRY_UNKNOWN"
 

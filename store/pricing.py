@@ -21,9 +21,9 @@ from catalog.models import Recording, Release, Track
 from licensing.models import ClearanceDecision, RightsHolder
 from licensing.verdicts import Share, Verdict
 from payments.money import Currency, Money, allocate
-from store import clearing, commissions, directions, ratecards, tax
-from store.errors import NotOnSale, PriceTooLow, RateMissing, StoreError
-from store.models import Offer, Price
+from store import clearing, codes, commissions, directions, discounts, ratecards, tax
+from store.errors import CodeRefused, NotOnSale, PriceTooLow, RateMissing, StoreError
+from store.models import Code, Offer, Price
 from store.quotes import Quote, quote
 from store.ratecards import Cards
 from store.royalties import Directions, Holding, Piece, Split, Terms, WorkRate, WorkTooDear, split
@@ -197,12 +197,39 @@ def tracks_of(offers: Iterable[Offer]) -> dict[int, tuple[Track, ...]]:
     }
 
 
-def _charged(quote: Quote, facts: _Facts, currency: str) -> tax.Charged:
+def charged(quote: Quote, rate: int, *, currency: str, reverse_charge: bool) -> tax.Charged:
     """What is paid, and the tax in it. What is freely given holds tax only where the operator says so."""
     untaxed = 0 if settings.TAX_ON_TIPS else quote.given_minor
     priced = quote.amount_minor - untaxed
-    found = tax.charged(priced, facts.rate, currency=currency, reverse_charge=facts.reverse_charge)
+    found = tax.charged(priced, rate, currency=currency, reverse_charge=reverse_charge)
     return replace(found, amount_minor=found.amount_minor + untaxed)
+
+
+def with_code(
+    code: Code, offers: Sequence[Offer], quotes: Quotes, *, country: str, at: datetime, reverse_charge: bool = False
+) -> dict[int, Quote]:
+    """The quotes with what a code takes off, of a code of the shop at most what its commission bears.
+
+    Raises CodeRefused, and what `price_all` raises.
+    """
+    lowered = codes.take_off(code, offers, quotes)
+    if code.bearer != Code.Bearer.SHOP:
+        return lowered
+    chosen = [offer for offer in offers if lowered[offer.pk].discount_minor]
+    rate = tax.rate(country, at=at)
+    for full in price_all(chosen, country=country, at=at, quotes=quotes, reverse_charge=reverse_charge):
+        wanted, currency = lowered[full.offer.pk], full.offer.currency
+
+        def net(off: int, wanted: Quote = wanted, currency: str = currency) -> int:
+            less = replace(wanted, discount_minor=off)
+            paid = charged(less, rate, currency=currency, reverse_charge=reverse_charge)
+            return paid.amount_minor - paid.tax_minor
+
+        off = discounts.most_borne(full.split, wanted.discount_minor, net=net, currency=Currency(currency))
+        lowered[full.offer.pk] = replace(wanted, discount_minor=off)
+    if not any(quote.discount_minor for quote in lowered.values()):
+        raise CodeRefused("The shop has no share of this that it could take anything off.")
+    return lowered
 
 
 def _priced(offer: Offer, quote: Quote, facts: _Facts) -> Priced:
@@ -211,9 +238,15 @@ def _priced(offer: Offer, quote: Quote, facts: _Facts) -> Priced:
     parts = [facts.weights.get((track.recording_id, offer.currency), 0) for track in tracks]
     if not all(parts):  # a track without a price of its own: all count the same
         parts = [1] * len(tracks)
-    taxed = _charged(quote, facts, offer.currency)
+    asked: Any = {"currency": offer.currency, "reverse_charge": facts.reverse_charge}
+    taxed = charged(quote, facts.rate, **asked)
     terms = terms_of(facts.commissions[label_of(offer, tracks)])
-    shares = _split(offer, taxed, terms, parts, facts, use=use)
+    if quote.by_shop:  # the holders have their parts of the full price
+        full = _split(offer, charged(quote.without_discount(), facts.rate, **asked), terms, parts, facts, use=use)
+        scale = Currency(offer.currency).micros_per_minor
+        shares = discounts.borne_by_shop(full, micros=taxed.amount_minor * scale, tax_micros=taxed.tax_minor * scale)
+    else:
+        shares = _split(offer, taxed, terms, parts, facts, use=use)
     mine = {track.recording_id for track in tracks}
     return Priced(
         offer,

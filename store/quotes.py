@@ -26,6 +26,9 @@ class Quote:
     def amount_minor(self) -> int:
         return self.list_minor + self.given_minor - self.discount_minor
 
+    def without_discount(self) -> "Quote":
+        return Quote(self.list_minor, self.given_minor)
+
     @property
     def is_free(self) -> bool:
         return self.amount_minor == 0

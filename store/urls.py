@@ -52,6 +52,7 @@ urlpatterns = [
     path("basket", checkout.basket, name="basket"),
     path("basket/add", checkout.add, name="basket-add"),
     path("basket/remove", checkout.remove, name="basket-remove"),
+    path("basket/code", checkout.use_code, name="basket-code"),
     path("checkout", checkout.checkout, name="checkout"),
     path("checkout/business", checkout.business, name="checkout-business"),
     path("checkout/<uuid:public_id>/pay", checkout.pay, name="checkout-again"),

@@ -5,6 +5,7 @@ millionths of the main unit, as in the ledger. The promises that no route may br
 with a decision that says yes, money fields that never move) are triggers in migration 0002.
 """
 
+from store.models.codes import Code, Redemption
 from store.models.columns import MOST_MINOR
 from store.models.credit import CreditPurchase, CreditRefund, GiftCard
 from store.models.deliveries import Delivery, DeliveryLine, RecordImport
@@ -31,6 +32,7 @@ __all__ = [
     "Basket",
     "BasketLine",
     "Certificate",
+    "Code",
     "CommissionContract",
     "CreditPurchase",
     "CreditRefund",
@@ -62,6 +64,7 @@ __all__ = [
     "RateConfirmation",
     "RecordImport",
     "Recoupment",
+    "Redemption",
     "RefundCase",
     "Reserve",
     "ReviewDue",

@@ -20,6 +20,7 @@ class Basket(models.Model):
     session_key = models.CharField(max_length=64, null=True, blank=True, unique=True)
     country = models.CharField(max_length=2, blank=True)
     currency = models.CharField(max_length=3)
+    code = models.ForeignKey("store.Code", models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now)
 

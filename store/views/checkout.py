@@ -2,7 +2,7 @@
 
 import contextlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -19,15 +20,18 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from redis.exceptions import RedisError
 
 from catalog.credits import artist_line
 from catalog.models import Recording, Release
 from payments.errors import PaymentsError
-from store import baskets, businesses, locations, offers, pricing, tax
+from store import baskets, businesses, codes, locations, offers, pricing, tax
 from store.checkout import STORE_LICENCE, buyer_licence, place_order, start_payment, sum_of
-from store.errors import StoreError, TaxRateMissing, TaxRateUnverified, VatIdRefused
+from store.errors import CodeRefused, NotOnSale, StoreError, TaxRateMissing, TaxRateUnverified, VatIdRefused
 from store.forms import in_words
-from store.models import Basket, Offer, Order, VatCheck
+from store.kept import kept
+from store.models import Basket, Code, Offer, Order, VatCheck
+from store.quotes import Quote
 from store.settlement import settle_order
 from store.shop_forms import BusinessForm, CheckoutForm
 from store.templatetags.shop import country_name, percent, plain
@@ -44,8 +48,10 @@ from store.views.visitor import (
     network_country,
     open_basket,
     signed_in,
+    user_of,
 )
 
+TRIES, TRIES_WITHIN = 30, 3600  # wrong codes from one address, in seconds
 LICENCE_WORDS = {STORE_LICENCE: "the shop's own buyer's licence: yours to keep, on all your devices"}
 
 
@@ -70,7 +76,13 @@ class Goods:
     named: str = ""  # the price as its field says it, where the buyer names it
     least_minor: int = 0
     given_minor: int = 0
+    discount_minor: int = 0
     now: Offer | None = None  # what has come in its place at another price
+
+    @property
+    def before_minor(self) -> int:
+        """The price before the code, where tax is inside it."""
+        return self.least_minor + self.given_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +96,8 @@ class Bill:
     tax_minor: int
     tax_rate: int
     business: VatCheck | None = None
+    code: Code | None = None
+    code_refused: str = ""  # why the code on the basket takes nothing off
 
     def context(self, country: str) -> dict[str, Any]:
         return {
@@ -95,6 +109,9 @@ class Bill:
             "tax_minor": self.tax_minor,
             "net_minor": self.total_minor - self.tax_minor,
             "given_minor": sum(line.given_minor for line in self.lines),
+            "discount_minor": sum(line.discount_minor for line in self.lines),
+            "code": self.code,
+            "code_refused": self.code_refused,
             "seen": sum_of(self.currency, self.total_minor, self.tax_minor),
             "tax_word": f"VAT inside, {percent(self.tax_rate)}" if self.tax_rate else "Tax",
             "country_phrase": business_phrase(self.business)
@@ -133,18 +150,15 @@ def _bill(basket: Basket | None, country: str, at: datetime, business: VatCheck 
         rate = 0
     if basket is None:
         return Bill((), (), settings.STORE_CURRENCY, 0, 0, rate)
-    rows = list(basket.lines.select_related("offer__decision", "offer__release__label"))
+    rows = list(basket.lines.select_related("offer__decision", "offer__release__label", "offer__track__recording"))
     chosen = [line.offer for line in rows]
     quotes = {line.offer_id: pricing.quote_of(line.offer, named_minor=line.named_minor) for line in rows}
     listed = _listed(chosen)
     lines: list[Goods] = []
     gone: list[Goods] = []
     open_now = offers.open_now(chosen, country=country, at=at)
-    try:
-        priced = pricing.price_all(open_now, country=country, at=at, quotes=quotes, reverse_charge=reverse_charge)
-    except StoreError:  # one of them went off sale between the two looks: price them one by one
-        said = {"country": country, "at": at, "quotes": quotes, "reverse_charge": reverse_charge}
-        priced = [each for offer in open_now for each in _price_or_not(offer, **said)]
+    said = {"country": country, "at": at, "reverse_charge": reverse_charge}
+    priced, refused = _priced(basket, open_now, quotes, said)
     known = {each.offer.pk: each for each in priced}
     shown = {each.offer.pk: split for each, split in zip(priced, before_paying(priced), strict=True)}
     names = named(shown.values())
@@ -159,8 +173,13 @@ def _bill(basket: Basket | None, country: str, at: datetime, business: VatCheck 
             continue
         code, url = buyer_licence(each.verdicts.values())
         drawn = parts(shown[offer.pk], currency=offer.currency, site_name=settings.SITE_NAME, names=names)
-        typed = plain(each.amount_minor, offer.currency) if offer.or_more else ""
-        row |= {"amount_minor": each.amount_minor, "given_minor": each.quote.given_minor, "named": typed}
+        asked = each.quote
+        row |= {
+            "amount_minor": each.amount_minor,
+            "given_minor": asked.given_minor,
+            "discount_minor": asked.discount_minor,
+            "named": plain(asked.without_discount().amount_minor, offer.currency) if offer.or_more else "",
+        }
         lines.append(
             Goods(
                 **row,
@@ -178,7 +197,29 @@ def _bill(basket: Basket | None, country: str, at: datetime, business: VatCheck 
         sum(each.tax_minor for each in priced),
         rate,
         business,
+        basket.code,
+        refused,
     )
+
+
+def _priced(
+    basket: Basket, open_now: Sequence[Offer], quotes: Mapping[int, Quote], said: dict[str, Any]
+) -> tuple[list[pricing.Priced], str]:
+    """What can be bought at its price, with what the basket's code takes off; and why that takes nothing off."""
+    refused = ""
+    if basket.code is not None and open_now:
+        try:
+            codes.check(basket.code, buyer=basket.user, at=said["at"])
+            lowered = pricing.with_code(basket.code, open_now, quotes, **said)
+            return pricing.price_all(open_now, quotes=lowered, **said), ""
+        except CodeRefused as refusal:
+            refused = refusal.message
+        except NotOnSale:
+            refused = "This code would give away what its licences only allow to be sold."
+    try:
+        return pricing.price_all(open_now, quotes=quotes, **said), refused
+    except StoreError:  # one of them went off sale between the two looks: price them one by one
+        return [each for offer in open_now for each in _price_or_not(offer, quotes=quotes, **said)], refused
 
 
 def _price_or_not(offer: Offer, **said: Any) -> list[pricing.Priced]:
@@ -255,6 +296,26 @@ def add(request: HttpRequest) -> HttpResponse:
 def _in_place_of(offer: Offer) -> QuerySet[Offer]:
     """The closed offers of the same thing."""
     return Offer.objects.filter(release=offer.release_id, track=offer.track_id, closed_at__isnull=False)
+
+
+@require_POST
+def use_code(request: HttpRequest) -> HttpResponse:
+    """Put a code on the basket, or take it off. Whoever tries many is asked to wait."""
+    found = open_basket(request)
+    if "forget" in request.POST:
+        baskets.drop_code(found)
+        return redirect("basket")
+    tries = f"code-tries:{request.META.get('REMOTE_ADDR', '')}"
+    if kept(tries, lambda: 0, seconds=TRIES_WITHIN) >= TRIES:
+        messages.error(request, "Too many codes were tried from here. Please try again in an hour.")
+        return redirect("basket")
+    try:
+        baskets.use_code(found, request.POST.get("code", ""), buyer=user_of(request), at=timezone.now())
+    except CodeRefused as refusal:
+        with contextlib.suppress(ValueError, RedisError, OSError):
+            cache.incr(tries)
+        messages.error(request, refusal.message)
+    return redirect("basket")
 
 
 @require_POST
@@ -337,6 +398,9 @@ def _elsewhere(request: HttpRequest, country: str) -> str:
 def _order(request: HttpRequest, found: Basket, bill: Bill, form: CheckoutForm) -> HttpResponse | str:
     """Place the order and go to pay; or why not, in words."""
     now = timezone.now()
+    if bill.code_refused:  # it took nothing off, and the page said why
+        baskets.drop_code(found)
+        found.refresh_from_db()
     if bill.gone:  # what cannot be bought from here was said on the page; it leaves the basket with the order
         baskets.remove(found, Offer.objects.filter(public_id__in=[line.offer for line in bill.gone]))
     evidence = {

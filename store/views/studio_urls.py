@@ -5,6 +5,7 @@ from django.urls import include, path, re_path
 from store.views import (
     studio,
     studio_answers,
+    studio_codes,
     studio_imports,
     studio_live,
     studio_money,
@@ -65,6 +66,9 @@ urlpatterns = [
     path("<slug:slug>/prices/many/", studio_prices.change_many, name="studio-prices-many"),
     path("<slug:slug>/prices/table/", studio_prices.take_table, name="studio-prices-table"),
     path("<slug:slug>/prices/prices.csv", studio_prices.prices_csv, name="studio-prices-csv"),
+    path("<slug:slug>/codes/", studio_codes.codes_page, name="studio-codes"),
+    path("<slug:slug>/codes/codes.csv", studio_codes.codes_csv, name="studio-codes-csv"),
+    path("<slug:slug>/codes/<int:key>/end/", studio_codes.end_code, name="studio-code-end"),
     path("<slug:slug>/money/", studio_money.money, name="studio-money"),
     path("<slug:slug>/money/sales/", studio_money.sales, name="studio-sales"),
     path("<slug:slug>/money/statement/", studio_statements.statement, name="studio-statement"),
