@@ -19,7 +19,7 @@ from licensing.verdicts import Verdict
 from payments import charges
 from payments.models import Charge
 from payments.money import Money
-from store import baskets, businesses, clearing, codes, locations, offers, pricing
+from store import baskets, businesses, clearing, codes, gifts, locations, offers, pricing
 from store.errors import (
     BasketEmpty,
     BasketMixed,
@@ -33,6 +33,7 @@ from store.errors import (
     RequestConflict,
     VatIdRefused,
 )
+from store.gifts import Wish
 from store.models import Basket, Code, Offer, Order, OrderLine, OrderLineTrack, User, VatCheck
 from store.numbers import new_number
 from store.pricing import Priced
@@ -55,6 +56,7 @@ def place_order(
     at: datetime,
     vat_check: VatCheck | None = None,
     seen: str = "",
+    gift: Wish | None = None,
 ) -> Order:
     """Freeze the basket as an order for a buyer in `country`; `evidence` says how the country is known, `vat_check`
     whether a business buys, which may leave the tax out of the price.
@@ -62,8 +64,9 @@ def place_order(
     The same request key with the same basket, prices, buyer and country gives the first order again; with anything else
     it is refused. Refused, with nothing kept, where an offer is not open, not cleared in the country, or its rights
     changed while the buyer looked: the engine is asked again inside the transaction. With `seen`, the sum that she was
-    shown (`sum_of`), it is refused at any other sum. The basket stays until the order is paid. What costs nothing at
-    all is owed at once: `settlement.settle_order` delivers it, and the sweep calls that too.
+    shown (`sum_of`), it is refused at any other sum. A `gift` belongs to whoever claims it. The basket stays until the
+    order is paid. What costs nothing at all is owed at once: `settlement.settle_order` delivers it, and the sweep calls
+    that too.
     """
     if not territories.is_country(country):
         raise CountryUnknown("Choose the country you live in.")
@@ -73,7 +76,11 @@ def place_order(
     if vat_check is not None and not businesses.holds(vat_check, buyer=buyer, country=country, at=at):
         raise VatIdRefused("Please give the VAT number again: it was asked about for another day or country.")
     chosen, quotes = _chosen(basket)
-    asked = _request_sha256(chosen, quotes, buyer=buyer, country=country, vat_check=vat_check, code=basket.code)
+    if gift is not None:
+        gift.check(at=at)
+    asked = _request_sha256(
+        chosen, quotes, buyer=buyer, country=country, vat_check=vat_check, code=basket.code, gift=gift
+    )
     earlier = _earlier(request_key, asked)
     if earlier is not None:
         return earlier
@@ -99,6 +106,7 @@ def place_order(
                 asked=asked,
                 seen=seen,
                 code=code,
+                gift=gift,
                 at=at,
             )
     except NoLongerCleared as error:
@@ -206,10 +214,13 @@ def _request_sha256(
     country: str,
     vat_check: VatCheck | None,
     code: Code | None,
+    gift: Wish | None,
 ) -> str:
     asked = [buyer.pk, country, sorted([str(offer.public_id), quotes[offer.pk].amount_minor] for offer in chosen)]
     if code is not None:
         asked.append(code.text)
+    if gift is not None:
+        asked.append(gift.as_list())
     if vat_check is not None:
         asked.append(str(vat_check.public_id))
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
@@ -266,6 +277,7 @@ def _place(
     asked: str,
     seen: str,
     code: Code | None,
+    gift: Wish | None,
     at: datetime,
 ) -> Order:
     _rest_on_latest(chosen, quotes, country=country, at=at)
@@ -277,6 +289,7 @@ def _place(
     order = Order.objects.create(
         number=new_number("CS", at),
         buyer=buyer,
+        is_gift=gift is not None,
         email=buyer.email,
         country=country,
         country_evidence=dict(evidence),
@@ -294,6 +307,8 @@ def _place(
     _freeze_lines(order, priced)
     if code is not None:
         codes.redeem(code, order, at=at)
+    if gift is not None:
+        gifts.keep(order, gift, at=at)
     return order
 
 

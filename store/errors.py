@@ -65,6 +65,13 @@ class CodeRefused(StoreError):
     status = 422
 
 
+class GiftRefused(StoreError):
+    """A gift that was claimed, taken back, or that this link does not lead to."""
+
+    code = "GIFT_REFUSED"
+    status = 409
+
+
 class CountryUnknown(StoreError):
     code = "COUNTRY_UNKNOWN"
 

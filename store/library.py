@@ -67,8 +67,8 @@ class Deliverable:
 
 
 def owned(user: User) -> list[OrderLine]:
-    """Every line this person has paid for and not given back, newest first, with its tracks. Three queries."""
-    rows = OrderLine.objects.filter(order__buyer=user, state__in=OWNED_STATES, order__state=Order.State.PAID)
+    """Every line that is this person's, bought or given, and not given back, newest first. Three queries."""
+    rows = OrderLine.objects.filter(order__owner=user, state__in=OWNED_STATES, order__state=Order.State.PAID)
     rows = rows.select_related("order", "release", "track__release", "certificate")
     return list(
         rows.prefetch_related("tracks__track__recording", "tracks__track__release").order_by(
@@ -80,7 +80,7 @@ def owned(user: User) -> list[OrderLine]:
 def owned_line(user: User, public_id: uuid.UUID | str) -> OrderLine:
     """One line of this person's; a foreign one is as good as none."""
     rows = OrderLine.objects.filter(
-        public_id=public_id, order__buyer=user, state__in=OWNED_STATES, order__state=Order.State.PAID
+        public_id=public_id, order__owner=user, state__in=OWNED_STATES, order__state=Order.State.PAID
     )
     line = rows.select_related("order", "release", "track").first()
     if line is None:

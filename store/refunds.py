@@ -180,6 +180,8 @@ def why_not(line: OrderLine, *, at: datetime, fetched: bool) -> str:
         return "There is nothing to give back."
     if at >= last:
         return f"It can be returned within {settings.REFUND_DAYS} days of paying."
+    if line.order.is_gift and line.order.owner_id is not None:
+        return "Your friend has claimed it; it is no longer yours to give back."
     if fetched and not settings.REFUND_AFTER_DOWNLOAD:
         return "You have downloaded it; write to us if something is wrong with it."
     return ""

@@ -1,10 +1,12 @@
 """Forms of the shop: what a person states at the checkout and about herself."""
 
+from datetime import UTC, datetime, time
 from typing import Any
 
 from django import forms
 
 from licensing.territories import is_country
+from store.gifts import Wish
 from store.models import User
 
 
@@ -71,6 +73,48 @@ class CheckoutForm(forms.Form):
         if not is_country(country):
             raise forms.ValidationError("Choose a country from the list.")
         return country
+
+
+class GiftForm(forms.Form):
+    """Whom an order is given to. Nothing of it counts unless `wanted` is ticked."""
+
+    wanted = forms.BooleanField(label="This is a gift", required=False)
+    recipient = forms.EmailField(label="E-mail of your friend", required=False)
+    recipient_name = forms.CharField(label="Their name", max_length=100, required=False)
+    sender_name = forms.CharField(label="Your name, as they know you", max_length=100, required=False)
+    message = forms.CharField(
+        label="Your words", max_length=1000, required=False, widget=forms.Textarea(attrs={"rows": 3})
+    )
+    day = forms.DateField(
+        label="On", required=False, widget=forms.DateInput(attrs={"type": "date"}),
+        help_text="The letter goes out on this day. Empty: as soon as it is paid.",
+    )  # fmt: skip
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        if data.get("wanted") and not data.get("recipient") and "recipient" not in self.errors:
+            self.add_error("recipient", "Write where the gift is to be told of.")
+        return data
+
+    def wish(self) -> Wish | None:
+        """What was asked for, once the form is valid; None where it is no gift. Days are UTC's."""
+        said = self.cleaned_data
+        if not said["wanted"]:
+            return None
+        day = said["day"]
+        return Wish(
+            recipient=said["recipient"],
+            send_at=datetime.combine(day, time(8), UTC) if day else None,
+            recipient_name=said["recipient_name"],
+            sender_name=said["sender_name"],
+            message=said["message"],
+        )
+
+
+class SendAgainForm(forms.Form):
+    """Where a gift is told of again."""
+
+    recipient = forms.EmailField(label="E-mail of your friend")
 
 
 class BusinessForm(forms.Form):

@@ -28,6 +28,7 @@ from store import (
     emails,
     evidence_pages,
     expiry,
+    gifts,
     invoices,
     letters,
     month_end,
@@ -44,7 +45,7 @@ from store import (
     waiting,
 )
 from store.errors import StoreError
-from store.models import CreditPurchase, CreditRefund, Letter, Order, OrderLine, ReviewDue
+from store.models import CreditPurchase, CreditRefund, Gift, Letter, Order, OrderLine, ReviewDue
 from transcoding import uploads
 from transcoding.tasks import make_renditions
 
@@ -192,6 +193,12 @@ def send_letter(letter_id: int) -> None:
 
 
 @shared_task
+def tell_gift(gift_id: int) -> None:
+    """Owe the letter of a gift whose day has come."""
+    gifts.tell(Gift.objects.get(pk=gift_id), at=timezone.now())
+
+
+@shared_task
 def look_after_notices() -> None:
     """What time alone brings: a counter-notice's clock, money whose dispute or reserve is over, a licence's end."""
     at = timezone.now()
@@ -277,6 +284,7 @@ def sweep() -> None:
         assess_cases.delay()
     _ring("parcel", _keys(uploads.owed(at)), take_parcel, seconds=60)
     _ring("parcels", [0], tidy_parcels, seconds=TIDY_EVERY)
+    _ring("gift", _keys(gifts.due(at=at)), tell_gift, seconds=60)
     _ring("letter", letters.owed(at=at, limit=AT_ONCE), send_letter, seconds=60)
     if _rings("scrub", 0, seconds=SCRUB_EVERY):
         scrub.delay()

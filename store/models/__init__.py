@@ -10,6 +10,7 @@ from store.models.columns import MOST_MINOR
 from store.models.credit import CreditPurchase, CreditRefund, GiftCard
 from store.models.deliveries import Delivery, DeliveryLine, RecordImport
 from store.models.desk import Demand, EvidencePage, EvidencePages, ExpiryLook, ExpiryWarning, Letter, SavedReason
+from store.models.gifts import Gift
 from store.models.invoices import ExchangeRate, Invoice, InvoiceDue, InvoiceSeries
 from store.models.money import (
     Advance,
@@ -45,6 +46,7 @@ __all__ = [
     "ExchangeRate",
     "ExpiryLook",
     "ExpiryWarning",
+    "Gift",
     "GiftCard",
     "HeldShare",
     "Invoice",

@@ -78,6 +78,8 @@ class Order(models.Model):
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     number = models.CharField(max_length=40, unique=True)
     buyer = models.ForeignKey(User, models.PROTECT, related_name="orders")
+    is_gift = models.BooleanField(default=False, db_default=False)
+    owner = models.ForeignKey(User, models.PROTECT, null=True, blank=True, editable=False, related_name="+")
     email = models.EmailField()
     country = models.CharField(max_length=2)
     country_evidence = models.JSONField(default=dict, encoder=DjangoJSONEncoder)

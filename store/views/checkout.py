@@ -33,7 +33,7 @@ from store.kept import kept
 from store.models import Basket, Code, Offer, Order, VatCheck
 from store.quotes import Quote
 from store.settlement import settle_order
-from store.shop_forms import BusinessForm, CheckoutForm
+from store.shop_forms import BusinessForm, CheckoutForm, GiftForm
 from store.templatetags.shop import country_name, percent, plain
 from store.views.amounts import named_price
 from store.views.release import KINDS
@@ -338,13 +338,14 @@ def checkout(request: HttpRequest) -> HttpResponse:
     if found is None or not (bill.lines or bill.gone):
         return redirect("basket")
     form = _pay_form(request, country, request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        refused = _order(request, found, bill, form)
+    gift = GiftForm(request.POST or None, prefix="gift")
+    if request.method == "POST" and form.is_valid() and gift.is_valid():
+        refused = _order(request, found, bill, form, gift)
         if not isinstance(refused, str):
             return refused
         bill = _bill(found, country, timezone.now(), buying_for(request, country))  # as it stands now
         form.add_error(None, refused)
-    return _page(request, bill, country, form, BusinessForm())
+    return _page(request, bill, country, form=form, business_form=BusinessForm(), gift=gift)
 
 
 @never_cache
@@ -368,7 +369,8 @@ def business(request: HttpRequest) -> HttpResponse:
                 messages.warning(request, "VIES does not answer now, so VAT stays in the price; your invoice names it.")
             return redirect("checkout")
     bill = _bill(basket_of(request), country, timezone.now())
-    return _page(request, bill, country, _pay_form(request, country), form)
+    pay_form, gift = _pay_form(request, country), GiftForm(prefix="gift")
+    return _page(request, bill, country, form=pay_form, business_form=form, gift=gift)
 
 
 def _pay_form(request: HttpRequest, country: str, data: QueryDict | None = None) -> CheckoutForm:
@@ -377,15 +379,23 @@ def _pay_form(request: HttpRequest, country: str, data: QueryDict | None = None)
 
 
 def _page(
-    request: HttpRequest, bill: Bill, country: str, form: CheckoutForm, business_form: BusinessForm
+    request: HttpRequest,
+    bill: Bill,
+    country: str,
+    *,
+    form: CheckoutForm,
+    business_form: BusinessForm,
+    gift: GiftForm,
 ) -> HttpResponse:
     context = {
         **bill.context(country),
         "form": form,
+        "gift": gift,
         "business_form": business_form if businesses.offered() and country in locations.UNION else None,
         "sandbox": bool(settings.STRIPE_API_BASE),
     }
-    return render(request, "shop/checkout.html", context, status=422 if form.errors or business_form.errors else 200)
+    refused = form.errors or business_form.errors or gift.errors
+    return render(request, "shop/checkout.html", context, status=422 if refused else 200)
 
 
 def _elsewhere(request: HttpRequest, country: str) -> str:
@@ -395,7 +405,7 @@ def _elsewhere(request: HttpRequest, country: str) -> str:
     return country_name(network) if asked else ""
 
 
-def _order(request: HttpRequest, found: Basket, bill: Bill, form: CheckoutForm) -> HttpResponse | str:
+def _order(request: HttpRequest, found: Basket, bill: Bill, form: CheckoutForm, gift: GiftForm) -> HttpResponse | str:
     """Place the order and go to pay; or why not, in words."""
     now = timezone.now()
     if bill.code_refused:  # it took nothing off, and the page said why
@@ -420,6 +430,7 @@ def _order(request: HttpRequest, found: Basket, bill: Bill, form: CheckoutForm) 
             request_key=form.cleaned_data["request_key"],
             vat_check=bill.business,
             seen=request.POST.get("seen", "")[:60],
+            gift=gift.wish(),
             at=now,
         )
         if not order.total_minor:

@@ -124,7 +124,8 @@ def order(request: HttpRequest, public_id: UUID) -> HttpResponse:
         .prefetch_related("tracks__track__recording")
         .order_by("position")
     )
-    open_lines = [line for line in lines if line.state == OrderLine.State.PAID]
+    mine = found.owner_id == found.buyer_id
+    open_lines = [line for line in lines if line.state == OrderLine.State.PAID and mine]
     files = owned_music.files(open_lines) if found.state == Order.State.PAID else {}
     rows = [_order_row(line, files) for line in lines]
     _offer_return(found, lines, rows)
@@ -134,6 +135,7 @@ def order(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "lines": rows,
         "waiting": waiting,
         "posted": _posted(found, lines),
+        "gift": found.gift if found.is_gift else None,
         "return_until": refunds.until(found),
         "after_download": settings.REFUND_AFTER_DOWNLOAD,
     }

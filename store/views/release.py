@@ -366,7 +366,7 @@ def _owned(request: HttpRequest, found: Release, tracks: Sequence[Track]) -> dic
     user = user_of(request)
     if user is None:
         return {"releases": set(), "tracks": set()}
-    lines = OrderLine.objects.filter(order__buyer=user, state=OrderLine.State.PAID)
+    lines = OrderLine.objects.filter(order__owner=user, state=OrderLine.State.PAID)
     bought = list(lines.filter(Q(release=found) | Q(track__release=found)).values_list("release", "track"))
     releases = {release for release, _ in bought if release}
     singles = {track for _, track in bought if track}
