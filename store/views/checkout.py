@@ -110,6 +110,7 @@ class Bill:
             "net_minor": self.total_minor - self.tax_minor,
             "given_minor": sum(line.given_minor for line in self.lines),
             "discount_minor": sum(line.discount_minor for line in self.lines),
+            "before_minor": sum(line.before_minor for line in self.lines),
             "code": self.code,
             "code_refused": self.code_refused,
             "seen": sum_of(self.currency, self.total_minor, self.tax_minor),

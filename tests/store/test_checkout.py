@@ -59,7 +59,7 @@ def test_what_the_page_shows_is_what_the_line_keeps(alice):
 
     line = place(alice).lines.get()
     assert line.split == shown.split.to_json()
-    assert line.terms["order"] == ["TAX", "FEE", "COMMISSION", "WORK", "RECORDING"]
+    assert line.terms["order"] == ["TAX", "FEE", "COMMISSION", "WORK", "RECORDING", "RECOUPMENT", "RESERVE"]
 
 
 def test_the_same_request_gives_the_same_order(alice):
