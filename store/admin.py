@@ -27,10 +27,12 @@ from store.models import (
     Basket,
     BasketLine,
     Certificate,
+    Code,
     CommissionContract,
     Delivery,
     DeliveryLine,
     Download,
+    Gift,
     Invoice,
     LetterOfDirection,
     Membership,
@@ -173,6 +175,23 @@ class PriceAdmin(ReadOnly):
     @display(description="price", ordering="amount_minor")
     def price(self, price: Price) -> str:
         return amount(price.amount_minor, price.currency)
+
+
+@admin.register(Code)
+class CodeAdmin(ReadOnly):
+    """Made in the studio and by `manage.py codes`; what a code promises never changes."""
+
+    list_display = ["text", "bearer", "label", "percent", "amount_minor", "currency", "used", "max_uses", "ends_at"]
+    list_select_related = ["label"]
+    list_filter = ["bearer"]
+    search_fields = ["text", "batch", "label__name"]
+
+
+@admin.register(Gift)
+class GiftAdmin(ReadOnly):
+    list_display = ["order", "recipient", "send_at", "letter_at", "claimed_at"]
+    list_select_related = ["order"]
+    search_fields = ["order__number", "recipient"]
 
 
 @admin.register(Offer)

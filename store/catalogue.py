@@ -330,6 +330,10 @@ def _missing(
     cleared = decision is not None and bool(decision.cleared_countries)
     if price is None:
         yield Missing("NO_PRICE_SET", "It has no price.", WHOSE[Fixer.LABEL], "waiting", "No price", "price")
+    given = price is not None and not price.amount_minor
+    if given and not is_open and not any(Use.FREE_DOWNLOAD in record.grant.uses for record in resting):
+        said = "It shall cost nothing, but no licence record allows a free download. Ask a price, or change the record."
+        yield Missing("NOT_FREE", said, WHOSE[Fixer.LABEL], "refused", "May not be given away", "price")
     if cleared and states and not is_open and any(state != Rendition.State.READY for state in states):
         made = sum(state == Rendition.State.READY for state in states)
         if any(state == Rendition.State.FAILED for state in states):

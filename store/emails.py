@@ -40,6 +40,8 @@ def send_receipt(order: Order, *, at: datetime) -> bool:
         "total": money(order.total_minor, order.currency),
         "tax": money(order.tax_minor, order.currency),
         "invoice": paper,
+        "gift": order.gift if order.is_gift else None,
+        "page": f"{settings.SITE_URL}{reverse('order', args=[order.public_id])}",
         "library": f"{settings.SITE_URL}{reverse('library')}",
     }
     try:

@@ -176,6 +176,8 @@ def _order_row(line: OrderLine, files: Mapping[tuple[int, int], Sequence[FileSta
         "amount_minor": line.amount_minor,
         "returned_minor": line.returned_minor,
         "left_minor": line.amount_minor - line.returned_minor,
+        "given_minor": line.given_minor,
+        "discount_minor": line.discount_minor,
         "tax_minor": line.tax_minor,
         "tax_rate": line.tax_rate,
         "licence": licence_words(line.buyer_licence_code),

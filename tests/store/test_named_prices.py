@@ -5,11 +5,11 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
-from catalog.models import Release
+from catalog.models import Recording, Release
 from licensing import notices
 from licensing.models import ClearanceDecision
 from payments.models import Transfer
-from store import baskets, checkout, offers, pricing, refunds, settlement
+from store import baskets, catalogue, checkout, offers, pricing, refunds, settlement
 from store.errors import AmountRefused, NotOnSale, PriceChanged, RefundRefused, RequestConflict
 from store.models import Certificate, Offer, Order, OrderLine, Price, User
 from store.quotes import Quote
@@ -230,3 +230,12 @@ def test_changing_price_split_or_tax_after_the_order_changes_nothing_of_it(alice
     assert sum(entry.amount_micros for entry in posted.entries.all() if entry.side == "C") == 3_000_000
     kinds = {entry.account.kind: entry.amount_micros for entry in posted.entries.select_related("account")}
     assert kinds["COMMISSION"] == next(leg["micros"] for leg in before if leg["kind"] == "COMMISSION")
+
+
+def test_the_studio_says_why_a_track_that_shall_cost_nothing_is_not_given_away() -> None:
+    release = onsale.put_on_sale(uses=["PERMANENT_DOWNLOAD", "PREVIEW"])
+    recording = release.recordings.get()
+    offers.set_price(recording, currency="EUR", amount_minor=0, actor="user:bob")
+    onsale.review()
+    (row,) = catalogue.rows(Recording.objects.with_credits().filter(pk=recording.pk), currency="EUR")
+    assert "NOT_FREE" in [missing.code for missing in row.missing]

@@ -1,9 +1,12 @@
 """The label's codes in the studio."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from catalog.models import Party
 from store.models import Code
@@ -67,3 +70,13 @@ def test_a_strangers_codes_do_not_exist(at_bobs: Client, at_charlies: Client) ->
     assert [at_charlies.get(PAGE).status_code, at_charlies.post(f"{PAGE}{key}/end/").status_code] == [404, 404]
     assert at_charlies.post(f"/studio/charlies/codes/{key}/end/").status_code == 404
     assert Code.objects.get().ends_at is None
+
+
+def test_more_codes_cost_no_more_queries(at_bobs: Client, django_assert_num_queries: Callable[..., Any]) -> None:
+    make(at_bobs)
+    at_bobs.get(PAGE)
+    with CaptureQueriesContext(connection) as few:
+        at_bobs.get(PAGE)
+    make(at_bobs, text="", count="20")
+    with django_assert_num_queries(len(few)):
+        at_bobs.get(PAGE)
