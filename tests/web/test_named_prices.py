@@ -72,6 +72,9 @@ def test_what_is_free_is_had_without_a_payment(at_alices: Client, alice: User, f
     assert (answer["Location"], order.state) == (f"/orders/{order.public_id}", "PAID")
     assert "It is yours" in text(at_alices.get(answer["Location"]))
     assert "First Light" in text(at_alices.get("/library/"))
+    paper = text(at_alices.get(f"/certificates/{order.lines.get().certificate.public_id}"))
+    assert "It was given away" in paper
+    assert "does not hold" not in paper
 
 
 def test_a_price_that_changed_while_one_looked_is_shown_before_anything_is_ordered(at_alices: Client) -> None:
