@@ -155,7 +155,7 @@ def _with_code(
 def _let_go(code: Code, buyer: User, *, at: datetime) -> None:
     """An order of the buyer's own that she went away from gives the code back, once it can be paid no longer."""
     held = codes.held_by(code, buyer)
-    if held is None or held.order.state != Order.State.PLACED:
+    if held is None or held.order.state not in TO_PAY:
         return
     charge = Charge.objects.filter(reference=held.order.number).first()
     if charge is not None and charges.cancel_charge(charge).state != Charge.State.FAILED:

@@ -157,7 +157,7 @@ def held_by(code: Code, buyer: User | None) -> Redemption | None:
 
 def _waits(code: Code, buyer: User | None) -> bool:
     held = held_by(code, buyer)
-    return held is not None and held.order.state == Order.State.PLACED
+    return held is not None and held.order.state in {Order.State.PLACED, Order.State.FAILED}
 
 
 def covers(code: Code, offer: Offer) -> bool:
