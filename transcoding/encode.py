@@ -149,14 +149,11 @@ def encode(
     others = {path: found for path, each in outputs.items() if (found := maker(each, sound))[0] != FFMPEG}
     beside = {path: _shared(folder) if _as_it_is(outputs[path], sound) else _beside(path) for path in others}
     ours = {path for path, each in outputs.items() if each.codec == "pcm" and _as_it_is(each, sound)}
-    whole = ENCODED if others else 1.0
-    args: list[str] = []
-    for path, each in outputs.items():
-        if path not in ours and beside.get(path) != _shared(folder):
-            args += arguments(each, sound, path)
-    args += ["-map", "0:a:0", *probe.pcm_args(bits, alone=not args)]
+    left = {path: each for path, each in outputs.items() if path not in ours and beside.get(path) != _shared(folder)}
+    args = [word for path, each in left.items() for word in arguments(each, sound, path)]
+    args += ["-map", "0:a:0", *probe.pcm_args(bits, alone=not left)]
     args = ["-loglevel", "error", *probe.input_args(source, sound.container, strict=sound.lossless), *args]
-    room = limits(sound, outputs=len(outputs))
+    room, whole = limits(sound, outputs=len(outputs)), ENCODED if others else 1.0
     try:
         with _writers(sound, {path: outputs[path] for path in ours}, beside.values()) as writers:
 
