@@ -277,5 +277,9 @@ def find_by_session(session_id: str) -> Charge | None:
     return Charge.objects.filter(stripe_session_id=session_id).first() if session_id else None
 
 
+def find_by_reference(reference: str) -> Charge | None:
+    return Charge.objects.filter(reference=reference).first()
+
+
 def find_by_intent(payment_intent_id: str) -> Charge | None:
     return Charge.objects.filter(stripe_payment_intent_id=payment_intent_id).first() if payment_intent_id else None

@@ -23,13 +23,19 @@ def _session_changed(session: Mapping[str, Any], at: datetime) -> None:
     _settle(charges.find_by_session(session["id"]), at)
 
 
+def _of(payment_intent_id: str, told: Mapping[str, Any]) -> Charge | None:
+    """The charge of a payment; before we ever read that payment, the one that it names: only a place to look."""
+    named = (told.get("metadata") or {}).get("reference")
+    return charges.find_by_intent(payment_intent_id) or charges.find_by_reference(named or "")
+
+
 def _intent_changed(intent: Mapping[str, Any], at: datetime) -> None:
-    _settle(charges.find_by_intent(intent["id"]), at)
+    _settle(_of(intent["id"], intent), at)
 
 
 def _charge_changed(charge: Mapping[str, Any], at: datetime) -> None:
     """A charge succeeded, or its fee became known."""
-    found = charges.find_by_intent(charge.get("payment_intent") or "")
+    found = _of(charge.get("payment_intent") or "", charge)
     _settle(found, at)
     if found is not None and (order := _order(found)) is not None:
         settlement.post_fee(order, charges.read_charge(found), at=at)
@@ -37,7 +43,7 @@ def _charge_changed(charge: Mapping[str, Any], at: datetime) -> None:
 
 def _charge_refunded(charge: Mapping[str, Any], at: datetime) -> None:
     """Some refund of this charge moved on: ask about each that is under way."""
-    found = charges.find_by_intent(charge.get("payment_intent") or "")
+    found = _of(charge.get("payment_intent") or "", charge)
     if found is None:
         return
     for refund in Refund.objects.filter(charge=found, state__in=[Refund.State.REQUESTED, Refund.State.PENDING]):
