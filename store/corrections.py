@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from catalog.models import Recording, Release
+from catalog.models import Party, Recording, Release
 from store import library, offers
 from store.models import Download, OrderLine
 from transcoding.models import Rendition
@@ -19,7 +19,8 @@ _WORDS = {
     "title": "title", "artist_line": "artist", "album": "release title", "album_artist": "release artist",
     "number": "track number", "total": "track number", "disc": "track number", "discs": "track number", "date": "date",
     "isrc": "ISRC", "barcode": "barcode", "genre": "genre", "label": "label", "language": "language",
-    "licence_name": "licence", "copyright": "copyright notice", "cover": "cover", "level": "loudness",
+    "licence_name": "licence", "more_permissions": "where to ask for more",
+    "copyright": "copyright notice", "cover": "cover", "level": "loudness",
     "album_level": "loudness",
 }  # fmt: skip
 _CREDITS = ("composers", "lyricists", "conductors", "remixers", "producers", "arrangers", "works", "iswcs")
@@ -38,6 +39,13 @@ def retitle_release(release: Release, *, title: str) -> Release:
     release.title = title
     release.save(update_fields=["title"])
     return release
+
+
+def say_where_more_is_asked(label: Party, *, url: str) -> Party:
+    """Set the address at which the label is asked for more than its licences give; empty: it takes no questions."""
+    label.more_permissions_url = url
+    label.save(update_fields=["more_permissions_url"])
+    return label
 
 
 def retag_all() -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 from django import forms
 from django.core.files import File
+from django.core.validators import URLValidator
 from django.db.models import QuerySet
 
 from catalog.models import TITLE_LENGTH, Recording
@@ -268,6 +269,19 @@ class EndGrantForm(forms.Form):
         help_text="Kept with the record for good. Buyers keep what they bought.",
     )  # fmt: skip
     sure = forms.BooleanField(label="End it: what rests on this record goes off sale at once.")
+
+
+class MoreForm(forms.Form):
+    """Where a label is asked for more than its licences give."""
+
+    url = forms.URLField(
+        label="Address of a page",
+        required=False,
+        max_length=500,
+        assume_scheme="https",
+        validators=[URLValidator(["https", "http"])],
+        help_text="Such as your contact page. Leave it empty to take no questions.",
+    )
 
 
 class MemberForm(forms.Form):

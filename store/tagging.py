@@ -156,6 +156,7 @@ def tagset(track: Track, *, verdict: Verdict, master: Master, place: Place) -> T
         place=place_of(track),
         licence_url=licence_url,
         licence_name=licence_name,
+        more_permissions=recording.label.more_permissions_url,
         copyright=copyright_line(recording, release, licence_url=licence_url, sound_sha256=master.sound_sha256),
         proof_url=proof_url(master.sound_sha256),
         attribution=verdict.obligations.attribution,

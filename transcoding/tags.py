@@ -49,10 +49,11 @@ class Level:
 class TagSet:
     """Everything a file says about itself. Empty fields are not written.
 
-    `copyright` is the sentence a licence asks for; `proof_url` the public page that shows the clearance of this sound;
-    `source_url` where the work comes from; `source_note` says what a buyer must not be left to guess, such as "made
-    from a lossy source". `id3` is 3 for players that do not know ID3v2.4. `place` is no tag: it says for which place on
-    which release these are the tags, since one recording may stand on several.
+    `more_permissions` is where more than the licence gives may be asked for. `copyright` is the sentence a licence asks
+    for; `proof_url` the public page that shows the clearance of this sound; `source_url` where the work comes from;
+    `source_note` says what a buyer must not be left to guess, such as "made from a lossy source". `id3` is 3 where it
+    shall be ID3v2.3. `place` is no tag: it says for which place on which release these are the tags, since one
+    recording may stand on several.
     """
 
     title: str
@@ -130,8 +131,8 @@ class TagSet:
         """What the file says of its place and its licence, word for word but for its own title."""
         attribution = self.attribution.replace(self.title, "", 1)
         return (
-            self.place, self.licence_url, self.licence_name, self.more_permissions, self.copyright, self.proof_url,
-            attribution, self.source_note,
+            self.place, self.licence_url, self.licence_name, self.copyright, self.proof_url, attribution,
+            self.source_note,
         )  # fmt: skip
 
     def fields(self, *, r128: bool = False) -> dict[str, list[str]]:

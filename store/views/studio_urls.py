@@ -90,5 +90,6 @@ urlpatterns = [
     path("<slug:slug>/money/payees/<uuid:public_id>/ask/", studio_money.ask_stripe, name="studio-ask-stripe"),
     path("<slug:slug>/money/payees/<uuid:public_id>/connect/", studio_money.connect, name="studio-connect"),
     path("<slug:slug>/settings/", studio_settings.settings_page, name="studio-settings"),
+    path("<slug:slug>/settings/more/", studio_settings.more, name="studio-more-permissions"),
     path("<slug:slug>/settings/members/<int:key>/remove/", studio_settings.remove_member, name="studio-member-remove"),
 ]

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from catalog.models import Artwork, Credit, CreditRole, Party, Recording, Release, Track, Work
 from store import corrections
-from store.models import ReviewDue
+from store.models import Offer, ReviewDue
 from tests.factories import catalog, onsale
 from transcoding.models import Rendition
 
@@ -101,12 +101,24 @@ def test_who_did_what_on_one_recording_asks_for_a_look_at_it(track: Track, act: 
         lambda track: Credit.objects.filter(release=track.release).delete(),
         lambda track: Party.objects.filter(credits__release=track.release).update(sort_name="Lind, Ana"),
         lambda track: Party.objects.filter(pk=track.release.label_id).update(name="Bob's Other Records"),
+        lambda track: corrections.say_where_more_is_asked(track.recording.label, url="https://bobs.example/more"),
         lambda track: Release.objects.filter(pk=track.release_id).update(label=catalog.make_label()),
         lambda track: catalog.make_artwork(track.release, position=2),
         lambda track: Artwork.objects.filter(release=track.release).update(sha256="d" * 64),
         lambda track: Artwork.objects.filter(release=track.release).delete(),
     ],
-    ids=["joins", "is called", "leaves", "who", "label's name", "label", "a picture", "another cover", "no cover"],
+    ids=[
+        "joins",
+        "is called",
+        "leaves",
+        "who",
+        "label's name",
+        "more",
+        "label",
+        "a picture",
+        "another cover",
+        "no cover",
+    ],
 )
 def test_who_issued_a_release_and_its_cover_ask_for_a_look_at_all_of_it(track: Track, act: Act) -> None:
     act(track)
@@ -117,11 +129,12 @@ def test_another_cover_and_credit_are_in_the_tags_that_are_owed_then(track: Trac
     """What the marks are for: nothing else is needed but the worker that works them off."""
     Artwork.objects.filter(release=track.release).update(sha256="d" * 64)
     catalog.make_credit(catalog.make_party("Pia"), recording=track.recording, role=CreditRole.PRODUCER)
+    corrections.say_where_more_is_asked(track.recording.label, url="https://bobs.example/more")
     onsale.review()
     owed = Rendition.objects.filter(master__recording=track.recording_id, state=Rendition.State.PLANNED)
-    assert {(row.tags["cover"]["sha256"], *row.tags["producers"]) for row in owed.exclude(tags={})} == {
-        ("d" * 64, "Pia")
-    }  # fmt: skip
+    said = {(row.tags["cover"]["sha256"], *row.tags["producers"], row.tags["more_permissions"]) for row in owed}
+    assert said == {("d" * 64, "Pia", "https://bobs.example/more")}
+    assert Offer.objects.filter(track=track, closed_at=None).exists()  # what the licence says is the same meanwhile
 
 
 @pytest.mark.parametrize("act", [change(Release, description="New words."), change(Recording, title="Piece 1")])

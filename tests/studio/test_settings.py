@@ -46,3 +46,37 @@ def test_an_owner_does_not_lower_herself(at_bobs: Client, bob: User) -> None:
     answer = at_bobs.post(URL, {"email": bob.email, "role": "MEMBER"})
     assert answer.status_code == 422
     assert Membership.objects.get(user=bob).role == "OWNER"
+
+
+# -- Where the label is asked for more ---------------------------------------------------------------------------------
+
+MORE = f"{URL}more/"
+
+
+def test_an_owner_says_where_the_label_is_asked_for_more(at_bobs: Client, label: Party) -> None:
+    assert at_bobs.post(MORE, {"url": "bobs.example/contact"}).status_code == 302
+    label.refresh_from_db()
+    assert label.more_permissions_url == "https://bobs.example/contact"
+    assert "https://bobs.example/contact" in at_bobs.get(URL).text
+    at_bobs.post(MORE, {"url": ""})
+    label.refresh_from_db()
+    assert label.more_permissions_url == ""
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "ftp://bobs.example", "not an address", "mailto:bob@x.example"])
+def test_what_is_no_address_of_a_page_is_refused(at_bobs: Client, label: Party, url: str) -> None:
+    answer = at_bobs.post(MORE, {"url": url})
+    assert answer.status_code == 422
+    assert "valid URL" in answer.text
+    label.refresh_from_db()
+    assert label.more_permissions_url == ""
+
+
+def test_another_labels_people_change_nothing(at_charlies: Client, label: Party) -> None:
+    assert at_charlies.post(MORE, {"url": "https://evil.example"}).status_code == 404
+
+
+def test_a_member_sees_it_and_does_not_change_it(at_eves: Client, label: Party) -> None:
+    Party.objects.filter(pk=label.pk).update(more_permissions_url="https://bobs.example/contact")
+    assert at_eves.post(MORE, {"url": "https://evil.example"}).status_code == 404
+    assert "https://bobs.example/contact" in at_eves.get(URL).text
