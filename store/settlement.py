@@ -152,7 +152,8 @@ def post_fee(order: Order, charge: Charge, *, at: datetime) -> None:
                 ledger.credit(accounts.stripe_balance(charge.currency), micros),
             ]
             ledger.post(f"fee:{order.number}", kind="FEE", legs=legs, at=at)
-        lines = list(order.lines.filter(state=OrderLine.State.PAID).select_related("order").order_by("position"))
+        whole = order.lines.filter(state=OrderLine.State.PAID, returned_minor=0)  # of what went back nothing is taken
+        lines = list(whole.select_related("order").order_by("position"))
         if deductions.wait_for_fee(lines):
             deductions.take(order, lines, fee_micros=micros, at=at)
         Order.objects.filter(pk=order.pk).update(fee_posted_at=at)

@@ -8,7 +8,6 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -18,17 +17,16 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from payments.errors import PaymentsError
-from payments.models import Account, Entry, Transfer
-from store import archives, corrections, deductions, refunds, returns, settlement
+from store import archives, corrections, refunds
 from store import library as owned_music
 from store.corrections import Corrected
 from store.errors import NotReadyYet, StoreError
 from store.library import FileState
 from store.models import Order, OrderLine
-from store.templatetags.shop import country_name, ledger_amounts
 from store.views.checkout import licence_words
 from store.views.formats import grouped
 from store.views.media import ranged
+from store.views.receipt import receipt
 from store.views.sleeves import TONES, covers
 from store.views.visitor import signed_in
 from transcoding import storage
@@ -134,7 +132,7 @@ def order(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "order": found,
         "lines": rows,
         "waiting": waiting,
-        "posted": _posted(found, lines),
+        **receipt(found, lines),
         "gift": found.gift if found.is_gift else None,
         "return_until": refunds.until(found),
         "after_download": settings.REFUND_AFTER_DOWNLOAD,
@@ -190,63 +188,6 @@ def _order_row(line: OrderLine, files: Mapping[tuple[int, int], Sequence[FileSta
         "first": [each for each in offered if each.first],
         "more": [each for each in offered if not each.first],
     }
-
-
-def _posted(found: Order, lines: Sequence[OrderLine]) -> list[dict[str, Any]]:
-    """The ledger's transfers of this order in the order they were made. Two queries."""
-    titles = {settlement.sale_reference(line): f"Sale of {line.title}" for line in lines}
-    titles |= {settlement.held_reference(line): f"Held for refund: {line.title}" for line in lines}
-    for what, words in deductions.WORDS.items():
-        titles |= {deductions.reference(line, what): f"{words}: {line.title}" for line in lines}
-    borne_by = "the holders" if deductions.wait_for_fee(lines) else "the shop"
-    titles[f"fee:{found.number}"] = f"Payment fee, borne by {borne_by}"
-    titles |= returns.titles(lines)
-    transfers = Transfer.objects.filter(Q(reference__in=titles) | Q(reverses__reference__in=titles))
-    rows = (
-        transfers.select_related("seal", "reverses").prefetch_related("entries__account__payee").order_by("posted_at")
-    )
-    holders = {leg["payee"]: leg["label"] for line in lines for leg in line.split if leg["payee"]}
-    return [_transfer(row, titles, holders) for row in rows]
-
-
-def _transfer(row: Transfer, titles: Mapping[str, str], holders: Mapping[int, str]) -> dict[str, Any]:
-    entries = sorted(row.entries.all(), key=_debits_first)
-    amounts = ledger_amounts([entry.amount_micros for entry in entries], entries[0].currency)
-    return {
-        "title": titles.get(row.reference) or f"Reversed: {titles[row.reverses.reference]}",  # type: ignore[union-attr]
-        "posted_at": row.posted_at,
-        "seal": row.seal.position if hasattr(row, "seal") else None,
-        "entries": [
-            {"account": account_words(entry.account, holders), "side": entry.side, "amount": amount}
-            for entry, amount in zip(entries, amounts, strict=True)
-        ],
-    }
-
-
-def _debits_first(entry: Entry) -> tuple[bool, int]:
-    return entry.side != Entry.Side.DEBIT, entry.position
-
-
-def account_words(account: Account, holders: Mapping[int, str]) -> str:
-    """An account of the ledger as a buyer reads it; a payee by name where it agreed, else by its holder's."""
-    if account.payee is not None:
-        anonymous = f"A payee of {holders.get(account.payee.pk, 'a rights holder')}"
-        name = account.payee.name if account.payee.named_in_public else anonymous
-        return {
-            Account.Kind.RESERVE: f"{name}, held back until refunds are over",
-            Account.Kind.RECOUPMENT: f"{name}, kept for an advance",
-            Account.Kind.ADVANCES: f"{name}, an advance that comes back",
-            Account.Kind.DEBT: f"{name}, owed back",
-        }.get(Account.Kind(account.kind), name)
-    if account.kind == Account.Kind.TAX:
-        return f"Tax owed in {country_name(account.code.split(':')[1])}"
-    return {
-        Account.Kind.STRIPE_BALANCE: "Received through the payment provider",
-        Account.Kind.COMMISSION: f"{settings.SITE_NAME}, for running the shop",
-        Account.Kind.FEES: "Fee of the payment provider",
-        Account.Kind.SUSPENSE: "Kept for its owner until claimed",
-        Account.Kind.BUYER_CREDIT: "Owed back to you",
-    }.get(Account.Kind(account.kind), account.get_kind_display())
 
 
 # -- The library -------------------------------------------------------------------------------------------------------

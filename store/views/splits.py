@@ -5,7 +5,6 @@ A payee is named where it agreed to be; where not, it is a payee of the rights h
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 from payments.models import Payee
 from payments.money import Currency, allocate
@@ -21,10 +20,12 @@ WORDS = {
     "WORK": "for the composition",
     "COMMISSION": "for running the shop",
     "FEE": "for the payment, about",
+    "FEE_TAKEN": "for the payment",
     "TAX": "consumer tax",
+    "HOLDER": "",
 }
-TONES = {"COMMISSION": 4, "TAX": 5, "FEE": 6}
-ORDER = ["RECORDING", "WORK", "COMMISSION", "FEE", "TAX"]
+TONES = {"COMMISSION": 4, "TAX": 5, "FEE": 6, "FEE_TAKEN": 6}
+ORDER = ["HOLDER", "RECORDING", "WORK", "COMMISSION", "FEE", "FEE_TAKEN", "TAX"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,18 @@ def parts(split: Split, *, currency: str, site_name: str, names: Mapping[int, st
         sums[key] = sums.get(key, 0) + leg.micros
     if not sums:  # what is given away pays nobody
         return []
+    return drawn(sums, currency=currency)
+
+
+def drawn(sums: Mapping[tuple[str, str], int], *, currency: str) -> list[Part]:
+    """Millionths by kind and name as parts of a bar: holders first, tax last. What is below nought has no width."""
     shown = sorted(sums.items(), key=lambda each: ORDER.index(each[0][0]))
-    edges = _edges([micros for _, micros in shown], split.micros)
-    price = split.micros // Currency(currency).micros_per_minor
-    rounded = allocate(price, [(place, Fraction(micros)) for place, (_, micros) in enumerate(shown)]) if shown else {}
+    total = sum(micros for _, micros in shown)
+    edges = _edges([max(micros, 0) for _, micros in shown])
+    rounded = {place: micros // Currency(currency).micros_per_minor for place, (_, micros) in enumerate(shown)}
+    if shown and min(micros for _, micros in shown) >= 0 < total:
+        price = total // Currency(currency).micros_per_minor
+        rounded = allocate(price, [(place, micros) for place, (_, micros) in enumerate(shown)])
     return [
         Part(
             label=who,
@@ -94,9 +103,9 @@ def _who(leg: Leg, site_name: str, names: Mapping[int, str]) -> str:
     )
 
 
-def _edges(amounts: Sequence[int], whole: int) -> list[int]:
+def _edges(amounts: Sequence[int]) -> list[int]:
     """Where each part begins on the bar, and where the last ends."""
-    edges, total = [0], 0
+    edges, total, whole = [0], 0, sum(amounts)
     for amount in amounts:
         total += amount
         edges.append(BAR * total // whole if whole else 0)

@@ -1,7 +1,9 @@
 """What is taken off payees' parts of a sale: fee, advance, reserve; each by itself, and each put back by a refund."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from fractions import Fraction
+from threading import Barrier
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -263,8 +265,13 @@ def test_the_receipt_tells_each_deduction_in_words(shop, sold, settings, client)
     order = shop.bought(sold[0])
     fee_told(order)
     client.force_login(shop.alice)
-    page = client.get(f"/orders/{order.public_id}").content.decode()
+    answer = client.get(f"/orders/{order.public_id}")
+    page = answer.content.decode()
 
+    assert answer.context["got_total"] == 1_600_000
+    got = {part.label: part.micros for part in answer.context["got"]}
+    assert min(got.values()) > 0
+    assert got["Clearsong"] == 201_000
     for words in ("Payment fee, borne by the holders", "Kept for an advance", "Held back until refunds are over"):
         assert words in page
 
@@ -274,6 +281,52 @@ def test_nothing_is_taken_where_nothing_was_agreed(shop, sold, django_assert_num
     lines = list(order.lines.select_related("order"))
     with transaction.atomic(), django_assert_num_queries(1):
         deductions.take(order, lines, at=timezone.now())
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["fee not known yet", "fee known"])
+def test_a_part_given_back_leaves_nothing_held_and_the_advance_open_again(shop, sold, settings, *, known):
+    settings.FEE_BORNE_BY, settings.RESERVE_PERCENT = "HOLDERS", "10"
+    advance = give(sold[2], sold[1], 50)
+    order = shop.order(sold[0])
+    shop.pay(order)
+    order = settlement.settle_order(order, at=timezone.now())
+    if known:
+        fee_told(order)
+    refunds.refund_line(order.lines.get(), reason="half", at=timezone.now(), amount_minor=80)
+    shop.deliver_webhooks()
+    fee_told(order)
+
+    advance.refresh_from_db()
+    assert advance.recouped_micros == 0
+    assert kept(sold[1]) == 0
+    assert owed(sold[1]) >= 0
+    assert audit.verify().problem is None
+    refund(order, shop)
+    assert (owed(sold[1]), owed(advance.repaid_to), kept(sold[1])) == (0, 0, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sales_settled_at_once_never_recoup_more_than_was_given(shop, sold):
+    advance = give(sold[2], sold[1], 150)
+    lines = []
+    for key in ("k1", "k2", "k3"):
+        order = shop.order(sold[0], key=key)
+        lines.append(order.lines.select_related("order").get())
+    together = Barrier(len(lines))
+
+    def settle(line):
+        try:
+            together.wait(timeout=20)
+            with transaction.atomic():
+                deductions.take(line.order, [line], at=timezone.now())
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(lines)) as pool:
+        list(pool.map(settle, lines))
+    advance.refresh_from_db()
+    assert advance.recouped_micros == 1_500_000 == sum(row.micros for row in Recoupment.objects.all())
+    assert balance(accounts.recoupment(sold[1], "EUR")) == 0
 
 
 def test_without_its_guard_an_advance_comes_back_twice(shop, sold):

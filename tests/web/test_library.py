@@ -97,3 +97,16 @@ def test_orders_are_listed_with_their_state(at_alices: Client, alice: User) -> N
     page = at_alices.get("/orders/").content.decode()
     assert order.number in page
     assert "Paid" in page
+
+
+def test_who_got_what_sums_to_what_was_paid_to_the_last_part_of_it(at_alices: Client, alice: User) -> None:
+    release = shelf.shelve()
+    letter = shelf.make_letter(shelf.make_holder(release.label), "Bob's Account")
+    Payee.objects.filter(pk=letter.payee_id).update(named_in_public=True)
+    order = shelf.sell(shelf.whole(release), buyer=alice)
+    page = at_alices.get(f"/orders/{order.public_id}").context
+    assert {part.label: part.micros for part in page["got"]} == {
+        "Bob's Account": 1_139_000, "Clearsong": 201_000, "Tax owed in Germany": 260_000,
+    }  # fmt: skip
+    assert page["got_total"] == 1_600_000
+    assert sum(part.width for part in page["got"]) == 1000
