@@ -290,10 +290,12 @@ def _at_sight(path: Path, format: Format, sound: Sound, sound_sha256: str) -> Pr
     if format.codec == "pcm":
         found = plain.sha256(path, rate=rate, channels=sound.channels, bits=formats.bits(format, sound))
         return Proved(*found) if found else None
-    if format.lossless or output_samples(format, sound) < 2 * END_SECONDS * rate or _drawn(path, sound_sha256):
+    if format.lossless:
         return None
     samples = frames.samples(path, format.codec, rate=rate, channels=sound.channels)
-    if samples is None or samples not in _lengths(format, sound) or not _ends_well(path, format, sound, samples):
+    if samples is None or samples not in _lengths(format, sound):
+        return None
+    if samples < 2 * END_SECONDS * rate or _drawn(path, sound_sha256) or not _ends_well(path, format, sound, samples):
         return None
     return Proved("", samples)
 

@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from transcoding import containers
 from transcoding.containers import SHORT
+from transcoding.errors import RenditionWrong
 from transcoding.padding import SUM, TRIM
 
 AAC_FRAME = 1024  # samples
@@ -37,7 +38,8 @@ class Broken(Exception):
 
 def samples(path: Path, codec: str, *, rate: int, channels: int) -> int | None:
     """The length of the sound after trimming, in samples of `rate`. None where this does not vouch for the file, be it
-    damaged, of another kind, or only stranger than those that are made here: let a decoder judge it."""
+    cut, of another kind, or only stranger than those that are made here: let a decoder judge it. RenditionWrong where
+    it is not what its own checksum says, which no decoder of MP3 would find."""
     walk = _WALKS.get(codec)
     if walk is None:
         return None
@@ -46,6 +48,11 @@ def samples(path: Path, codec: str, *, rate: int, channels: int) -> int | None:
             return walk(file, os.fstat(file.fileno()).st_size, rate, channels)
     except (Broken, ValueError, *SHORT):
         return None
+
+
+def _must_sum_up(holds: bool, what: str) -> None:  # noqa: FBT001 - the very thing that is asserted
+    if not holds:
+        raise RenditionWrong(f"It was damaged after it was made: {what} has another checksum.")
 
 
 def _must(holds: object, words: str) -> None:
@@ -77,7 +84,7 @@ def _mp3(file: BinaryIO, size: int, rate: int, channels: int) -> int:
     trim = int.from_bytes(told[at + TRIM : at + TRIM + 3])
     music, tag = struct.unpack(">HH", told[at + MUSIC : at + SUM + 2])
     _must(length == size - start, "another length than it says")
-    _must(summed(io.BytesIO(told[: at + SUM]), at + SUM, first.word.to_bytes(4)) == tag, "a damaged head")
+    _must_sum_up(summed(io.BytesIO(told[: at + SUM]), at + SUM, first.word.to_bytes(4)) == tag, "its first frame")
     count, end, held = 0, start + first.length, 0
     while end < size:
         frame = _Mp3Frame(file.read(4))
@@ -89,7 +96,7 @@ def _mp3(file: BinaryIO, size: int, rate: int, channels: int) -> int:
         count += 1
     _must(end == size and count == frames, "more or fewer frames than it says")
     file.seek(start + first.length)
-    _must(summed(file, size - start - first.length) == music, "damaged sound")
+    _must_sum_up(summed(file, size - start - first.length) == music, "its sound")
     return count * first.samples - (trim >> 12) - (trim & 0xFFF)
 
 
@@ -197,7 +204,7 @@ def _packets(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int | None, boo
         _must(head[14:18] == serial and int.from_bytes(head[18:22], "little") == number, "a page is missing")
         _must(bool(head[5] & _BEGINS) == (number == 0) and bool(head[5] & _CONTINUED) == bool(open_), "a torn page")
         found = checksum(head[:22] + bytes(4) + head[26:] + table + body)
-        _must(found == int.from_bytes(head[22:26], "little"), "a damaged page")
+        _must_sum_up(found == int.from_bytes(head[22:26], "little"), f"page {number}")
         last, number = bool(head[5] & _ENDS), number + 1
         place = int.from_bytes(head[6:14], "little")
         whole, open_ = _lace(open_, table, body)
