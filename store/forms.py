@@ -17,7 +17,8 @@ from catalog.models import TITLE_LENGTH, Recording
 from licensing.territories import COUNTRIES
 from payments.errors import CurrencyError
 from payments.money import Currency, Money, decimal_to_minor
-from store.errors import StoreError
+from store import quotes
+from store.errors import AmountRefused, StoreError
 from store.models import MOST_MINOR, Membership
 from store.record_fields import PlacesField
 
@@ -75,6 +76,19 @@ class AmountField(forms.CharField):
             said = "The price must be above nought." if minor == 0 else "That is more than anything can cost."
             raise forms.ValidationError(said, code="bounds")
         return Money(minor, self.currency)
+
+
+class PriceField(AmountField):
+    """An amount that can be asked for one thing: it can be paid alone, or is nought where `zero`."""
+
+    def clean(self, value: str) -> Money | None:
+        amount = super().clean(value)
+        try:
+            if amount is not None:
+                quotes.askable(amount)
+        except AmountRefused as refusal:
+            raise forms.ValidationError(refusal.message, code="bounds") from refusal
+        return amount
 
 
 def in_words(refusal: forms.ValidationError | StoreError) -> str:
@@ -173,10 +187,10 @@ class DeliverForm(TermsForm):
     def __init__(self, *args: Any, currency: str, **options: Any) -> None:
         super().__init__(*args, **options)
         self.fields["files"].widget.attrs |= {"class": "drop-input"}
-        self.fields["price"] = AmountField(
+        self.fields["price"] = PriceField(
             label=f"Price per track, {currency}", currency=currency, required=False, help_text="Empty: set it later."
         )
-        self.fields["release_price"] = AmountField(
+        self.fields["release_price"] = PriceField(
             label=f"Price per release, {currency}", currency=currency, required=False,
             help_text="Empty: the sum of its tracks.",
         )  # fmt: skip
@@ -217,7 +231,7 @@ class DeclareForm(TermsForm):
 class PriceForm(forms.Form):
     def __init__(self, *args: Any, currency: str, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.fields["amount"] = AmountField(
+        self.fields["amount"] = PriceField(
             label=f"Price, {currency}",
             currency=currency,
             zero=True,

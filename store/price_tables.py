@@ -11,8 +11,8 @@ from catalog.codes import is_public_id
 from catalog.models import Party, Recording, Release
 from payments.money import Currency, Money
 from store import prices
-from store.errors import AmountRefused, ImportRefused
-from store.forms import AmountField, in_words
+from store.errors import ImportRefused
+from store.forms import PriceField, in_words
 from store.models import Price
 from store.prices import Asked
 from store.record_imports import safe
@@ -70,7 +70,7 @@ def take(label: Party, currency: str, data: bytes, *, actor: str) -> int:
     for number, cells in lines:
         try:
             pairs.append(_line(cells, known, Currency(currency)))
-        except (AmountRefused, ValidationError, ImportRefused) as refusal:
+        except (ValidationError, ImportRefused) as refusal:
             faults.append(Fault(number, in_words(refusal)))
     if faults:
         raise TableRefused(f"Nothing was changed: {len(faults)} of {len(lines)} lines cannot be taken.", faults)
@@ -122,7 +122,5 @@ def _line(
     word = cells.get("or_more", "").lower()
     if word not in YES | NO:
         raise ImportRefused(f"“{word[:20]}” in or_more is neither yes nor no.")
-    amount: Money | None = AmountField(currency=unit.code, zero=True, required=False).clean(cells["price"])
-    if amount is not None:
-        prices.check(amount)
+    amount: Money | None = PriceField(currency=unit.code, zero=True, required=False).clean(cells["price"])
     return thing, Asked(amount, word in YES)

@@ -14,8 +14,7 @@ from django.utils import timezone
 
 from catalog.models import Party, Recording, Release
 from payments.money import Currency, Money
-from store import offers
-from store.errors import AmountRefused
+from store import offers, quotes
 from store.models import ListPrice, Price
 
 Kind = ListPrice.Kind
@@ -30,21 +29,10 @@ class Asked:
     or_more: bool = False
 
 
-def check(amount: Money) -> None:
-    """Refuse what nobody could pay alone: AmountRefused, with the least in words. Nought gives away."""
-    unit = amount.currency
-    if 0 < amount.minor < unit.least_charge:
-        least = Money(unit.least_charge, unit).decimal
-        raise AmountRefused(f"A payment in {unit} is at least {least}. Ask that or more, or 0 to give it away.")
-    if amount.minor > unit.most_charge:
-        most = Money(unit.most_charge, unit).decimal
-        raise AmountRefused(f"A payment in {unit} is at most {most}.")
-
-
 def set_list(label: Party, *, kind: str, currency: str, asked: Asked, actor: str) -> None:
     """Set, or with no amount end, what each release or track of the label costs unless it has a price of its own."""
     if asked.amount is not None:
-        check(asked.amount)
+        quotes.askable(asked.amount)
     with transaction.atomic():
         if asked.amount is None:
             ListPrice.objects.filter(label=label, kind=kind, currency=currency).delete()
@@ -66,7 +54,7 @@ def set_list(label: Party, *, kind: str, currency: str, asked: Asked, actor: str
 def set_one(subject: Release | Recording, *, currency: str, asked: Asked, actor: str) -> None:
     """Give one thing a price of its own, or with no amount let it follow the label's list again."""
     if asked.amount is not None:
-        check(asked.amount)
+        quotes.askable(asked.amount)
         offers.set_price(
             subject, currency=currency, amount_minor=asked.amount.minor, or_more=asked.or_more, actor=actor
         )

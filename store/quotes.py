@@ -5,7 +5,7 @@ Amounts are whole minor units of one currency.
 
 from dataclasses import dataclass
 
-from payments.money import Currency
+from payments.money import Currency, Money
 from store.errors import AmountRefused
 
 
@@ -46,6 +46,16 @@ def quote(least_minor: int, *, or_more: bool, named_minor: int | None, currency:
     if named_minor > unit.most_charge:
         raise AmountRefused("That is more than can be paid at once. Name a smaller price.")
     return Quote(least_minor, given_minor=named_minor - least_minor)
+
+
+def askable(amount: Money) -> None:
+    """Refuse as a price what nobody could pay alone: AmountRefused, with the least in words. Nought gives away."""
+    unit = amount.currency
+    if 0 < amount.minor < unit.least_charge:
+        least = Money(unit.least_charge, unit).decimal
+        raise AmountRefused(f"A payment in {unit} is at least {least}. Ask that or more, or 0 to give it away.")
+    if amount.minor > unit.most_charge:
+        raise AmountRefused(f"A payment in {unit} is at most {Money(unit.most_charge, unit).decimal}.")
 
 
 def payable(total_minor: int, currency: str) -> None:

@@ -21,7 +21,7 @@ from catalog.models import Party, Recording, Release
 from payments.money import Currency, Money, currencies
 from store import catalogue, price_tables, prices
 from store.errors import AmountRefused
-from store.forms import AmountField, in_words
+from store.forms import PriceField, in_words
 from store.models import Price
 from store.price_tables import TableRefused
 from store.prices import Asked, Kind
@@ -125,10 +125,8 @@ class _Cell:
             return
         self.value, self.or_more = sent[key].strip()[:40], f"{key}-more" in sent
         try:
-            self.amount = AmountField(currency=currency, zero=True, required=False).clean(self.value)
-            if self.amount is not None:
-                prices.check(self.amount)
-        except (ValidationError, AmountRefused) as error:
+            self.amount = PriceField(currency=currency, zero=True, required=False).clean(self.value)
+        except ValidationError as error:
             self.refused = in_words(error)
 
     @property

@@ -119,3 +119,11 @@ def test_more_releases_cost_no_more_queries(
         catalog.make_track(release, catalog.make_recording(f"Piece {number}", label=label), number=1)
     with django_assert_num_queries(len(few)):
         at_bobs.get(PAGE)
+
+
+@pytest.mark.parametrize(("price", "status"), [("0.10", 422), ("1E+2", 422), ("0", 302), ("1,50", 302)])
+def test_a_price_set_on_a_releases_own_page_is_held_to_the_same(
+    at_bobs: Client, first_light: Release, price: str, status: int
+) -> None:
+    answer = at_bobs.post(f"/studio/bobs/releases/{first_light.public_id}/price/", {"amount": price})
+    assert answer.status_code == status
