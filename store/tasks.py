@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from licensing import reclearing
-from payments import inbox, months, payouts, reconcile
+from payments import alerts, inbox, months, payouts, reconcile
 from payments.chargebacks import running as running_chargebacks
 from payments.errors import PaymentsError
 from store import (
@@ -215,7 +215,8 @@ def close_month() -> None:
     """Issue the statements of months that are over, the oldest first; a month with a refusal waits for people."""
     while (done := month_end.close_due(at=timezone.now())) is not None:
         for refused in done.refused:
-            log.error("A statement was refused: %s", refused)
+            account, _, why = refused.partition(": ")
+            alerts.raise_alert("STATEMENT_REFUSED", subject=account, text=why, at=timezone.now())
         if done.refused:
             return
 

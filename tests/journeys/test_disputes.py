@@ -9,7 +9,7 @@ from django.utils import timezone
 from licensing.models import Notice
 from payments import accounts, ledger, statements
 from payments.models import Account, Payee, Transfer
-from store import disputes, notice_desk, owed, refunds, reports
+from store import disputes, earnings, notice_desk, owed, refunds, reports
 from store.models import HeldShare, LetterOfDirection
 from tests.factories import catalog, onsale, shelf
 from tests.journeys.conftest import later
@@ -140,6 +140,8 @@ def test_the_payees_statement_is_the_ledgers_through_hold_release_and_refund(sho
         told = statements.statement(bob, currency="EUR", describe=reports.describe, **period)
         assert told.closing_micros == balance(bob)
         assert {one.what for one in told.lines} == {"First Light, Ana Lind"}
+        account = accounts.payee(bob, "EUR").pk
+        assert sum(row[-1] for row in earnings.lines_of([account], **period)[account]) == balance(bob)
 
 
 def test_the_label_sees_what_waits_and_why(shop, release, bob):

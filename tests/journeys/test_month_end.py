@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from payments import accounts, audit, ledger, months, payees, payouts, reconcile
-from payments.models import Discrepancy, Payee, Statement, StatementPeriod
+from payments.models import Alert, Discrepancy, Payee, Statement, StatementPeriod
 from store import dsr, earnings, letters, month_end, papers, refunds, settlement, tasks, traces
 from store.models import Letter, Order, OrderLine
 from store.statement_sheets import Told, csv_text
@@ -212,3 +213,15 @@ def test_a_day_of_sales_refunds_and_payouts_is_the_same_in_both_books(bob: Payee
     done = reconcile.reconcile(timezone.now().date(), at=timezone.now() + timedelta(days=2), trace=traces.trace)
     assert [(row.kind, row.key, row.about) for row in Discrepancy.objects.all()] == []
     assert done.transactions >= 5
+
+
+def test_a_refused_statement_waits_for_finance_staff(bob: Payee, monkeypatch: pytest.MonkeyPatch) -> None:
+    since, until = months.month_of(timezone.now())
+    wrong = replace(earnings.DETAIL, of=lambda keys, _since, _until: {key: [[0]] for key in keys})
+    monkeypatch.setattr(earnings, "DETAIL", wrong)
+    monkeypatch.setattr(months, "owed", lambda **_at: (since, until))
+    monkeypatch.setattr("store.tasks.timezone.now", lambda: until)
+    tasks.close_month()
+    alert = Alert.objects.get(code="STATEMENT_REFUSED")
+    assert alert.subject == accounts.payee(bob, "EUR").code
+    assert "where the ledger has" in alert.text
