@@ -68,8 +68,8 @@ def made(seeds: list[bytes], numbers: Iterable[int]) -> Iterable[bytes]:
 
 
 def test_no_mutant_breaks_the_examination(seeds: list[bytes], tmp_path: Path, recording: Recording) -> None:
-    said = try_all(made(seeds, range(54)), tmp_path, recording)
-    assert said["ACCEPTED"] < 54
+    said = try_all(made(seeds, range(27)), tmp_path, recording)  # three of each seed
+    assert said["ACCEPTED"] < 27
 
 
 def test_without_the_care_for_short_headers_a_mutant_does(seeds: list[bytes], tmp_path: Path, monkeypatch) -> None:

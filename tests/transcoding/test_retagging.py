@@ -1,7 +1,7 @@
 """New tags cost no encode: the sound of the finished file is kept, and is proved to be kept."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from transcoding.models import Master, Rendition
 
 __all__ = ["bare"]  # the fixture
 CODES = ("FLAC", "MP3_V0", "OGG_Q6", "OPUS_128", "AAC_256", "ALAC", "WAV", "AIFF", "WV", "TTA")
+KINDS = ("FLAC", "MP3_V0", "OGG_Q6", "AAC_256")  # of containers, where what is tried does not hang on each
 
 
 @pytest.mark.parametrize("code", sorted(FILES))
@@ -106,9 +107,9 @@ def test_a_file_that_lacks_its_end_is_another_sound(bare: dict[str, Path], tmp_p
     assert not payloads.same_sound(bare["MP3_V0"], path)
 
 
-def made(master: Master, title: str) -> dict[str, Rendition]:
+def made(master: Master, title: str, *, codes: Sequence[str] = CODES) -> dict[str, Rendition]:
     rows = renditions.plan(
-        master, [formats.get(code) for code in CODES], tags=make_tags(title=title), at=timezone.now()
+        master, [formats.get(code) for code in codes], tags=make_tags(title=title), at=timezone.now()
     )
     renditions.make_due(master.pk)
     return {row.format: row for row in Rendition.objects.filter(pk__in=[row.pk for row in rows])}
@@ -161,10 +162,10 @@ def test_a_kept_file_that_is_damaged_or_gone_is_made_anew_at_once_and_so_is_what
 ) -> None:
     """Nobody waits for the scrub: the corrected file comes from the master, and the one before comes back as it was."""
     master = deliver(sounds.convert(audio / "plain.wav", tmp_path / "short.flac", "-t", "0.5"))
-    before = made(master, "Wrnog")
+    before = made(master, "Wrnog", codes=KINDS)
     for row in before.values():
         fate(row)
-    after = made(master, "Right")
+    after = made(master, "Right", codes=KINDS)
     assert {(row.state, row.attempts, row.error) for row in after.values()} == {("READY", 0, "")}
     for row in Rendition.objects.filter(master=master):
         path = storage.path_of(row.storage_key)
@@ -179,11 +180,11 @@ def test_a_kept_file_that_is_damaged_or_gone_is_made_anew_at_once_and_so_is_what
 def test_a_damaged_file_is_never_tagged_anew(audio: Path, tmp_path: Path, monkeypatch) -> None:
     """The control: where nobody may look at it, it fails three times and is given up."""
     master = deliver(sounds.convert(audio / "plain.wav", tmp_path / "short.flac", "-t", "0.5"))
-    before = made(master, "Wrnog")
+    before = made(master, "Wrnog", codes=KINDS)
     for row in before.values():
         damaged(row)
     monkeypatch.setattr(looks, "suspect", lambda _key, **_: False)
-    for code, row in made(master, "Right").items():
+    for code, row in made(master, "Right", codes=KINDS).items():
         assert (row.state, row.attempts, row.storage_key) == ("PLANNED", 1, ""), code
         assert "not what it was" in row.error
 
