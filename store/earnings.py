@@ -44,28 +44,25 @@ WITH moved AS MATERIALIZED (
        AND t.reference ~ '^(sale|refund|released|unreleased|chargeback|reinstated):[0-9a-f]{8}-[0-9a-f-]{27}(:|$)'
      GROUP BY own.id, t.id
 ), parts AS (
-    SELECT m.*, l.id AS line, coalesce(l.release_id, track.release_id) AS release, o.country, d.use,
-           l.amount_minor, l.tax_minor, part.recording, part.layer, part.base, part.mine,
-           CASE WHEN m.word IN ('sale', 'released', 'reinstated') THEN 1 ELSE -1 END AS sign,
-           sum(part.mine) OVER (PARTITION BY m.account, m.transfer ORDER BY part.recording, part.layer) AS mine_so_far,
-           sum(part.mine) OVER (PARTITION BY m.account, m.transfer) AS mine_all,
-           sum(part.base) OVER (PARTITION BY m.account, m.transfer ORDER BY part.recording, part.layer) AS until_here,
-           sum(part.base) OVER (PARTITION BY m.account, m.transfer) AS music,
-           (SELECT sum((leg ->> 'micros')::bigint) FROM jsonb_array_elements(l.split) leg) AS whole,
-           (SELECT coalesce(sum((leg ->> 'micros')::bigint), 0) FROM jsonb_array_elements(l.split) leg
-             WHERE leg ->> 'kind' = 'TAX') AS tax
+    SELECT m.*, l.id AS line, coalesce(l.release_id, track.release_id) AS release, o.country, d.use, part.*,
+           CASE WHEN m.word IN ('sale', 'released', 'reinstated') THEN 1 ELSE -1 END AS sign
       FROM moved m
       JOIN store_orderline l ON l.public_id = m.line_key
       JOIN store_order o ON o.id = l.order_id
       JOIN licensing_clearancedecision d ON d.id = l.decision_id
       LEFT JOIN catalog_track track ON track.id = l.track_id
      CROSS JOIN LATERAL (
-           SELECT (leg ->> 'recording')::bigint AS recording, leg ->> 'kind' AS layer,
-                  sum((leg ->> 'micros')::bigint) AS base,
-                  sum((leg ->> 'micros')::bigint) FILTER (WHERE (leg ->> 'payee')::bigint = m.payee) AS mine
-             FROM jsonb_array_elements(l.split) leg
-            WHERE leg ->> 'kind' IN ('RECORDING', 'WORK')
-            GROUP BY 1, 2) part
+           SELECT recording, layer, base, mine, sum(base) OVER () AS whole,
+                  coalesce(sum(base) FILTER (WHERE layer = 'TAX') OVER (), 0) AS tax,
+                  sum(base) FILTER (WHERE layer IN ('RECORDING', 'WORK')) OVER () AS music,
+                  sum(base) FILTER (WHERE layer IN ('RECORDING', 'WORK')) OVER sorted AS until_here,
+                  sum(mine) OVER () AS mine_all, sum(mine) OVER sorted AS mine_so_far
+             FROM (SELECT leg.recording, leg.kind AS layer, sum(leg.micros) AS base,
+                          sum(leg.micros) FILTER (WHERE leg.payee = m.payee) AS mine
+                     FROM jsonb_to_recordset(l.split) leg (kind text, recording bigint, payee bigint, micros bigint)
+                    GROUP BY 1, 2) layers
+           WINDOW sorted AS (ORDER BY recording, layer)) part
+     WHERE part.layer IN ('RECORDING', 'WORK')
 ), told AS (
     SELECT p.account, p.recording, p.release, p.layer, p.country, p.use, p.sign, p.in_part,
            CASE WHEN p.in_part THEN div(p.base * abs(p.micros), p.mine_all) ELSE p.base END AS base,
