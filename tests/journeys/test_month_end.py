@@ -225,3 +225,21 @@ def test_a_refused_statement_waits_for_finance_staff(bob: Payee, monkeypatch: py
     alert = Alert.objects.get(code="STATEMENT_REFUSED")
     assert alert.subject == accounts.payee(bob, "EUR").code
     assert "where the ledger has" in alert.text
+
+
+def test_parts_that_went_back_and_came_back_are_told_to_the_last_millionth(shop: Shop) -> None:
+    """A refund of a part, a chargeback lost in part, and one that was won: the statement closes on the ledger."""
+    release = shelf.shelve("Third Wish", tracks=3)
+    payee = shelf.make_letter(shelf.make_holder(release.label)).payee
+    orders = [shop.bought(release, key=f"parts-{number}") for number in range(3)]
+    refunds.refund_line(orders[0].lines.get(), reason="a scratch", at=timezone.now(), amount_minor=77)
+    for order, amount, end in ((orders[1], 101, "lose"), (orders[2], None, "win")):
+        key = shop.charge_back(order, amount=amount)
+        shop.deliver_webhooks()
+        getattr(shop.stripe.sandbox.chargebacks, end)(key)
+        shop.deliver_webhooks()
+    assert close().refused == ()
+    rows = Told(told(payee)).rows()
+    owed = ledger.balance(accounts.payee(payee, "EUR"))
+    assert sum(row["amount_micros"] for row in rows) == told(payee).closing_micros == owed
+    assert all(row["units"] == 3 + row["returns"] for row in rows if row["units"])
