@@ -128,6 +128,8 @@ def differences(
 
 def _compared(key: tuple[str, str], fact: Fact | None, amount: int, fee: int, *, about: str) -> list[Difference]:
     """One fact as both sides have it; `about` names our posting and is empty where we have none."""
+    if fact is None and not amount + fee:
+        return []  # what came and went within our own books is no business of Stripe's
     if fact is None:
         return [Difference(Kind.EXTRA, *key, 0, amount + fee, about)]
     if not about and not fact.amount and not fact.fee:

@@ -19,7 +19,7 @@ from licensing.verdicts import Verdict
 from payments import charges
 from payments.models import Charge
 from payments.money import Money
-from store import baskets, businesses, clearing, codes, gifts, locations, offers, pricing
+from store import baskets, businesses, clearing, codes, credit, gifts, locations, offers, pricing
 from store.errors import (
     BasketEmpty,
     BasketMixed,
@@ -157,10 +157,8 @@ def _let_go(code: Code, buyer: User, *, at: datetime) -> None:
     held = codes.held_by(code, buyer)
     if held is None or held.order.state not in TO_PAY:
         return
-    charge = Charge.objects.filter(reference=held.order.number).first()
-    if charge is not None and charges.cancel_charge(charge).state != Charge.State.FAILED:
+    if cancel(held.order, at=at).state != Order.State.CANCELLED:
         raise CodeRefused("An order of yours with this code waits for its payment. You find it among your orders.")
-    cancel(held.order, at=at)
 
 
 def sum_of(currency: str, total_minor: int, tax_minor: int) -> str:
@@ -171,18 +169,16 @@ def sum_of(currency: str, total_minor: int, tax_minor: int) -> str:
 def start_payment(order: Order, *, at: datetime) -> str:
     """Ask Stripe for its payment page for a placed order and return the address; asking again gives the same page.
 
-    From now on a sweep asks Stripe about the order, in case its webhook never comes.
+    What the buyer's credit pays is not asked for (`credit.use`). From now on a sweep asks Stripe about the order, in
+    case its webhook never comes.
     """
     if order.state not in TO_PAY:
         raise OrderStateError(f"Order {order.number} is {order.get_state_display().lower()}; there is nothing to pay.")
-    lines = [
-        charges.Line(f"{line.title}, {line.artist}", line.amount_minor) for line in order.lines.order_by("position")
-    ]
     back = f"{settings.SITE_URL}{reverse('checkout-return', args=[order.public_id])}"
     charge = charges.start_charge(
         reference=order.number,
-        amount=Money.of(order.total_minor, order.currency),
-        lines=lines,
+        amount=Money.of(order.due_minor, order.currency),
+        lines=_charged(order),
         success_url=back,
         cancel_url=f"{settings.SITE_URL}{reverse('basket')}",
         email=order.email,
@@ -191,9 +187,28 @@ def start_payment(order: Order, *, at: datetime) -> str:
     return charge.stripe_session_url
 
 
-def cancel(order: Order, *, at: datetime) -> None:
-    """Give up an order that was not paid. Money that comes later all the same still settles it."""
-    Order.objects.filter(pk=order.pk, state__in=TO_PAY).update(state=Order.State.CANCELLED, cancelled_at=at)
+def _charged(order: Order) -> list[charges.Line]:
+    """What Stripe's page lists: the titles, or one sum where credit pays a part."""
+    if order.credit_minor:
+        return [charges.Line(f"Order {order.number}, less your credit", order.due_minor)]
+    return [charges.Line(f"{one.title}, {one.artist}", one.amount_minor) for one in order.lines.order_by("position")]
+
+
+def cancel(order: Order, *, at: datetime) -> Order:
+    """Give up an order that was not paid, once nobody can pay it any more; its credit is back in the wallet.
+
+    One that was paid meanwhile is returned as it stands. Raises StripeFailed where that is not known.
+    """
+    charge = Charge.objects.filter(reference=order.number).first()
+    if charge is not None and charge.stripe_session_id and charges.cancel_charge(charge).state != Charge.State.FAILED:
+        return Order.objects.get(pk=order.pk)
+    with transaction.atomic(durable=True):
+        row = Order.objects.select_for_update().get(pk=order.pk)
+        if row.state in TO_PAY:
+            credit.release(row, at=at)
+            row.state, row.cancelled_at = Order.State.CANCELLED, at
+            row.save(update_fields=["state", "cancelled_at"])
+    return row
 
 
 def _refuse_unless_located(country: str, evidence: Mapping[str, str]) -> None:

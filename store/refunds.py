@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q, QuerySet, Sum
 
 from payments import alerts, charges, debts
 from payments.models import Charge, Refund
 from payments.money import Money
-from store import deductions, disputes, returns
+from store import credit, deductions, disputes, returns
 from store.errors import RefundRefused
 from store.models import Download, LineRefund, Order, OrderLine
 
@@ -59,11 +59,13 @@ def _decide(line: OrderLine, amount_minor: int | None, *, reason: str, actor: st
             f"Of this purchase {rest.decimal} {rest.currency} are left to give back; give that or less, above nought."
         )
     whole = amount == left
+    to_card = min(amount, _card_left(line))
     number = LineRefund.objects.filter(line=line).count()
     refund = LineRefund.objects.create(
         line=line,
         reference=refund_reference(line) if whole and not number else f"{refund_reference(line)}:{number + 1}",
         amount_minor=amount,
+        credit_minor=amount - to_card,
         whole=whole,
         reason=reason[:200],
         actor=actor,
@@ -89,11 +91,14 @@ def push(line: OrderLine, *, at: datetime) -> OrderLine:
             _decide(line, None, reason=line.state_reason, actor=SYSTEM, at=at)
     charge = Charge.objects.filter(reference=line.order.number).first()
     for due in line.line_refunds.filter(state=LineRefund.State.DUE).order_by("pk"):
+        if due.amount_minor == due.credit_minor:
+            _settle_refund(due, Refund.State.SUCCEEDED, at=at)
+            continue
         if charge is None:
             continue
         refund = Refund.objects.filter(reference=due.reference).first()
         if refund is None:
-            amount = Money.of(due.amount_minor, line.order.currency)
+            amount = Money.of(due.amount_minor - due.credit_minor, line.order.currency)
             refund = charges.refund_charge(charge, amount, reference=due.reference)
         else:
             refund = charges.read_refund(refund)
@@ -124,15 +129,28 @@ def conclude(refund: Refund, *, at: datetime) -> OrderLine | None:
     decided = LineRefund.objects.filter(reference=refund.reference).select_related("line__order").first()
     if decided is None:
         return None
+    _settle_refund(decided, refund.state, at=at)
+    return OrderLine.objects.get(pk=decided.line_id)
+
+
+def _settle_refund(decided: LineRefund, state: str, *, at: datetime) -> None:
     with transaction.atomic(durable=True):
         order = Order.objects.select_for_update().get(pk=decided.line.order_id)
         decided = LineRefund.objects.select_related("line__order").get(pk=decided.pk)
         if decided.state == LineRefund.State.DUE:
-            if refund.state == Refund.State.FAILED:
+            if state == Refund.State.FAILED:
                 _failed(decided, at=at)
-            elif refund.state == Refund.State.SUCCEEDED:
+            elif state == Refund.State.SUCCEEDED:
                 _done(decided, order, at=at)
-    return OrderLine.objects.get(pk=decided.line_id)
+
+
+def _card_left(line: OrderLine) -> int:
+    """What of the line was paid by card and has not gone back there: that goes back first, then the credit."""
+    order = Order.objects.get(pk=line.order_id)
+    by_credit = credit.paid_of(order, list(order.lines.all()))[line.pk] if order.credit_minor else 0
+    standing = LineRefund.objects.filter(line=line).exclude(state=LineRefund.State.FAILED)
+    back = standing.aggregate(sum=Sum(F("amount_minor") - F("credit_minor")))["sum"] or 0
+    return line.amount_minor - by_credit - int(back)
 
 
 def _done(decided: LineRefund, order: Order, *, at: datetime) -> None:
@@ -142,6 +160,7 @@ def _done(decided: LineRefund, order: Order, *, at: datetime) -> None:
     for undone in deductions.undo(line, whole=decided.whole, at=at):
         debts.carry(undone, at=at)
     returns.give_back(line, decided.amount_minor, reference=decided.reference, kind=KIND, at=at)
+    credit.put_back(order, decided.credit_minor, reference=decided.reference, at=at)
     LineRefund.objects.filter(pk=decided.pk).update(state=LineRefund.State.DONE, closed_at=at)
     if decided.whole and line.state == State.REFUND_DUE:
         line.state, line.refunded_at = State.REFUNDED, at

@@ -18,7 +18,7 @@ from payments import accounts, alerts, charges, ledger
 from payments.errors import ChargeMismatch as StripeMismatch
 from payments.models import Account, Charge
 from payments.money import Money
-from store import certificates, clearing, deductions, disputes, letters, locations
+from store import certificates, clearing, credit, deductions, disputes, letters, locations
 from store.errors import ChargeMismatch
 from store.models import BasketLine, Certificate, Order, OrderLine, OrderLineTrack
 from store.royalties import Leg, Split
@@ -40,8 +40,8 @@ def settle_order(order: Order, *, at: datetime) -> Order:
     alert on the order, where what was paid is not what was asked: then nothing is delivered or posted. A line whose
     music was taken down since it was ordered is not delivered but due for refund (docs/orders.md).
     """
-    if order.total_minor == 0:
-        return _give_away(order, at=at)
+    if order.due_minor == 0:
+        return _settle_without_stripe(order, at=at)
     charge = Charge.objects.filter(reference=order.number).first()
     if charge is None or order.state in SETTLED:
         return Order.objects.get(pk=order.pk)
@@ -53,9 +53,9 @@ def settle_order(order: Order, *, at: datetime) -> Order:
         raise _alert(order, "Stripe has given this payment back before it was settled. Look at it by hand.", at=at)
     if charge.state != Charge.State.PAID:
         return _wait(order, charge, at=at)
-    if (charge.amount_minor, charge.currency) != (order.total_minor, order.currency):
+    if (charge.amount_minor, charge.currency) != (order.due_minor, order.currency):
         raise _alert(
-            order, f"The charge is for {charge.amount_minor} {charge.currency} (minor units), not the total.", at=at
+            order, f"The charge is for {charge.amount_minor} {charge.currency} (minor units), not what is due.", at=at
         )
     clearing.refresh(_recordings(order), at=at, actor="task:settlement")
     with transaction.atomic(durable=True):
@@ -65,8 +65,8 @@ def settle_order(order: Order, *, at: datetime) -> Order:
     return order
 
 
-def _give_away(order: Order, *, at: datetime) -> Order:
-    """Deliver an order that costs nothing: certificates and files, no payment, and no fee to wait for."""
+def _settle_without_stripe(order: Order, *, at: datetime) -> Order:
+    """Deliver an order that costs nothing, or that credit pays whole: no payment, and no fee to wait for."""
     clearing.refresh(_recordings(order), at=at, actor="task:settlement")
     with transaction.atomic(durable=True):
         order = Order.objects.select_for_update().get(pk=order.pk)
@@ -127,10 +127,19 @@ def check_order(order: Order, *, at: datetime) -> Order:
     abandoned = order.state in (State.PLACED, State.FAILED) and age > GIVE_UP
     done = order.fee_posted_at is not None or abandoned
     if abandoned:
-        Order.objects.filter(pk=order.pk, state=order.state).update(state=State.CANCELLED, cancelled_at=at)
+        _abandon(order, at=at)
     later = None if done or age > 10 * GIVE_UP else at + min(max(age / 4, SOONEST), LATEST)
     Order.objects.filter(pk=order.pk).update(next_check_at=later)
     return Order.objects.get(pk=order.pk)
+
+
+def _abandon(order: Order, *, at: datetime) -> None:
+    with transaction.atomic(durable=True):
+        row = Order.objects.select_for_update().get(pk=order.pk)
+        if row.state == order.state:
+            credit.release(row, at=at)
+            row.state, row.cancelled_at = State.CANCELLED, at
+            row.save(update_fields=["state", "cancelled_at"])
 
 
 def post_fee(order: Order, charge: Charge, *, at: datetime) -> None:
@@ -187,6 +196,7 @@ def _settle(order: Order, charge: Charge | None, *, at: datetime) -> None:
             _hold(line, chart, at=at)
         else:
             _post(line, issued[line.pk], chart, held, at=at)
+    credit.apply(order, at=at)
     paid = [line for line in delivered if line.amount_minor]
     if not deductions.wait_for_fee(paid):
         deductions.take(order, paid, at=at)

@@ -49,6 +49,7 @@ class CheckoutForm(forms.Form):
 
     country = forms.CharField(widget=forms.HiddenInput)
     resides = forms.BooleanField(required=False, label="I live in the country I buy from")
+    use_credit = forms.BooleanField(required=False, initial=True, label="Pay with my credit")
     request_key = forms.CharField(max_length=100, widget=forms.HiddenInput)
     consent = forms.BooleanField(
         label="Start the download at once",
@@ -58,9 +59,14 @@ class CheckoutForm(forms.Form):
         },
     )
 
-    def __init__(self, *args: Any, asked_again: str = "", **kwargs: Any) -> None:
-        """`asked_again` names the country that the buyer's connection comes from, where it is not the one stated."""
+    def __init__(self, *args: Any, asked_again: str = "", credit: str = "", **kwargs: Any) -> None:
+        """`asked_again` names the country that the buyer's connection comes from, where it is not the one stated;
+        `credit` says what her credit would pay, where it can pay anything."""
         super().__init__(*args, **kwargs)
+        if credit:
+            self.fields["use_credit"].help_text = credit
+        else:
+            del self.fields["use_credit"]
         if asked_again:
             self.fields[
                 "resides"

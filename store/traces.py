@@ -4,20 +4,26 @@ A posting whose name is not known here is reported as one that Stripe does not h
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+from django.db.models import F
 
 from catalog import codes
 from payments.models import Charge, Refund
 from payments.reconcile import BACK, Posting, Traced
-from store.models import OrderLine
+from store.models import Order, OrderLine
 
 SOLD = frozenset({"sale", "held"})
-BOUGHT = frozenset({"credit", "gift-card"})
+BOUGHT = frozenset({"credit", "gift-card", "credit-applied"})
 _CHARGEBACK = re.compile(r"(chargeback|reinstated):(?:[0-9a-f-]{36}:)?((?:du|dp)_\w+)(?::([a-z-]+))?")
 
 
 def trace(postings: Sequence[Posting]) -> dict[str, Traced]:
-    """Sales, credit and fees by their charge, what went back by its refund or chargeback. Three queries."""
+    """Sales, credit and fees by their charge, what went back by its refund or chargeback. Four queries.
+
+    What credit paid, and what went back into it, is taken off beside the sale or refund: the two are one fact, and
+    where nothing was paid at Stripe it is nought.
+    """
     words = {one.reference: one.reference.partition(":") for one in postings}
     sold = {reference: rest for reference, (word, _, rest) in words.items() if word in SOLD}
     orders = _orders(sold.values())
@@ -25,14 +31,25 @@ def trace(postings: Sequence[Posting]) -> dict[str, Traced]:
     numbers |= {reference: rest for reference, (word, _, rest) in words.items() if word in {*BOUGHT, "fee"}}
     rows = Charge.objects.filter(reference__in=set(numbers.values())).exclude(stripe_charge_id="")
     charges = dict(rows.values_list("reference", "stripe_charge_id"))
+    by_credit = Order.objects.filter(number__in=set(numbers.values()), credit_minor=F("total_minor"))
+    charges |= {number: f"credit:{number}" for number in by_credit.values_list("number", flat=True)}
     found = {
         reference: Traced(charges[number], is_fee=words[reference][0] == "fee")
         for reference, number in numbers.items()
         if number in charges
     }
-    given_back = Refund.objects.filter(reference__in=words).exclude(stripe_refund_id="")
-    found |= {reference: Traced(key) for reference, key in given_back.values_list("reference", "stripe_refund_id")}
+    found |= _given_back(words)
     return found | {reference: traced for reference in words if (traced := _chargeback(reference))}
+
+
+def _given_back(words: Mapping[str, tuple[str, str, str]]) -> dict[str, Traced]:
+    """Refunds by their refund at Stripe, with what of each went into a wallet. One query."""
+    beside = {rest: reference for reference, (word, _, rest) in words.items() if word == "credit-returned"}
+    rows = Refund.objects.filter(reference__in={*words, *beside}).exclude(stripe_refund_id="")
+    keys = dict(rows.values_list("reference", "stripe_refund_id"))
+    keys = {refund: f"credit:{refund}" for refund in beside} | keys
+    found = {refund: Traced(key) for refund, key in keys.items() if refund in words}
+    return found | {reference: Traced(keys[refund]) for refund, reference in beside.items()}
 
 
 def _chargeback(reference: str) -> Traced | None:

@@ -86,6 +86,7 @@ class Order(models.Model):
     currency = models.CharField(max_length=3)
     total_minor = models.BigIntegerField()
     tax_minor = models.BigIntegerField()
+    credit_minor = models.BigIntegerField(default=0, db_default=0)
     state = models.CharField(max_length=20, choices=State, default=State.PLACED)
     request_key = models.CharField(max_length=100, unique=True)
     request_sha256 = models.CharField(max_length=64)
@@ -111,6 +112,9 @@ class Order(models.Model):
             models.CheckConstraint(
                 condition=Q(tax_minor__gte=0, tax_minor__lte=F("total_minor")), name="order_tax_bounds"
             ),
+            models.CheckConstraint(
+                condition=Q(credit_minor__gte=0, credit_minor__lte=F("total_minor")), name="order_credit_bounds"
+            ),
             models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="order_currency_form"),
             models.CheckConstraint(condition=Q(country__regex=r"^[A-Z]{2}$"), name="order_country_form"),
             models.CheckConstraint(
@@ -130,6 +134,11 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return self.number
+
+    @property
+    def due_minor(self) -> int:
+        """What is left to pay at Stripe: the total without what the buyer's credit pays."""
+        return self.total_minor - self.credit_minor
 
 
 class OrderLine(models.Model):

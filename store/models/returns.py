@@ -1,7 +1,7 @@
 """Money that went back to a buyer: refunds that we decided, chargebacks that her bank did. What of which line."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from store.models.orders import OrderLine
 
@@ -10,7 +10,8 @@ class LineRefund(models.Model):
     """A decision to give back a line, or a part of it: by whom, why, and what came of it.
 
     A whole one ends the buyer's right to the files; a part leaves it. `reference` is its name at Stripe and in the
-    ledger. A FAILED one freed what it had reserved, and a new decision may follow.
+    ledger. Of the amount `credit_minor` goes back into the buyer's wallet, the rest to her card. A FAILED one freed
+    what it had reserved, and a new decision may follow.
     """
 
     class State(models.TextChoices):
@@ -21,6 +22,7 @@ class LineRefund(models.Model):
     line = models.ForeignKey(OrderLine, models.PROTECT, related_name="line_refunds")
     reference = models.CharField(max_length=120, unique=True)
     amount_minor = models.BigIntegerField()
+    credit_minor = models.BigIntegerField(default=0, db_default=0)
     whole = models.BooleanField()
     reason = models.CharField(max_length=200)
     actor = models.CharField(max_length=100)
@@ -32,6 +34,9 @@ class LineRefund(models.Model):
         ordering = ["-decided_at", "-pk"]
         constraints = [
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="linerefund_is_money"),
+            models.CheckConstraint(
+                condition=Q(credit_minor__gte=0, credit_minor__lte=F("amount_minor")), name="linerefund_credit_bounds"
+            ),
             models.UniqueConstraint(
                 fields=["line"], condition=Q(whole=True) & ~Q(state="FAILED"), name="linerefund_whole_once"
             ),

@@ -25,7 +25,8 @@ from redis.exceptions import RedisError
 from catalog.credits import artist_line
 from catalog.models import Recording, Release
 from payments.errors import PaymentsError
-from store import baskets, businesses, codes, locations, offers, pricing, tax
+from payments.money import Money
+from store import baskets, businesses, codes, credit, locations, offers, pricing, tax
 from store.checkout import STORE_LICENCE, buyer_licence, place_order, start_payment, sum_of
 from store.errors import CodeRefused, NotOnSale, StoreError, TaxRateMissing, TaxRateUnverified, VatIdRefused
 from store.forms import in_words
@@ -338,7 +339,7 @@ def checkout(request: HttpRequest) -> HttpResponse:
     bill = _bill(found, country, timezone.now(), buying_for(request, country))
     if found is None or not (bill.lines or bill.gone):
         return redirect("basket")
-    form = _pay_form(request, country, request.POST or None)
+    form = _pay_form(request, bill, country, request.POST or None)
     gift = GiftForm(request.POST or None, prefix="gift")
     if request.method == "POST" and form.is_valid() and gift.is_valid():
         refused = _order(request, found, bill, form, gift)
@@ -370,13 +371,26 @@ def business(request: HttpRequest) -> HttpResponse:
                 messages.warning(request, "VIES does not answer now, so VAT stays in the price; your invoice names it.")
             return redirect("checkout")
     bill = _bill(basket_of(request), country, timezone.now())
-    pay_form, gift = _pay_form(request, country), GiftForm(prefix="gift")
+    pay_form, gift = _pay_form(request, bill, country), GiftForm(prefix="gift")
     return _page(request, bill, country, form=pay_form, business_form=form, gift=gift)
 
 
-def _pay_form(request: HttpRequest, country: str, data: QueryDict | None = None) -> CheckoutForm:
+def _pay_form(request: HttpRequest, bill: Bill, country: str, data: QueryDict | None = None) -> CheckoutForm:
     initial = {"country": country, "request_key": secrets.token_urlsafe(24)}
-    return CheckoutForm(data, initial=initial, asked_again=_elsewhere(request, country))
+    return CheckoutForm(
+        data, initial=initial, asked_again=_elsewhere(request, country), credit=_credit_words(request, bill)
+    )
+
+
+def _credit_words(request: HttpRequest, bill: Bill) -> str:
+    """What the visitor's credit would pay of the bill; empty where it can pay nothing."""
+    total = Money.of(bill.total_minor, bill.currency)
+    pays = credit.usable(signed_in(request), total)
+    if not pays.minor:
+        return ""
+    if pays == total:
+        return f"It pays all of it; you have {credit.said(credit.balance(signed_in(request), bill.currency))}."
+    return f"It pays {credit.said(pays)}, and {credit.said(total - pays)} are left to pay by card."
 
 
 def _page(
@@ -434,9 +448,9 @@ def _order(request: HttpRequest, found: Basket, bill: Bill, form: CheckoutForm, 
             gift=gift.wish(),
             at=now,
         )
-        if not order.total_minor:
-            order = settle_order(order, at=now)
-        if not order.total_minor:
+        if form.cleaned_data.get("use_credit"):
+            order = credit.use(order, at=now)
+        if not order.due_minor:
             order = settle_order(order, at=now)
         if order.state != Order.State.PLACED:
             return redirect("order", order.public_id)

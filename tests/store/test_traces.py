@@ -6,6 +6,7 @@ from django.utils import timezone
 from payments.models import Charge, Refund
 from payments.reconcile import Posting, Traced
 from store import traces
+from store.models import Order
 from tests.factories.store import make_order
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +47,30 @@ def test_credit_and_gift_cards_are_traced_to_what_paid_for_them() -> None:
 def test_what_went_back_is_traced_to_its_refund(reference: str) -> None:
     Refund.objects.create(charge=charged("CS-1"), reference=reference, amount_minor=1, stripe_refund_id="re_1")
     assert traced(reference) == {reference: Traced("re_1")}
+
+
+def test_what_credit_paid_of_a_sale_is_one_fact_with_it() -> None:
+    order = make_order()
+    charged(order.number)
+    sale, applied = f"sale:{order.lines.get().public_id}", f"credit-applied:{order.number}"
+    assert traced(sale, applied) == {sale: Traced(f"ch_{order.number}"), applied: Traced(f"ch_{order.number}")}
+
+
+def test_a_sale_that_credit_paid_whole_is_no_business_of_stripes() -> None:
+    order = make_order()
+    Order.objects.filter(pk=order.pk).update(credit_minor=order.total_minor)
+    sale, applied = f"sale:{order.lines.get().public_id}", f"credit-applied:{order.number}"
+    assert traced(sale, applied) == {sale: Traced(f"credit:{order.number}"), applied: Traced(f"credit:{order.number}")}
+
+
+def test_what_went_back_into_a_wallet_is_one_fact_with_its_refund() -> None:
+    Refund.objects.create(charge=charged("CS-1"), reference="refund:a", amount_minor=1, stripe_refund_id="re_1")
+    assert traced("refund:a", "credit-returned:refund:a") == {
+        "refund:a": Traced("re_1"), "credit-returned:refund:a": Traced("re_1"),
+    }  # fmt: skip
+    assert traced("refund:b", "credit-returned:refund:b") == {
+        "refund:b": Traced("credit:refund:b"), "credit-returned:refund:b": Traced("credit:refund:b"),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from payments.errors import StripeFailed
 from store.models import Order, User
 from store.views import checkout as views
 from tests.factories import shelf
+from tests.factories.credit import make_credit
 
 pytestmark = pytest.mark.django_db
 PAYMENT_PAGE = "https://checkout.stripe.com/c/pay/1"
@@ -96,3 +97,26 @@ def test_a_strangers_order_does_not_exist(at_charlies: Client, alice: User) -> N
     for path in (f"/orders/{order.public_id}", f"/checkout/{order.public_id}/return"):
         assert at_charlies.get(path).status_code == 404
     assert at_charlies.post(f"/checkout/{order.public_id}/pay").status_code == 404
+
+
+def test_credit_is_offered_where_there_is_some(filled: Client, alice: User) -> None:
+    assert "Pay with my credit" not in filled.get("/checkout").content.decode()
+    make_credit(alice, 100)
+    assert "It pays €1.00, and €0.60 are left to pay by card." in filled.get("/checkout").content.decode()
+
+
+def test_credit_that_pays_all_leads_straight_to_the_files(filled: Client, alice: User) -> None:
+    make_credit(alice, 2000)
+    page = filled.get("/checkout")
+    assert "It pays all of it; you have €20.00." in page.content.decode()
+    answer = filled.post("/checkout", fields(page, use_credit="on"))
+    order = Order.objects.get()
+    assert answer["Location"] == f"/orders/{order.public_id}"
+    assert order.state == Order.State.PAID
+    assert "Paid with your credit" in filled.get(answer["Location"]).content.decode()
+
+
+def test_credit_that_is_not_ticked_is_not_used(filled: Client, alice: User) -> None:
+    make_credit(alice, 2000)
+    assert filled.post("/checkout", fields(filled.get("/checkout")))["Location"] == PAYMENT_PAGE
+    assert Order.objects.get().credit_minor == 0
