@@ -24,8 +24,11 @@ def overview(request: HttpRequest, staff: User) -> HttpResponse:  # noqa: ARG001
     """The last days compared, and every difference, what is open first."""
     rows = Discrepancy.objects.order_by("-state", "-last_seen", "pk")
     paged = Paginator(rows, PAGE).get_page(request.GET.get("page"))
+    keys = [row.explained_by.removeprefix("user:") for row in paged.object_list if row.explained_by]
+    people = {user.actor: user.get_full_name() for user in User.objects.filter(pk__in=keys)}
+    listed = [{"row": row, "by": people.get(row.explained_by, row.explained_by)} for row in paged.object_list]
     return page(
-        request, "books", page=paged, query_kept="", days=Reconciliation.objects.order_by("-day")[:DAYS],
+        request, "books", page=paged, listed=listed, query_kept="", days=Reconciliation.objects.order_by("-day")[:DAYS],
         open_count=Discrepancy.objects.filter(state=Discrepancy.State.OPEN).count(),
     )  # fmt: skip
 

@@ -119,7 +119,9 @@ def test_a_difference_is_explained_with_words(fay: Client) -> None:
     fay.post(reverse("finance-explain", args=[row.pk]), {"text": " "})
     assert Discrepancy.objects.get().state == "OPEN"
     fay.post(reverse("finance-explain", args=[row.pk]), {"text": "A test charge <b>"})
-    assert "A test charge &lt;b&gt;" in fay.get(reverse("finance-books")).text
+    page = fay.get(reverse("finance-books")).text
+    assert "A test charge &lt;b&gt;" in page
+    assert "Fay, " in page
 
 
 def test_what_waits_in_suspense_is_named(fay: Client) -> None:
