@@ -52,6 +52,12 @@ def test_what_is_put_in_can_be_taken_out_to_the_cent():
 
 
 @pytest.mark.django_db
+def test_the_running_store_may_do_so_with_the_few_rights_it_has(as_application):
+    take(put(), 400)
+    assert wallets.balance("user:1", EUR) == euros(600)
+
+
+@pytest.mark.django_db
 def test_more_than_there_is_is_refused_in_words():
     wallet = put()
     with pytest.raises(CreditTooLow, match="There is EUR:10"):
