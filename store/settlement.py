@@ -198,7 +198,7 @@ def _settle(order: Order, charge: Charge | None, *, at: datetime) -> None:
             _post(line, issued[line.pk], chart, held, at=at)
     credit.apply(order, at=at)
     paid = [line for line in delivered if line.amount_minor]
-    if not deductions.wait_for_fee(paid):
+    if charge is None or not deductions.wait_for_fee(paid):  # where Stripe took nothing there is no fee to wait for
         deductions.take(order, paid, at=at)
     OrderLine.objects.filter(pk__in=[line.pk for line in delivered]).update(state=OrderLine.State.PAID)
     OrderLine.objects.filter(pk__in=stopped, amount_minor=0).update(

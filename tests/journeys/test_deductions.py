@@ -12,10 +12,11 @@ from django.utils import timezone
 from payments import accounts, audit, ledger
 from payments.models import Account, Entry, Transfer
 from payments.money import Money
-from store import advances, deductions, refunds, settlement, tasks
+from store import advances, credit, deductions, refunds, settlement, tasks
 from store.errors import ContractRefused
 from store.models import Advance, Order, OrderLine, Recoupment, Reserve
 from tests.factories import shelf
+from tests.factories.credit import make_credit
 from tests.factories.payments import make_payee
 
 EARNED = 1_139_000  # of 1.60 with 0.26 tax and 15 % commission, recording and work together
@@ -335,3 +336,12 @@ def test_without_its_guard_an_advance_comes_back_twice(shop, sold):
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("ALTER TABLE store_advance DROP CONSTRAINT advance_never_recouped_above_given")
     Advance.objects.update(recouped_micros=2_000_000)
+
+
+def test_where_credit_paid_there_is_no_fee_and_nothing_waits_for_one(shop, sold, settings):
+    settings.FEE_BORNE_BY, settings.RESERVE_PERCENT = "HOLDERS", "10"
+    make_credit(shop.alice)
+    order = credit.use(shop.order(sold[0]), at=timezone.now())
+    settlement.settle_order(order, at=timezone.now())
+    assert kept(sold[1]) == EARNED // 10
+    assert owed(sold[1]) == EARNED - EARNED // 10
