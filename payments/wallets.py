@@ -62,7 +62,7 @@ def take(wallet: Wallet, amount: Money, *, to: Account, reference: str, kind: st
 def locked_balance(wallet: Wallet) -> Money:
     """What the wallet holds, and keeps holding until the caller's transaction ends.
 
-    Locked by its name, as the database's own guard does: nobody may change a wallet's row, so nobody can lock it either.
+    Locked by its name, as the database's own guard does: nobody may change a wallet's row, so nobody can lock that.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('wallet', %s))", [wallet.account_id])

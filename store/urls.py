@@ -57,6 +57,7 @@ urlpatterns = [
     path("checkout", checkout.checkout, name="checkout"),
     path("checkout/business", checkout.business, name="checkout-business"),
     path("checkout/<uuid:public_id>/pay", checkout.pay, name="checkout-again"),
+    path("checkout/<uuid:public_id>/cancel", checkout.give_up, name="checkout-cancel"),
     path("checkout/<uuid:public_id>/return", checkout.returned, name="checkout-return"),
     path("account/credit", credit.overview, name="credit"),
     path("account/credit/redeem", credit.redeem, name="credit-redeem"),

@@ -27,7 +27,7 @@ from catalog.models import Recording, Release
 from payments.errors import PaymentsError
 from payments.money import Money
 from store import baskets, businesses, codes, credit, locations, offers, pricing, tax
-from store.checkout import STORE_LICENCE, buyer_licence, place_order, start_payment, sum_of
+from store.checkout import STORE_LICENCE, buyer_licence, cancel, place_order, start_payment, sum_of
 from store.errors import CodeRefused, NotOnSale, StoreError, TaxRateMissing, TaxRateUnverified, VatIdRefused
 from store.forms import in_words
 from store.kept import kept
@@ -478,6 +478,21 @@ def pay(request: HttpRequest, public_id: UUID) -> HttpResponse:
     except PaymentsError:
         messages.error(request, "The payment page does not answer at the moment. Please try again in a minute.")
         return redirect("order", order.public_id)
+
+
+@login_required
+@require_POST
+def give_up(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Cancel an order that still waits for its payment; one that was paid meanwhile stays."""
+    order = _own_order(request, public_id)
+    try:
+        order = cancel(order, at=timezone.now())
+    except PaymentsError:
+        messages.error(request, "The payment provider does not answer, so nothing was cancelled. Please try again.")
+    else:
+        if order.state == Order.State.CANCELLED:
+            messages.success(request, "The order is cancelled. Nothing was charged.")
+    return redirect("order", order.public_id)
 
 
 @login_required

@@ -10,6 +10,7 @@ from store import checkout, credit, library, refunds, settlement
 from store.models import LineRefund, Order, OrderLine
 from tests.factories import shelf
 from tests.factories.credit import make_credit
+from tests.factories.store import make_user
 from tests.journeys.conftest import Shop
 
 
@@ -147,3 +148,21 @@ def test_a_worker_settles_what_the_page_could_not(shop: Shop) -> None:
     settlement.check_order(order, at=timezone.now())
     assert Order.objects.get(pk=order.pk).state == Order.State.PAID
     assert Transfer.objects.filter(kind="CREDIT_APPLIED").count() == 1
+
+
+def test_a_buyer_gives_up_an_order_that_waits_at_a_press(shop: Shop) -> None:
+    order = with_credit(shop, 100)
+    checkout.start_payment(order, at=timezone.now())
+    shop.client.force_login(shop.alice)
+    page = shop.client.get(f"/orders/{order.public_id}").content.decode()
+    assert "Cancel this order and have your credit back" in page
+    page = shop.client.post(f"/checkout/{order.public_id}/cancel", follow=True).content.decode()
+    assert "The order is cancelled. Nothing was charged." in page
+    assert held(shop) == 100
+
+
+def test_a_strangers_order_cannot_be_given_up(shop: Shop) -> None:
+    order = with_credit(shop, 100)
+    shop.client.force_login(make_user("Charlie"))
+    assert shop.client.post(f"/checkout/{order.public_id}/cancel").status_code == 404
+    assert Order.objects.get(pk=order.pk).state == Order.State.PLACED
