@@ -51,7 +51,10 @@ class Party(models.Model):
     ipi = models.CharField(max_length=11, blank=True)
     url = models.URLField(max_length=500, blank=True)
     more_permissions_url = models.URLField(
-        max_length=500, blank=True, help_text="Where more than a licence gives is asked for: film, adverts, a contract."
+        max_length=500,
+        blank=True,
+        db_default="",
+        help_text="Where more than a licence gives is asked for: film, adverts, a contract.",
     )
     musicbrainz_id = models.UUIDField("MusicBrainz id", null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)

@@ -308,7 +308,7 @@ class Attempt(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
     outcome = models.CharField(max_length=6, choices=Outcome, blank=True)
     error = models.TextField(blank=True)
-    worker = models.CharField(max_length=255, blank=True)
+    worker = models.CharField(max_length=255, blank=True, db_default="")
 
     class Meta:
         constraints: ClassVar = [

@@ -10,10 +10,9 @@ class Migration(migrations.Migration):
             "more_permissions_url",
             models.URLField(
                 blank=True,
-                default="",
+                db_default="",
                 help_text="Where more than a licence gives is asked for: film, adverts, a contract.",
                 max_length=500,
             ),
-            preserve_default=False,
         ),
     ]

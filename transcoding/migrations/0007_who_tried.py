@@ -5,5 +5,5 @@ class Migration(migrations.Migration):
     dependencies = [("transcoding", "0006_tags_at")]
 
     operations = [
-        migrations.AddField("attempt", "worker", models.CharField(blank=True, max_length=255)),
+        migrations.AddField("attempt", "worker", models.CharField(blank=True, db_default="", max_length=255)),
     ]
