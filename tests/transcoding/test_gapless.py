@@ -299,7 +299,8 @@ def test_the_control_as_ffmpeg_leaves_it_such_a_file_is_too_long(
 ) -> None:
     monkeypatch.setattr(padding, "tell", lambda *_: None)
     path, sound = odd_one(tmp_path, rate, length)
-    with pytest.raises(RenditionWrong, match="instead of"):
+    assert len(players.heard(path, FORMATS["MP3_V0"], channels=2)) > length
+    with pytest.raises(RenditionWrong):  # for its length; at some rates ffmpeg leaves the header's checksum wrong, too
         encode.verify(path, FORMATS["MP3_V0"], sound, sound_sha256="")
 
 
