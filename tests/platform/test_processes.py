@@ -41,8 +41,7 @@ def running(command: list[str], log: Path, **environment: str) -> Iterator[subpr
     try:
         yield process
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
+        process.terminate()  # it alone, as Docker does: a child that is just starting and is told so by itself may hang
         try:
             process.wait(30)
         finally:
