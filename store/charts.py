@@ -45,9 +45,13 @@ class Chart:
 def daily(
     points: Sequence[tuple[date, int]], *, amount: Callable[[int], str], day: Callable[[date], str], steps: int = 4
 ) -> Chart:
-    """A bar per day. `points` are consecutive days with whole numbers, nought or more; `amount` and `day` say them."""
+    """A bar per day. `points` are consecutive days with whole numbers, nought or more; `amount` and `day` say them.
+
+    Where nothing happened there is no scale to draw, and nought alone is marked.
+    """
     base = HEIGHT - BOTTOM
-    top = _round_up(max((value for _, value in points), default=0), steps)
+    most = max((value for _, value in points), default=0)
+    top = _round_up(most, steps)
     room = (WIDTH - LEFT) / max(len(points), 1)
     bars = []
     for place, (on, value) in enumerate(points):
@@ -61,7 +65,8 @@ def daily(
                 title=f"{day(on)}: {amount(value)}",
             )
         )
-    rules = [Mark(round(base - (base - TOP) * n / steps, 2), amount(top * n // steps)) for n in range(steps + 1)]
+    marked = range(steps + 1 if most else 1)
+    rules = [Mark(round(base - (base - TOP) * n / steps, 2), amount(top * n // steps)) for n in marked]
     every = max(1, -(-len(points) // 5))
     days = [Mark(round(LEFT + room * (n + 0.5), 2), day(points[n][0])) for n in range(0, len(points), every)]
     return Chart(WIDTH, HEIGHT, LEFT, base, tuple(bars), tuple(rules), tuple(days))

@@ -32,6 +32,11 @@ def test_no_sales_at_all_still_draws_the_axis() -> None:
     assert _chart([]).rules[0].text == "0"
 
 
+def test_where_nothing_was_sold_no_scale_is_made_up() -> None:
+    assert [rule.text for rule in _chart([0, 0]).rules] == ["0"]
+    assert [rule.text for rule in _chart([0, 4]).rules] == ["0", "1", "2", "3", "4"]
+
+
 @given(st.lists(st.integers(0, 10**9), max_size=60))
 def test_every_bar_stays_inside_the_chart(values: list[int]) -> None:
     chart = _chart(values)

@@ -109,6 +109,7 @@ def test_credit_that_pays_all_leads_straight_to_the_files(filled: Client, alice:
     make_credit(alice, 2000)
     page = filled.get("/checkout")
     assert "It pays all of it; you have €20.00." in page.content.decode()
+    assert "What your credit does not pay, you pay on our payment provider" in page.content.decode()
     answer = filled.post("/checkout", fields(page, use_credit="on"))
     order = Order.objects.get()
     assert answer["Location"] == f"/orders/{order.public_id}"
