@@ -5,7 +5,6 @@ import logging
 from datetime import datetime
 from smtplib import SMTPException
 
-from babel.numbers import format_currency
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
@@ -13,7 +12,7 @@ from django.urls import reverse
 
 from licensing.licences import asked_at
 from payments.money import Money
-from store import certificates, invoices, papers
+from store import certificates, credit, invoices, papers
 from store.models import Invoice, Order, OrderLine
 
 log = logging.getLogger(__name__)
@@ -60,7 +59,7 @@ def send_receipt(order: Order, *, at: datetime) -> bool:
 
 def money(minor: int, currency: str) -> str:
     """An amount as people write it, exact to the minor unit."""
-    return str(format_currency(Money.of(minor, currency).decimal, currency, locale="en"))
+    return credit.said(Money.of(minor, currency))
 
 
 def _proof(line: OrderLine) -> str:
