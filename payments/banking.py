@@ -1,7 +1,8 @@
 """Payouts that go by bank: planned, exported in a file, confirmed or refused by staff who read the bank's statement.
 
 The file is made in the transaction that takes its payouts off what is owed and into clearing, so that each payout is in
-one file or in none, however often this is run or killed. Bank details are read here and nowhere else; no ledger row, no
+one file or in none, however often this is run or killed. Bank details are read here and, while a new account waits,
+by the finance desk; no ledger row, no
 memo and no log holds them.
 """
 
@@ -14,7 +15,7 @@ from stdnum import iban as ibans
 
 from payments import accounts, ledger, pain001, payouts
 from payments.errors import BankRefused
-from payments.models import BankDetails, Payee, Payout, PayoutBatch
+from payments.models import BankChange, BankDetails, Payee, Payout, PayoutBatch
 from payments.money import Money
 
 State = Payout.State
@@ -29,8 +30,9 @@ def payer() -> pain001.Party:
 
 
 def waiting() -> list[Payout]:
-    """Planned payouts that wait for a file. One query."""
+    """Planned payouts that wait for a file; none to a payee whose account is about to change. One query."""
     rows = Payout.objects.filter(state=State.PLANNED, route=Payee.Route.SEPA, payee__bank__isnull=False)
+    rows = rows.exclude(payee__in=BankChange.objects.filter(state=BankChange.State.WAITING).values("payee"))
     return list(rows.select_related("payee").order_by("pk"))
 
 

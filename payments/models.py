@@ -9,6 +9,7 @@ import uuid
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
+from django.core.files.storage import Storage, storages
 from django.db import models
 from django.db.models import F, Q
 
@@ -510,6 +511,64 @@ class TaxForm(models.Model):
         return f"{self.kind} of payee {self.payee_id}"
 
 
+def paper_storage() -> Storage:
+    """Where strangers' papers lie: beside the evidence, and served as carefully."""
+    return storages["evidence"]
+
+
+class TaxPaper(models.Model):
+    """A tax form as it was handed in for a payee: the file, what it is said to say, and what finance staff made of it.
+
+    It lowers no withholding: an accepted one has a `TaxForm`, with what staff read on it. `rate` is in millionths.
+    Answered once, by somebody else than who handed it in, and never changed or deleted (triggers).
+    """
+
+    class State(models.TextChoices):
+        WAITING = "WAITING", "waits to be read"
+        ACCEPTED = "ACCEPTED", "accepted"
+        REFUSED = "REFUSED", "refused"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    payee = models.ForeignKey(Payee, models.PROTECT, related_name="tax_papers")
+    kind = models.CharField(max_length=8, choices=TaxForm.Kind)
+    country = models.CharField(max_length=2)
+    rate = models.PositiveIntegerField(default=0)
+    valid_from = models.DateField()
+    valid_to = models.DateField()
+    file = models.FileField(storage=paper_storage, max_length=200)
+    media_type = models.CharField(max_length=60)
+    sha256 = models.CharField(max_length=64)
+    bytes = models.PositiveIntegerField()
+    handed_by = models.CharField(max_length=100)
+    handed_at = models.DateTimeField()
+    state = models.CharField(max_length=8, choices=State, default=State.WAITING)
+    reason = models.CharField(max_length=500, blank=True)
+    answered_by = models.CharField(max_length=100, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    form = models.OneToOneField(TaxForm, models.PROTECT, null=True, blank=True, related_name="paper")
+
+    class Meta:
+        ordering = ["-handed_at", "-pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state="WAITING", reason="", answered_by="", answered_at=None, form=None)
+                | Q(state="ACCEPTED", answered_at__isnull=False, form__isnull=False)
+                | (Q(state="REFUSED", answered_at__isnull=False, form=None) & ~Q(reason="")),
+                name="taxpaper_answered_whole",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="WAITING") | (~Q(answered_by="") & ~Q(answered_by=F("handed_by"))),
+                name="taxpaper_read_by_another",
+            ),
+            models.CheckConstraint(condition=Q(valid_from__lte=F("valid_to")), name="taxpaper_runs_forward"),
+            models.CheckConstraint(condition=Q(rate__lte=10**6), name="taxpaper_rate_bounded"),
+        ]
+        indexes = [models.Index(fields=["handed_at"], condition=Q(state="WAITING"), name="taxpaper_waiting")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} handed in for payee {self.payee_id}"
+
+
 class Withholding(models.Model):
     """Tax withheld with a payout: on how much, at which rate and why; a ledger transfer of its own."""
 
@@ -568,6 +627,59 @@ class BankDetails(models.Model):
 
     def __str__(self) -> str:
         return f"… {self.iban[-4:]}"
+
+
+class BankChange(models.Model):
+    """An account given for a payee: by whom, when, from when on it counts, and what became of it.
+
+    While it waits nothing is paid to the payee. It counts once `usable_from` has come or somebody else confirmed it.
+    The number stands here only until then (afterwards in `BankDetails` alone), its last four signs stay. Answered
+    once, never changed or deleted (triggers).
+    """
+
+    class State(models.TextChoices):
+        WAITING = "WAITING", "waits"
+        TAKEN = "TAKEN", "taken"
+        REFUSED = "REFUSED", "not taken"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    payee = models.ForeignKey(Payee, models.PROTECT, related_name="bank_changes")
+    holder = models.CharField(max_length=70)
+    iban = models.CharField(max_length=34, blank=True)
+    bic = models.CharField(max_length=11, blank=True)
+    ends = models.CharField(max_length=4)
+    given_by = models.CharField(max_length=100)
+    given_at = models.DateTimeField()
+    usable_from = models.DateTimeField()
+    state = models.CharField(max_length=8, choices=State, default=State.WAITING)
+    reason = models.CharField(max_length=500, blank=True)
+    answered_by = models.CharField(max_length=100, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-given_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["payee"], condition=Q(state="WAITING"), name="bankchange_one_waits"),
+            models.CheckConstraint(
+                condition=(Q(state="WAITING", answered_by="", answered_at=None, reason="") & ~Q(iban=""))
+                | (Q(state__in=["TAKEN", "REFUSED"], answered_at__isnull=False, iban="", bic="") & ~Q(answered_by="")),
+                name="bankchange_answered_whole",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="TAKEN")
+                | Q(answered_at__gte=F("usable_from"))
+                | (Q(answered_by__startswith="user:") & ~Q(answered_by=F("given_by"))),
+                name="bankchange_waits_or_is_confirmed",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="REFUSED") | ~Q(reason=""), name="bankchange_refused_for_a_reason"
+            ),
+            models.CheckConstraint(condition=Q(usable_from__gte=F("given_at")), name="bankchange_runs_forward"),
+        ]
+        indexes = [models.Index(fields=["usable_from"], condition=Q(state="WAITING"), name="bankchange_waiting")]
+
+    def __str__(self) -> str:
+        return f"… {self.ends} for payee {self.payee_id}"
 
 
 class PayoutBatch(models.Model):

@@ -1,8 +1,13 @@
-"""Those who are paid, and their accounts at Stripe. Stripe asks them who they are; we never see a bank number."""
+"""Those who are paid: their accounts at Stripe, which asks them who they are, and what finance staff enter of others.
+
+What labels hand in for them is `payments.handed_in`.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 
+from django.db import transaction
 from django.utils import timezone
 from stdnum import bic as bics
 from stdnum import iban as ibans
@@ -10,7 +15,7 @@ from stdnum.exceptions import ValidationError
 
 from payments import gateway
 from payments.errors import BankRefused, PayeeNotReady, TaxFormRefused
-from payments.models import BankDetails, Payee, TaxForm
+from payments.models import BankChange, BankDetails, Payee, TaxForm
 
 # Stripe's words for what it still needs, by how they begin; whatever else it asks for is shown as it says it.
 WANTS = (
@@ -91,11 +96,17 @@ def require_ready(payee: Payee) -> None:
         raise PayeeNotReady(f"{payee.name} cannot be paid yet: {payee.get_state_display()}. Send the onboarding link.")
 
 
-def give_bank(payee: Payee, *, holder: str, iban: str, bic: str = "", by: str, at: datetime) -> BankDetails:
-    """Where a payee that Stripe does not reach is paid; from now on its payouts go by bank transfer.
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """An account as banks write it: the number checked, without blanks."""
 
-    Raises BankRefused, without repeating the number, where it cannot be an IBAN or a BIC.
-    """
+    holder: str
+    iban: str
+    bic: str = ""
+
+
+def read_bank(*, holder: str, iban: str, bic: str = "") -> Bank:
+    """Raises BankRefused, without repeating the number, where it cannot be an IBAN or a BIC."""
     try:
         number = ibans.validate(iban)
     except ValidationError:
@@ -106,9 +117,36 @@ def give_bank(payee: Payee, *, holder: str, iban: str, bic: str = "", by: str, a
         raise BankRefused("This is no BIC. Leave it empty: the IBAN is enough.") from None
     if not holder.strip():
         raise BankRefused("Say in whose name the account is.")
+    return Bank(holder.strip()[:70], number, bank)
+
+
+def give_bank(payee: Payee, *, holder: str, iban: str, bic: str = "", by: str, at: datetime) -> BankDetails:
+    """Where a payee is paid, entered by finance staff: it counts at once, and its payouts go by bank transfer.
+
+    Raises BankRefused.
+    """
+    bank = read_bank(holder=holder, iban=iban, bic=bic)
+    with transaction.atomic():
+        BankChange.objects.filter(payee=payee, state=BankChange.State.WAITING).update(
+            state=BankChange.State.REFUSED,
+            reason="followed by another",
+            answered_by=by,
+            answered_at=at,
+            iban="",
+            bic="",
+        )
+        BankChange.objects.create(
+            payee=payee, holder=bank.holder, ends=bank.iban[-4:], given_by=by, given_at=at, usable_from=at,
+            state=BankChange.State.TAKEN, answered_by=by, answered_at=at,
+        )  # fmt: skip
+        return use_bank(payee, bank, by=by, at=at)
+
+
+def use_bank(payee: Payee, bank: Bank, *, by: str, at: datetime) -> BankDetails:
+    """Pay to this account from now on, in the caller's transaction; the change that says so was taken at `at`."""
     details, _ = BankDetails.objects.update_or_create(
         payee=payee,
-        defaults={"holder": holder.strip()[:70], "iban": number, "bic": bank, "given_by": by, "given_at": at},
+        defaults={"holder": bank.holder, "iban": bank.iban, "bic": bank.bic, "given_by": by, "given_at": at},
     )
     Payee.objects.filter(pk=payee.pk).update(route=Payee.Route.SEPA)
     payee.refresh_from_db()
@@ -122,13 +160,8 @@ def forget_bank(payee: Payee) -> None:
     payee.refresh_from_db()
 
 
-def give_form(
-    payee: Payee, *, kind: str, country: str, rate: int, valid_from: date, valid_to: date, by: str, at: datetime
-) -> TaxForm:
-    """Keep a tax form that a payee gave; `rate` in millionths is what it claims. The latest one counts.
-
-    Raises TaxFormRefused for one that cannot speak for this payee.
-    """
+def check_form(payee: Payee, *, kind: str, country: str, valid_from: date, valid_to: date) -> None:
+    """Raises TaxFormRefused for a form that cannot speak for this payee."""
     if valid_to < valid_from:
         raise TaxFormRefused("The form ends before it begins.")
     if kind in {TaxForm.Kind.W9, TaxForm.Kind.W8BEN} and country != "US":
@@ -137,6 +170,16 @@ def give_form(
         raise TaxFormRefused("A W-9 is for residents of the United States; this payee needs a W-8BEN.")
     if kind == TaxForm.Kind.W8BEN and payee.country == "US":
         raise TaxFormRefused("A W-8BEN is for residents of other countries; this payee needs a W-9.")
+
+
+def give_form(
+    payee: Payee, *, kind: str, country: str, rate: int, valid_from: date, valid_to: date, by: str, at: datetime
+) -> TaxForm:
+    """Keep a tax form that a payee gave; `rate` in millionths is what it claims. The latest one counts.
+
+    Raises TaxFormRefused for one that cannot speak for this payee.
+    """
+    check_form(payee, kind=kind, country=country, valid_from=valid_from, valid_to=valid_to)
     return TaxForm.objects.create(
         payee=payee, kind=kind, country=country, rate=rate, valid_from=valid_from, valid_to=valid_to,
         received_at=at, received_by=by,

@@ -15,11 +15,11 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, Sum
+from django.db.models import F, OuterRef, Subquery, Sum
 
 from payments import accounts, gateway, ledger, payees, withholding
 from payments.errors import PayoutError, StripeFailed
-from payments.models import Account, Payee, Payout, TaxForm, Withholding
+from payments.models import Account, BankChange, Payee, Payout, TaxForm, Withholding
 from payments.money import Currency, Money, whole_minor
 
 PLAN_LOCK = 0x7061796F  # one planner at a time, so that numbers run on and no balance is planned twice
@@ -84,6 +84,8 @@ def due(
     rows = Account.objects.filter(kind__in=[Account.Kind.PAYEE, Account.Kind.DEBT], payee__isnull=False)
     if of is not None:
         rows = rows.filter(payee__in=list(of))
+    changes = BankChange.objects.filter(payee=OuterRef("payee"), state=BankChange.State.WAITING)
+    rows = rows.annotate(bank_waits_until=Subquery(changes.values("usable_from")))
     listed = list(rows.select_related("payee__bank").order_by("payee__name", "pk"))
     sums = ledger.balances(listed)
     debts = {(one.payee_id, one.currency): max(sums[one.pk], 0) for one in listed if one.kind == Account.Kind.DEBT}
@@ -99,14 +101,17 @@ def due(
         left -= sum(each.amount_micros for each in withheld)
         amount = Money(whole_minor(left, Currency(account.currency)), Currency(account.currency))
         least = minimum(account.payee, account.currency, otherwise=minimum_minor)
-        hold = _hold(account.payee, amount, least, busy=key in under_way)
+        until = account.bank_waits_until
+        hold = _hold(account.payee, amount, least, busy=key in under_way, until=until)
         found.append(Due(account.payee, amount, sums[account.pk], hold, recouped, withheld))
     return found
 
 
-def _hold(payee: Payee, amount: Money, least: int, *, busy: bool) -> str:
+def _hold(payee: Payee, amount: Money, least: int, *, busy: bool, until: datetime | None) -> str:
     if busy:
         return "a payout is under way"
+    if until is not None:
+        return f"a new bank account counts from {until:%Y-%m-%d}, or once it is confirmed"
     if amount.minor < least:
         return f"below the minimum of {Money(least, amount.currency)}; it stays owed"
     if payee.route == Payee.Route.SEPA:

@@ -9,6 +9,7 @@ from typing import Any
 
 from allauth.account.authentication import get_authentication_records
 from allauth.account.internal.flows.login import record_authentication
+from allauth.account.internal.flows.reauthentication import did_recently_reauthenticate
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
@@ -91,6 +92,17 @@ def require_second_factor(request: HttpRequest) -> None:
     if factor is Factor.UNPROVEN:
         message = "Show your second factor first: you signed in to this session without it."
         raise SecondFactorMissing(message, page="mfa_reauthenticate")
+
+
+def is_fresh(request: HttpRequest) -> bool:
+    """Whether the person has shown password or factor again just now (ACCOUNT_REAUTHENTICATION_TIMEOUT)."""
+    return bool(did_recently_reauthenticate(request))
+
+
+def way_to_freshness(request: HttpRequest) -> str:
+    """The name of the page where she shows it: the password's where she has one."""
+    assert isinstance(request.user, User)  # noqa: S101 - asked of people who are signed in
+    return "account_reauthenticate" if request.user.has_usable_password() else "mfa_reauthenticate"
 
 
 def remember_enrolment(request: HttpRequest, user: User, authenticator: Authenticator, **_signal: Any) -> None:

@@ -1,4 +1,4 @@
-"""What finance staff enter about payees: tax forms, bank details, the least that is sent."""
+"""What finance staff enter about payees, and labels hand in: tax forms, bank details, the least that is sent."""
 
 from decimal import Decimal
 from typing import Any
@@ -27,6 +27,12 @@ class TaxFormForm(forms.Form):
             "kind": data["kind"], "country": data["country"][0], "rate": int(data["percent"] * 10_000),
             "valid_from": data["valid_from"], "valid_to": data["valid_to"],
         }  # fmt: skip
+
+
+class PaperForm(TaxFormForm):
+    """A tax form as a label hands it in for a payee."""
+
+    file = forms.FileField(label="The signed form", help_text="PDF, PNG or JPEG, at most 10 MB.")
 
 
 class BankForm(forms.Form):

@@ -308,6 +308,7 @@ WITHHOLDING = withholding(words("WITHHOLDING", "US:30:24"))
 BANK_HOLDER = text("BANK_HOLDER", "")
 BANK_IBAN = text("BANK_IBAN", "").replace(" ", "")
 BANK_BIC = text("BANK_BIC", "")
+BANK_CHANGE_DAYS = number("BANK_CHANGE_DAYS", 7)  # how long an account that a label gives waits before it is paid to
 # Our name among DDEX's parties, for the sales reports that labels download.
 DDEX_PARTY_ID = text("DDEX_PARTY_ID", "")
 CREDIT_CAP_MINOR = number("CREDIT_CAP_MINOR", 15000)  # in a buyer's wallet, and on a gift card; 0 sells neither

@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from licensing import reclearing
-from payments import alerts, inbox, months, payouts, reconcile
+from payments import alerts, handed_in, inbox, months, payouts, reconcile
 from payments.chargebacks import running as running_chargebacks
 from payments.errors import PaymentsError
 from store import (
@@ -200,7 +200,8 @@ def tell_gift(gift_id: int) -> None:
 
 @shared_task
 def look_after_notices() -> None:
-    """What time alone brings: a counter-notice's clock, money whose dispute or reserve is over, a licence's end."""
+    """What time alone brings: a counter-notice's clock, money whose dispute or reserve is over, a licence's end, and an
+    account that has waited long enough."""
     at = timezone.now()
     while deductions.release_due(at=at):
         pass
@@ -208,6 +209,7 @@ def look_after_notices() -> None:
     disputes.release_ended(at=at)
     expiry.warn(at=at)
     demands.forget(at=at)
+    handed_in.take_due(at=at)
 
 
 @shared_task

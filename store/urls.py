@@ -20,6 +20,7 @@ from store.views import (
     reports_page,
     shop,
     stripe,
+    studio_payees,
 )
 
 
@@ -71,6 +72,7 @@ urlpatterns = [
     path("orders/<uuid:public_id>/lines/<uuid:line_id>/return", library.give_back, name="order-return"),
     path("orders/<uuid:public_id>/gift", gifts.send_again, name="gift-again"),
     path("gifts/<str:token>", gifts.gift, name="gift"),
+    path("payees/<str:token>", studio_payees.bank_account, name="bank-account"),
     path("library/", library.library, name="library"),
     path("download", library.start, name="download-start"),
     path("download/<str:token>", library.download, name="download"),

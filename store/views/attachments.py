@@ -10,12 +10,14 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core import signing
+from django.db.models.fields.files import FieldFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
 from licensing.models import Instrument
+from payments.models import TaxPaper
 from store import access, evidence_pages, records
 
 SANDBOX = "sandbox; default-src 'none'; frame-ancestors 'none'"
@@ -29,6 +31,7 @@ ENDINGS = {
     "text/plain": ".txt",
 }
 SALT = "store.evidence"
+PAPER_SALT = "store.tax-form"
 TOKEN_SECONDS = 120
 Answer = Callable[[HttpRequest], HttpResponseBase]
 
@@ -38,22 +41,42 @@ def attachment(instrument: Instrument) -> HttpResponseBase:
     if not instrument.file:
         raise Http404("This piece of evidence is a text and has no file.")
     if settings.EVIDENCE_HOST:
-        token = signing.dumps(str(instrument.public_id), salt=SALT)
-        answer = HttpResponseRedirect(f"{settings.EVIDENCE_HOST}/evidence/{token}")
-        answer["Cache-Control"] = "private, no-store"
-        answer["Referrer-Policy"] = "no-referrer"
-        return answer
+        return _elsewhere("evidence", instrument.public_id, SALT)
     return _file(instrument)
+
+
+def tax_paper(paper: TaxPaper) -> HttpResponseBase:
+    """A tax form for somebody who may have it, as carefully as evidence."""
+    if settings.EVIDENCE_HOST:
+        return _elsewhere("tax-forms", paper.public_id, PAPER_SALT)
+    return _paper(paper)
+
+
+def _elsewhere(folder: str, public_id: UUID, salt: str) -> HttpResponseBase:
+    token = signing.dumps(str(public_id), salt=salt)
+    answer = HttpResponseRedirect(f"{settings.EVIDENCE_HOST}/{folder}/{token}")
+    answer["Cache-Control"] = "private, no-store"
+    answer["Referrer-Policy"] = "no-referrer"
+    return answer
 
 
 @require_safe
 def evidence_file(request: HttpRequest, token: str) -> HttpResponseBase:  # noqa: ARG001 - a view
     """On the evidence host: the file that a signed address names."""
+    return _file(get_object_or_404(Instrument.objects.exclude(file=""), public_id=_named(token, SALT)))
+
+
+@require_safe
+def tax_paper_file(request: HttpRequest, token: str) -> HttpResponseBase:  # noqa: ARG001 - a view
+    """On the evidence host: the tax form that a signed address names."""
+    return _paper(get_object_or_404(TaxPaper, public_id=_named(token, PAPER_SALT)))
+
+
+def _named(token: str, salt: str) -> str:
     try:
-        public_id = signing.loads(token, salt=SALT, max_age=TOKEN_SECONDS)
+        return str(signing.loads(token, salt=salt, max_age=TOKEN_SECONDS))
     except signing.BadSignature as error:
         raise Http404("This address is over. Follow the link on the record again.") from error
-    return _file(get_object_or_404(Instrument.objects.exclude(file=""), public_id=public_id))
 
 
 def nothing_there(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - a handler of errors
@@ -66,16 +89,23 @@ def failed_there(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - a hand
 
 
 def _file(instrument: Instrument) -> HttpResponseBase:
+    return _saved(instrument.file, instrument.media_type, instrument.sha256, name=instrument.kind)
+
+
+def _paper(paper: TaxPaper) -> HttpResponseBase:
+    return _saved(paper.file, paper.media_type, paper.sha256, name=paper.kind)
+
+
+def _saved(file: FieldFile, media_type: str, sha256: str, *, name: str) -> HttpResponseBase:
     """The bytes, saved rather than shown, under a policy in which nothing runs."""
-    pdf = instrument.media_type == PDF
+    pdf = media_type == PDF
     try:
         response: HttpResponse | FileResponse = FileResponse(
-            instrument.file.open("rb"), content_type=PDF if pdf else "application/octet-stream"
+            file.open("rb"), content_type=PDF if pdf else "application/octet-stream"
         )
     except FileNotFoundError as error:
-        raise Http404("The file of this piece of evidence is gone.") from error
-    name = f"{instrument.kind.lower().replace('_', '-')}-{instrument.sha256[:12]}"
-    name += ENDINGS.get(instrument.media_type, ".bin")
+        raise Http404("This file is gone.") from error
+    name = f"{name.lower().replace('_', '-')}-{sha256[:12]}{ENDINGS.get(media_type, '.bin')}"
     response["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=name)
     response["Content-Security-Policy"] = SANDBOX
     response["X-Content-Type-Options"] = "nosniff"

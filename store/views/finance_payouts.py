@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
@@ -17,6 +18,7 @@ from payments.models import Payee, Payout, PayoutBatch
 from store import bells, earnings
 from store.finance_forms import BankForm, ConfirmForm, MinimumForm, TaxFormForm
 from store.models import User
+from store.views import finance_handed_in
 from store.views.finance import for_finance, page
 
 PAGE = 50
@@ -35,7 +37,7 @@ def overview(request: HttpRequest, staff: User) -> HttpResponse:  # noqa: ARG001
         request, "payouts", due=[one for one in found if not one.hold], held=[one for one in found if one.hold],
         page=paged, query_kept="", listed=[{"payout": row, "kind": KINDS[row.state]} for row in paged.object_list],
         batches=PayoutBatch.objects.filter(closed_at=None).defer("document"), waiting=len(banking.waiting()),
-        today=timezone.now().date(),
+        today=timezone.now().date(), handed_in=finance_handed_in.waiting(),
     )  # fmt: skip
 
 
@@ -119,7 +121,7 @@ def payee(request: HttpRequest, staff: User, public_id: UUID) -> HttpResponse:
     return page(
         request, "payee", status=status, payee=found, forms=forms, given=payees.forms(found),
         wants=payees.wanted(found), bank=getattr(found, "bank", None),
-        withheld=found.withholdings.select_related("payout")[:PAGE],
+        withheld=found.withholdings.select_related("payout")[:PAGE], handed_in=finance_handed_in.of(found),
     )  # fmt: skip
 
 
@@ -131,10 +133,15 @@ def _give_bank(found: Payee, form: BankForm, staff: User) -> None:
     payees.give_bank(found, by=staff.actor, at=timezone.now(), **form.cleaned_data)
 
 
+def _through_stripe(found: Payee, _form: Form, _staff: User) -> None:
+    payees.forget_bank(found)
+
+
 def _set_minimum(found: Payee, form: MinimumForm, _staff: User) -> None:
     Payee.objects.filter(pk=found.pk).update(minimum_minor=form.cleaned_data["minimum_minor"])
 
 
 ACTS: dict[str, Any] = {
     "tax": (TaxFormForm, _give_form), "bank": (BankForm, _give_bank), "minimum": (MinimumForm, _set_minimum),
+    "stripe": (Form, _through_stripe),
 }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from store.views import finance, finance_books, finance_payouts, finance_tax
+from store.views import finance, finance_books, finance_handed_in, finance_payouts, finance_tax
 
 urlpatterns = [
     path("", finance.overview, name="finance"),
@@ -12,6 +12,9 @@ urlpatterns = [
     path("payouts/<slug:number>/answer/", finance_payouts.answer, name="finance-payout-answer"),
     path("payouts/files/<slug:number>.xml", finance_payouts.file, name="finance-payout-file"),
     path("payees/<uuid:public_id>/", finance_payouts.payee, name="finance-payee"),
+    path("payees/accounts/<uuid:public_id>/", finance_handed_in.answer_account, name="finance-account-answer"),
+    path("payees/forms/<uuid:public_id>/", finance_handed_in.answer_paper, name="finance-paper-answer"),
+    path("payees/forms/<uuid:public_id>/file", finance_handed_in.paper_file, name="finance-paper-file"),
     path("books/", finance_books.overview, name="finance-books"),
     path("books/<int:key>/explain/", finance_books.explain, name="finance-explain"),
     path("suspense/", finance_books.suspense, name="finance-suspense"),
