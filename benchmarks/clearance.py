@@ -320,7 +320,6 @@ def listing(size: Size, say: Progress) -> list[Figure]:
 
 def page(country: str) -> Sequence[Any]:
     """What a list page reads: fifty releases with their artists, prices and covers."""
-    from store.views.sleeves import shown, sleeves
+    from store.views.sleeves import newest, sleeves
 
-    found = shown(country).order_by("-created_at", "-pk").with_credits()[:PAGE]  # type: ignore[attr-defined]
-    return sleeves(list(found), country=country or COMMON)
+    return sleeves(list(newest(PAGE, country)), country=country or COMMON)

@@ -96,16 +96,41 @@ def selling(releases: QuerySet[Release], *, currency: str, country: str = "") ->
 
     One condition on the shelf, whose index knows the countries: a page costs the same however many tracks there are.
     """
+    return releases.filter(Exists(_shelf(currency=currency, country=country).filter(release=OuterRef("pk"))))
+
+
+def newest(
+    count: int,
+    *,
+    currency: str,
+    country: str = "",
+    after: tuple[datetime, int] | None = None,
+    among: Mapping[str, object] | None = None,
+) -> QuerySet[Release]:
+    """The `count` newest releases of which something is on sale now, behind `after` (moment and key) where it is given.
+
+    The page is read off the shelf, which stands in its order; a release is looked up only where it is shown. `among`
+    are conditions on the release.
+    """
+    places = _shelf(currency=currency, country=country).filter(**{f"release__{k}": v for k, v in (among or {}).items()})
+    if after is not None:
+        when, key = after
+        # the first part alone is one that an index can answer
+        places = places.filter(Q(created_at__lt=when) | Q(release_id__lt=key), created_at__lte=when)
+    places = places.order_by("-created_at", "-release_id")[:count]
+    return Release.objects.filter(pk__in=places.values("release_id")).order_by("-created_at", "-pk")
+
+
+def _shelf(*, currency: str, country: str) -> QuerySet[Shelf]:
+    """Where something is on sale now, in `country` where one is given."""
     now = timezone.now()
     current = Q(until=None) | Q(until__gt=now)
     lasts = Q(lasting_until=None) | Q(lasting_until__gt=now)
-    shelf = Shelf.objects.filter(~Q(hangs_on__overlap=Held()), release=OuterRef("pk"), currency=currency)
-    if country:
-        there = Q(named__names=country) & Q(countries__contains=[country])  # in this order: the first is the cheap one
-        shelf = shelf.filter(there, current | (lasts & Q(lasting__contains=[country])))
-    else:
-        shelf = shelf.filter(current | (lasts & Q(lasting__len__gt=0)))
-    return releases.filter(Exists(shelf))
+    shelf = Shelf.objects.filter(~Q(hangs_on__overlap=Held()), currency=currency)
+    if not country:
+        return shelf.filter(current | (lasts & Q(lasting__len__gt=0)))
+    there = Q(named__names=country) & Q(countries__contains=[country])  # in this order: the first is the cheap one
+    return shelf.filter(there, current | (lasts & Q(lasting__contains=[country])))
 
 
 def set_price(

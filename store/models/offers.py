@@ -5,7 +5,7 @@ import uuid
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -156,10 +156,11 @@ class Shelf(models.Model):
     A trigger derives it from the open offers and their decisions (migration 0003), so that no route forgets it. After
     `until` only the countries of `lasting` count, and none after `lasting_until`; it `hangs_on` the catalogues on which
     all of its offers hang. `named` are the same countries as a text: where half the shelf is walked through, an array
-    that has to be unpacked at each row is what costs; where few rows match, the array's index finds them.
+    that has to be unpacked at each row is what costs; where few rows match, the array's index finds them. `created_at`
+    is the release's: pages are read off the shelf in its order.
     """
 
-    release = models.ForeignKey("catalog.Release", models.CASCADE, related_name="+")
+    release = models.ForeignKey("catalog.Release", models.CASCADE, related_name="+", db_index=False)
     currency = models.CharField(max_length=3)
     countries = ArrayField(models.CharField(max_length=2))
     named = CountriesField(default=list)
@@ -167,11 +168,15 @@ class Shelf(models.Model):
     lasting = ArrayField(models.CharField(max_length=2))
     lasting_until = models.DateTimeField(null=True, blank=True)
     hangs_on = ArrayField(models.BigIntegerField())
+    created_at = models.DateTimeField()
 
     class Meta:
         verbose_name_plural = "shelf"
         constraints = [models.UniqueConstraint(name="shelf_once", fields=["release", "currency"])]
-        indexes = [GinIndex(name="shelf_countries", fields=["countries"], fastupdate=False)]
+        indexes = [
+            GinIndex(name="shelf_countries", fields=["countries"], fastupdate=False),
+            models.Index("currency", F("created_at").desc(), F("release_id").desc(), name="shelf_newest"),
+        ]
 
     def __str__(self) -> str:
         return f"release {self.release_id} in {len(self.countries)} countries"

@@ -7,7 +7,7 @@ from datetime import datetime
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.db.models import Count, F, Q, QuerySet, Window
+from django.db.models import Count, F, Q, Window
 from django.db.models.functions import RowNumber
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -22,7 +22,7 @@ from licensing.territories import is_country
 from payments.money import currencies
 from store import baskets
 from store.kept import kept
-from store.views.sleeves import TONES, shown, sleeves
+from store.views.sleeves import TONES, newest, shown, sleeves
 from store.views.visitor import COUNTRY_KEY, CURRENCY_KEY, basket_of, country_of, currency_of
 
 PAGE = 36
@@ -37,7 +37,7 @@ COUNTS_FOR = 600  # seconds; numbers beside genres may be that old, what is list
 def home(request: HttpRequest) -> HttpResponse:
     """New releases, then the newest of the labels that have the most to show; their rows come in one query."""
     country = country_of(request)
-    newest = list(shown(country).with_credits()[:ROW])  # type: ignore[attr-defined]
+    latest = list(newest(ROW, country))
     labels = Party.objects.filter(pk__in=_busiest_labels(country))
     ranked = (
         shown(country)
@@ -48,15 +48,15 @@ def home(request: HttpRequest) -> HttpResponse:
         .with_credits()  # type: ignore[attr-defined]
     )
     issued = list(ranked)
-    drawn = sleeves([*newest, *issued], country=country, currency=currency_of(request))
+    drawn = sleeves([*latest, *issued], country=country, currency=currency_of(request))
     rows: dict[int, dict[str, object]] = {}
-    for release, sleeve in zip(issued, drawn[len(newest) :], strict=True):
+    for release, sleeve in zip(issued, drawn[len(latest) :], strict=True):
         row = rows.setdefault(release.label_id, {"label": release.label, "sleeves": []})
         row["sleeves"].append(sleeve)  # type: ignore[attr-defined]
     return render(
         request,
         "shop/home.html",
-        {"newest": drawn[: len(newest)], "rows": list(rows.values()), "genres": _genres(country)},
+        {"newest": drawn[: len(latest)], "rows": list(rows.values()), "genres": _genres(country)},
     )
 
 
@@ -85,8 +85,10 @@ def _cursor(release: Release) -> str:
     return base64.urlsafe_b64encode(json.dumps([release.created_at.isoformat(), release.pk]).encode()).decode()
 
 
-def _after(releases: QuerySet[Release], cursor: str) -> QuerySet[Release]:
-    """The part of the shelf behind the cursor; keyset paging, so that page 900 costs what page 1 costs."""
+def _place(cursor: str) -> tuple[datetime, int] | None:
+    """The place on the shelf behind which to go on, so that page 900 costs what page 1 costs."""
+    if not cursor:
+        return None
     try:
         at, key = json.loads(base64.urlsafe_b64decode(cursor.encode()))
         when, key = datetime.fromisoformat(at), int(key)
@@ -94,7 +96,7 @@ def _after(releases: QuerySet[Release], cursor: str) -> QuerySet[Release]:
         raise Http404("There is no such page of the shelf.") from error
     if when.tzinfo is None:
         raise Http404("There is no such page of the shelf.")
-    return releases.filter(Q(created_at__lt=when) | Q(created_at=when, pk__lt=key))
+    return when, key
 
 
 @require_safe
@@ -102,17 +104,10 @@ def browse(request: HttpRequest) -> HttpResponse:
     """All that is on sale in the visitor's country, newest first, by genre and label where asked."""
     genre, label_slug, cursor = (request.GET.get(name, "") for name in ("genre", "label", "after"))
     country = country_of(request)
-    found = shown(country)
-    label = None
-    if genre:
-        found = found.filter(genre=genre)
-    if label_slug:
-        label = get_object_or_404(Party, slug=label_slug)
-        found = found.filter(label=label)
-    total = found.order_by()[: COUNTED + 1].count()
-    if cursor:
-        found = _after(found, cursor)
-    page = list(found.order_by("-created_at", "-pk").with_credits()[: PAGE + 1])  # type: ignore[attr-defined]
+    label = get_object_or_404(Party, slug=label_slug) if label_slug else None
+    among = {name: value for name, value in (("genre", genre), ("label", label)) if value}
+    total = shown(country).filter(**among).order_by()[: COUNTED + 1].count()
+    page = list(newest(PAGE + 1, country, after=_place(cursor), among=among))
     older = page[PAGE:]
     page = page[:PAGE]
     chosen = {name: value for name, value in (("genre", genre), ("label", label_slug)) if value}

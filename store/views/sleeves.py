@@ -1,6 +1,6 @@
 """Releases as sleeves: cover, title, artists, and the price in the visitor's country. A fixed number of queries."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -48,6 +48,14 @@ def shown(country: str = "") -> QuerySet[Release]:
     Those of which nothing is on sale anywhere have no public page.
     """
     return offers.selling(Release.objects.all(), currency=settings.STORE_CURRENCY, country=country)
+
+
+def newest(
+    count: int, country: str, *, after: tuple[datetime, int] | None = None, among: Mapping[str, object] | None = None
+) -> QuerySet[Release]:
+    """The newest of what is `shown`, with their credits, as a page of the shelf (`offers.newest`)."""
+    page = offers.newest(count, currency=settings.STORE_CURRENCY, country=country, after=after, among=among)
+    return page.with_credits()  # type: ignore[attr-defined, no-any-return]
 
 
 def covers(releases: Iterable[int]) -> dict[int, str]:

@@ -1,15 +1,19 @@
 """Home, browse, artist and label: what stands on the shelves, and what it costs to look."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from catalog.models import Release
 from store.models import Offer
 from store.views import shop
+from store.views.sleeves import newest
 from tests.factories import catalog, shelf
 
 pytestmark = pytest.mark.django_db
@@ -64,6 +68,38 @@ def test_pages_of_the_shelf_hold_each_release_once(visitor: Client) -> None:
     titles = [sleeve.title for page in (first, second) for sleeve in page.context["sleeves"]]
     assert len(titles) == len(set(titles)) == 40
     assert not second.context["next_page"]
+
+
+def test_the_newest_release_stands_first_and_moves_with_its_date(visitor: Client) -> None:
+    old = shelf.shelve("First Light")
+    new = shelf.shelve("Second Light")
+    assert [each.title for each in visitor.get("/browse").context["sleeves"]] == ["Second Light", "First Light"]
+    type(old).objects.filter(pk=old.pk).update(created_at=new.created_at + timedelta(days=1))
+    assert [each.title for each in visitor.get("/browse").context["sleeves"]] == ["First Light", "Second Light"]
+
+
+def test_a_page_goes_on_behind_the_last_of_those_that_came_at_the_same_moment() -> None:
+    when = timezone.now()
+    for number in range(4):
+        shelf.shelve(f"Record {number}")
+    Release.objects.update(created_at=when)
+    seen = [release.pk for release in newest(9, "DE")]
+    assert len(seen) == 4
+    assert seen == sorted(seen, reverse=True)
+    assert [release.pk for release in newest(9, "DE", after=(when, seen[1]))] == seen[2:]
+
+
+@pytest.mark.parametrize("country", ["", "DE"])
+def test_a_page_is_read_off_the_shelf_in_its_order(country: str) -> None:
+    shelve_many(3)
+    with connection.cursor() as cursor:  # so few rows are sorted at once; a plan that has no other way is what is asked
+        cursor.execute("SET LOCAL enable_sort = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        plan = newest(2, country, after=(timezone.now(), 1)).explain()
+    below = plan[plan.index("Limit") :]
+    assert "using shelf_newest" in below
+    assert "Sort" not in below
 
 
 @pytest.mark.parametrize("cursor", ["x", "bm9wZQ==", "WyIyMDI2LTAxLTAxIiwgMV0="])
