@@ -1,0 +1,1 @@
+"""Parts of `orders`: a shop in a home of its own, and the people who buy there."""
