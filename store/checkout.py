@@ -13,7 +13,6 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 
 from catalog.credits import artist_line
-from catalog.models import Track
 from licensing import dossiers, territories
 from licensing.verdicts import Verdict
 from payments import charges
@@ -98,6 +97,7 @@ def place_order(
             return _place(
                 chosen,
                 quotes,
+                tracks,
                 buyer=buyer,
                 country=country,
                 evidence=evidence,
@@ -259,7 +259,7 @@ class NoLongerCleared(Exception):
 
 def _ask_again(
     chosen: Sequence[Offer],
-    tracks: Mapping[int, Sequence[Track]],
+    tracks: pricing.Tracks,
     quotes: Mapping[int, Quote],
     *,
     country: str,
@@ -283,6 +283,7 @@ def _ask_again(
 def _place(
     chosen: Sequence[Offer],
     quotes: Mapping[int, Quote],
+    tracks: pricing.Tracks,
     *,
     buyer: User,
     country: str,
@@ -295,9 +296,11 @@ def _place(
     gift: Wish | None,
     at: datetime,
 ) -> Order:
-    _rest_on_latest(chosen, quotes, country=country, at=at)
+    _rest_on_latest(chosen, quotes, tracks, country=country, at=at)
     reverse_charge = businesses.reverses(vat_check)
-    priced = pricing.price_all(chosen, country=country, at=at, quotes=quotes, reverse_charge=reverse_charge)
+    priced = pricing.price_all(
+        chosen, country=country, at=at, quotes=quotes, reverse_charge=reverse_charge, tracks=tracks
+    )
     total, tax = sum(each.amount_minor for each in priced), sum(each.tax_minor for each in priced)
     if seen and seen != sum_of(chosen[0].currency, total, tax):
         raise PriceChanged("A price or tax changed while you looked. This is what it costs now; nothing was ordered.")
@@ -327,9 +330,15 @@ def _place(
     return order
 
 
-def _rest_on_latest(chosen: Sequence[Offer], quotes: Mapping[int, Quote], *, country: str, at: datetime) -> None:
+def _rest_on_latest(
+    chosen: Sequence[Offer],
+    quotes: Mapping[int, Quote],
+    tracks: pricing.Tracks,
+    *,
+    country: str,
+    at: datetime,
+) -> None:
     """Let each offer rest on the decision in force for what is done with it: sold, or given away."""
-    tracks = pricing.tracks_of(chosen)
     for use in (clearing.DOWNLOAD, clearing.FREE):
         mine = [offer for offer in chosen if pricing.use_of(quotes[offer.pk]) == use]
         if not mine:

@@ -29,6 +29,7 @@ from store.ratecards import Cards
 from store.royalties import Directions, Holding, Piece, Split, Terms, WorkRate, WorkTooDear, split
 
 Quotes = Mapping[int, Quote]
+Tracks = Mapping[int, tuple[Track, ...]]
 
 
 @dataclass(frozen=True)
@@ -97,14 +98,16 @@ def price_all(
     at: datetime,
     quotes: Quotes = MappingProxyType({}),
     reverse_charge: bool = False,
+    tracks: Tracks | None = None,
 ) -> list[Priced]:
     """Price each offer for a buyer in `country` at the instant `at`; `quotes`, by the offer's key, are what she named.
 
-    With `reverse_charge` without the tax. Raises NotOnSale where a recording is not cleared there, and TaxRateMissing
-    where the tax table has a hole.
+    `tracks` are those of the offers where the caller has read them. With `reverse_charge` without the tax. Raises
+    NotOnSale where a recording is not cleared there, and TaxRateMissing where the tax table has a hole.
     """
     asked = {offer.pk: quotes.get(offer.pk) or quote_of(offer) for offer in offers}
-    facts = _load(offers, asked, country=country, at=at, reverse_charge=reverse_charge)
+    known = tracks_of(offers) if tracks is None else tracks
+    facts = _load(offers, asked, known, country=country, at=at, reverse_charge=reverse_charge)
     return [_priced(offer, asked[offer.pk], facts) for offer in offers]
 
 
@@ -115,7 +118,7 @@ class _Facts:
     country: str
     rate: int
     reverse_charge: bool
-    tracks: Mapping[int, tuple[Track, ...]]
+    tracks: Tracks
     decisions: Mapping[tuple[str, int], ClearanceDecision]
     verdicts: Mapping[tuple[str, int], Verdict]
     holdings: Mapping[tuple[str, int], Sequence[Share]]
@@ -132,8 +135,15 @@ def use_of(quote: Quote) -> str:
     return clearing.FREE if quote.is_free else clearing.DOWNLOAD
 
 
-def _load(offers: Sequence[Offer], quotes: Quotes, *, country: str, at: datetime, reverse_charge: bool) -> _Facts:
-    tracks = tracks_of(offers)
+def _load(
+    offers: Sequence[Offer],
+    quotes: Quotes,
+    tracks: Tracks,
+    *,
+    country: str,
+    at: datetime,
+    reverse_charge: bool,
+) -> _Facts:
     uses: dict[str, set[int]] = defaultdict(set)
     for offer in offers:
         uses[use_of(quotes[offer.pk])] |= {track.recording_id for track in tracks[offer.pk]}
@@ -206,7 +216,14 @@ def charged(quote: Quote, rate: int, *, currency: str, reverse_charge: bool) -> 
 
 
 def with_code(
-    code: Code, offers: Sequence[Offer], quotes: Quotes, *, country: str, at: datetime, reverse_charge: bool = False
+    code: Code,
+    offers: Sequence[Offer],
+    quotes: Quotes,
+    *,
+    country: str,
+    at: datetime,
+    reverse_charge: bool = False,
+    tracks: Tracks | None = None,
 ) -> dict[int, Quote]:
     """The quotes with what a code takes off, of a code of the shop at most what its commission bears.
 
@@ -217,7 +234,8 @@ def with_code(
         return lowered
     chosen = [offer for offer in offers if lowered[offer.pk].discount_minor]
     rate = tax.rate(country, at=at)
-    for full in price_all(chosen, country=country, at=at, quotes=quotes, reverse_charge=reverse_charge):
+    said: Any = {"country": country, "at": at, "reverse_charge": reverse_charge, "tracks": tracks}
+    for full in price_all(chosen, quotes=quotes, **said):
         wanted, currency = lowered[full.offer.pk], full.offer.currency
 
         def net(off: int, wanted: Quote = wanted, currency: str = currency) -> int:

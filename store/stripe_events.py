@@ -37,8 +37,10 @@ def _charge_changed(charge: Mapping[str, Any], at: datetime) -> None:
     """A charge succeeded, or its fee became known."""
     found = _of(charge.get("payment_intent") or "", charge)
     _settle(found, at)
-    if found is not None and (order := _order(found)) is not None:
-        settlement.post_fee(order, charges.read_charge(found), at=at)
+    if found is None or (order := _order(found)) is None or order.fee_posted_at is not None:
+        return
+    found.refresh_from_db()  # settling read it, often with its fee
+    settlement.post_fee(order, found if found.fee_minor is not None else charges.read_charge(found), at=at)
 
 
 def _charge_refunded(charge: Mapping[str, Any], at: datetime) -> None:

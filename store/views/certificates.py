@@ -19,7 +19,7 @@ from payments.models import Transfer
 from store import certificates, clearing, papers, proofs
 from store.kept import kept
 from store.models import Certificate
-from store.views.checkout import licence_words
+from store.views.bills import licence_words
 from store.views.release import GRANT_WORDS, LAYERS, grant_words
 from store.views.sleeves import shown
 from transcoding.models import Master

@@ -23,7 +23,7 @@ from store.corrections import Corrected
 from store.errors import NotReadyYet, StoreError
 from store.library import FileState
 from store.models import Order, OrderLine
-from store.views.checkout import licence_words
+from store.views.bills import licence_words
 from store.views.formats import grouped
 from store.views.media import ranged
 from store.views.receipt import receipt

@@ -10,6 +10,7 @@ from catalog.models import Release
 from store import codes
 from store.codes import Bearer, Terms
 from store.models import Code, Order, User
+from store.views import basket as basket_views
 from store.views import checkout as views
 from tests.factories import shelf
 
@@ -91,7 +92,7 @@ def test_a_code_is_taken_off_again(filled: Client, release: Release) -> None:
 def test_whoever_tries_many_codes_has_to_wait(
     filled: Client, release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(views, "TRIES", 3)
+    monkeypatch.setattr(basket_views, "TRIES", 3)
     make(release)
     for _ in range(3):
         filled.post("/basket/code", {"code": "NOPE"}, REMOTE_ADDR="203.0.113.9")
