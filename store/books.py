@@ -22,7 +22,7 @@ line AS (
       FROM store_orderline l JOIN store_order o ON o.id = l.order_id
       LEFT JOIN factor ON factor.currency = o.currency
       LEFT JOIN store_certificate c ON c.order_line_id = l.id
-     WHERE l.state IN ('PAID', 'REFUND_DUE', 'REFUNDED') AND l.amount_minor > 0
+     WHERE l.state IN ('PAID', 'REFUND_DUE', 'REFUNDED', 'CHARGEBACK', 'CHARGED_BACK') AND l.amount_minor > 0
 ), sale AS (
     SELECT t.id, t.kind, t.document_sha256, substr(t.reference, length(kinds.prefix) + 1) AS name
       FROM payments_transfer t
@@ -32,8 +32,10 @@ line AS (
     SELECT sale.id, sum(e.amount_micros) AS micros FROM sale JOIN payments_entry e ON e.transfer_id = sale.id
      WHERE e.side = 'D' GROUP BY sale.id
 ), given_back AS (
-    SELECT split_part(reference, ':', 2) AS name FROM payments_transfer
-     WHERE starts_with(reference, 'refund:') GROUP BY 1
+    SELECT CASE split_part(reference, ':', 1) WHEN 'refund' THEN 'REFUNDED' ELSE 'CHARGED_BACK' END AS state,
+           split_part(reference, ':', 2) AS name
+      FROM payments_transfer
+     WHERE starts_with(reference, 'refund:') OR starts_with(reference, 'chargeback:') GROUP BY 1, 2
 )
 SELECT coalesce(line.name, sale.name), CASE
     WHEN sale.id IS NULL THEN 'it is paid, but no transfer is in the ledger for it'
@@ -41,13 +43,15 @@ SELECT coalesce(line.name, sale.name), CASE
     WHEN moved.micros IS DISTINCT FROM line.micros THEN 'its transfer moved another amount than was paid'
     WHEN sale.kind = 'SALE' AND sale.document_sha256 IS DISTINCT FROM line.sha256
         THEN 'its transfer does not carry the hash of its certificate'
-    WHEN line.state = 'REFUNDED' AND given_back.name IS NULL THEN 'it is refunded, but the ledger gave nothing back'
+    WHEN line.state = 'REFUNDED' THEN 'it is refunded, but the ledger gave nothing back'
+    ELSE 'its buyer''s bank took it back, but the ledger gave nothing back'
     END AS what
   FROM line FULL JOIN sale ON sale.name = line.name
-  LEFT JOIN moved ON moved.id = sale.id LEFT JOIN given_back ON given_back.name = line.name
+  LEFT JOIN moved ON moved.id = sale.id
+  LEFT JOIN given_back ON given_back.name = line.name AND given_back.state = line.state
  WHERE sale.id IS NULL OR line.name IS NULL OR moved.micros IS DISTINCT FROM line.micros
     OR (sale.kind = 'SALE' AND sale.document_sha256 IS DISTINCT FROM line.sha256)
-    OR (line.state = 'REFUNDED' AND given_back.name IS NULL)
+    OR (line.state IN ('REFUNDED', 'CHARGED_BACK') AND given_back.name IS NULL)
  ORDER BY 1 LIMIT 1
 """
 

@@ -39,6 +39,13 @@ def test_a_sound_store_has_no_fault(shop):
     shop.bought(shelf.shelve("First Light"))
     refunded(shop, shelf.shelve("Second Sight"))
     shop.order(shelf.shelve("Third Man"), key="not paid")
+    for key, decide in (("open", None), ("won", "win"), ("lost", "lose")):
+        name = shop.charge_back(shop.bought(shelf.shelve(key), key=key))
+        if decide:
+            getattr(shop.stripe.sandbox.chargebacks, decide)(name)
+        shop.deliver_webhooks()
+    states = set(OrderLine.objects.values_list("state", flat=True))
+    assert states == {"PAID", "REFUNDED", "PLACED", "CHARGEBACK", "CHARGED_BACK"}
     assert books.verify() is None
 
 
@@ -54,6 +61,7 @@ def test_a_sound_store_has_no_fault(shop):
         ("UPDATE payments_entry SET amount_micros = amount_micros + 1", "another amount"),
         ("UPDATE payments_transfer SET document_sha256 = repeat('0', 64)", "hash of its certificate"),
         ("UPDATE store_orderline SET state = 'REFUNDED'", "gave nothing back"),
+        ("UPDATE store_orderline SET state = 'CHARGED_BACK'", "bank took it back, but the ledger gave nothing back"),
     ],
 )
 def test_a_line_that_does_not_fit_is_named(fault, what, shop):
