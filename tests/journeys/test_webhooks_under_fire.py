@@ -1,22 +1,26 @@
 """A1, A4 and A5: webhooks repeated, in any order, from many senders at once, forged, or of something else. One posting
 for each business fact, one end; and what does not fit delivers nothing and leaves an alert."""
 
+import hmac
 import itertools
 import json
 import random
 import threading
 import time
 from collections import Counter
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from payments import charges, gateway, ledger
+from payments import charges, gateway, inbox, ledger
 from payments.models import Alert, Charge, Entry, StripeEvent, Transfer
 from store import checkout, refunds, settlement, stripe_events, tasks
 from store.models import Certificate, Order
+from store.views import stripe as stripe_views
 from tests.factories import shelf
 from tests.factories.payments import make_payee
 from tests.fakes import WEBHOOK_SECRET, StripeFake, signed
@@ -216,9 +220,50 @@ def test_what_stripe_did_not_sign_for_us_now_is_a_400_and_no_row(shop, how):
     assert not Alert.objects.exists()
 
 
+def large():
+    return event(padding="x" * 10_000_000)
+
+
+def believes_any_signature(patch):
+    patch.setattr(gateway, "hmac", SimpleNamespace(new=hmac.new, compare_digest=lambda *_two: True))
+
+
+def reads_any_scheme(patch):
+    read = gateway._read_signature
+    patch.setattr(gateway, "_read_signature", lambda header: read(header.replace("v0=", "v1=")))
+
+
+def takes_any_size(patch):
+    patch.setattr(django_settings, "DATA_UPLOAD_MAX_MEMORY_SIZE", None)
+    patch.setattr(stripe_views, "MOST_BYTES", 10**9)
+    patch.setattr(gateway, "MOST_EVENT_BYTES", 10**9)
+
+
+UNGUARDED = {
+    "wrong secret": believes_any_signature,
+    "another body": believes_any_signature,
+    "v0 only": reads_any_scheme,
+    "301 s old": lambda patch: patch.setattr(gateway, "TOLERANCE_SECONDS", 400),
+    "a year ahead": lambda patch: patch.setattr(gateway, "FUTURE_SECONDS", 366 * 24 * HOUR),
+    "ten megabytes": takes_any_size,
+}
+
+
+@pytest.mark.parametrize("how", UNGUARDED)
+def test_with_its_guard_off_a_forgery_would_be_taken(shop, monkeypatch, how):
+    """The control, one guard at a time."""
+    body, signature = (large(), signed(large())) if how == "ten megabytes" else FORGERIES[how]()
+    assert shop.post(body, signature) == 400
+    UNGUARDED[how](monkeypatch)
+    assert shop.post(body, signature) == 200
+    assert StripeEvent.objects.count() == 1
+
+
 def test_while_secrets_rotate_one_of_two_signatures_is_enough(shop, settings):
-    settings.STRIPE_WEBHOOK_SECRETS = ["whsec_new", WEBHOOK_SECRET]
     both = signed(event()) + "," + signed(event(), secret="whsec_other").partition(",")[2]
+    settings.STRIPE_WEBHOOK_SECRETS = ["whsec_new"]  # the control: without the old one nothing is taken meanwhile
+    assert shop.post(event(), both) == 400
+    settings.STRIPE_WEBHOOK_SECRETS = ["whsec_new", WEBHOOK_SECRET]
     assert shop.post(event(), both) == 200
 
 
@@ -255,18 +300,27 @@ def test_what_does_not_fit_the_order_delivers_nothing_and_leaves_an_alert(shop, 
     assert [alert.subject for alert in Alert.objects.filter(code="CHARGE_MISMATCH")] == [order.number]
 
 
-@pytest.mark.parametrize(
-    ("what", "guard"),
-    [("amount", "_check_amount"), ("the payment's metadata", "_facts"), ("the page's metadata", "_own_session")],
-)
-def test_with_its_guard_off_it_would_be_delivered(shop, monkeypatch, what, guard):
+GUARDS = {
+    "amount": "_check_amount",
+    "currency": "_check_amount",
+    "the page's reference": "_own_session",
+    "the page's metadata": "_own_session",
+    "the payment's metadata": "_facts",
+    "unpaid": "OUTCOMES",
+    "free of charge": "OUTCOMES",
+}
+OFF: dict[str, Any] = {
+    "_check_amount": lambda *_args: None,
+    "_facts": lambda _charge, session: gateway.read_charge(session.payment_intent_id),
+    "_own_session": lambda charge: gateway.read_session(charge.stripe_session_id),
+    "OUTCOMES": dict.fromkeys(itertools.product(["unpaid", "no_payment_required"], ["succeeded"]), Charge.State.PAID),
+}
+
+
+@pytest.mark.parametrize("what", MISFITS)
+def test_with_its_guard_off_it_would_be_delivered(shop, monkeypatch, what):
     """The control."""
-    off = {
-        "_check_amount": lambda *_args: None,
-        "_facts": lambda _charge, session: gateway.read_charge(session.payment_intent_id),
-        "_own_session": lambda charge: gateway.read_session(charge.stripe_session_id),
-    }
-    monkeypatch.setattr(charges, guard, off[guard])
+    monkeypatch.setattr(charges, GUARDS[what], OFF[GUARDS[what]])
     order = shop.order(shelf.shelve())
     shop.pay(order)
     kind, fields = MISFITS[what]
@@ -282,3 +336,23 @@ def test_an_event_of_elsewhere_is_refused_and_leaves_an_alert(shop, over):
     assert shop.post(body, signed(body)) == 400
     assert not StripeEvent.objects.exists()
     assert Alert.objects.get().code == "EVENT_FOREIGN"
+
+
+def is_live(patch):
+    patch.setattr(gateway, "is_live", lambda: True)
+
+
+def knows_everybody(patch):
+    everybody = SimpleNamespace(filter=lambda **_named: SimpleNamespace(exists=lambda: True))
+    patch.setattr(inbox, "Payee", SimpleNamespace(objects=everybody))
+
+
+@pytest.mark.parametrize(
+    ("over", "off"), [({"livemode": True}, is_live), ({"account": "acct_stranger"}, knows_everybody)]
+)
+def test_with_its_guard_off_an_event_of_elsewhere_would_be_taken(shop, monkeypatch, over, off):
+    """The control."""
+    off(monkeypatch)
+    body = event(**over)
+    assert shop.post(body, signed(body)) == 200
+    assert StripeEvent.objects.count() == 1
