@@ -23,7 +23,7 @@ from payments import audit
 from payments.models import Transfer
 from store import baskets, books, checkout, settlement
 from store.errors import StoreError
-from store.models import Certificate, Order, User
+from store.models import Certificate, Offer, Order, User
 from tests import migrated
 from tests.factories import shelf
 from tests.factories.store import make_user
@@ -85,7 +85,7 @@ class Day:
     shop: Shop
     kills: set[int]
     people: list[User]
-    offer: object
+    offer: Offer
     steps: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     acknowledged: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
