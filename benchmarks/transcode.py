@@ -113,8 +113,8 @@ def _store(masters: Sequence[Master], hands: Crew, taken: Taken) -> None:
     taken.retag += corrected
 
 
-def _make(hands: Crew, master: int, title: str, codes: list[str]) -> dict[str, Any]:
-    return {"do": "make", "master": master, "title": title, "codes": codes, "cover": hands.cover}
+def _make(hands: Crew, master: int, title: str, codes: list[str], **more: bool) -> dict[str, Any]:
+    return {"do": "make", "master": master, "title": title, "codes": codes, "cover": hands.cover, **more}
 
 
 def _bare(masters: Sequence[Master], folder: Path, taken: Taken, *, everything: bool) -> None:
@@ -235,7 +235,7 @@ def _waiting(folder: Path, hands: Crew, seconds: int, *, quick: bool) -> list[Fi
     figures = []
     for each in (formats.get(code) for code in WAITED):
         if not formats.unavailable(each):
-            _, wall = hands.do(_make(hands, made, title, [each.code]))
+            _, wall = hands.do(_make(hands, made, title, [each.code], urgent=True))
             limit = AT_ONCE_SECONDS if each.lossless else LOSSY_SECONDS
             figures.append(Figure(f"transcode.waiting {each.code}", wall, "s", limit, None if quick else 1.0))
     return figures

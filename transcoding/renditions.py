@@ -21,7 +21,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from transcoding import claims, encode, formats, looks, originals, payloads, previews, scratch, storage, tags
+from transcoding import claims, cores, encode, formats, looks, originals, payloads, previews, scratch, storage, tags
 from transcoding.encode import Proved
 from transcoding.errors import (
     DiskFailed,
@@ -273,10 +273,10 @@ def _claim(master_id: int, *, at: datetime, priority: int | None = None) -> list
 def _make(claimed: Sequence[claims.Claim], *, outer: claims.Pulse | None = None) -> int:
     """Everything for one set of claims on one master. An error of one file is its own; the rest goes on."""
     master = _row(claimed[0]).master
-    urgent = _row(claimed[0]).priority == BUYER_WAITS
-    pulse = claims.Pulse(claimed, outer=outer, meanwhile=None if urgent else serve_buyers)
+    priority = _row(claimed[0]).priority
+    pulse = claims.Pulse(claimed, outer=outer, meanwhile=None if priority == BUYER_WAITS else serve_buyers)
     try:
-        with scratch.folder(f"make-{master.pk}") as folder:
+        with scratch.folder(f"make-{master.pk}") as folder, cores.every() if priority <= BUYER_WAITS else cores.own():
             outputs = _produce(folder, claimed, pulse)
             return sum(_finish(claim, outputs[claim], pulse) for claim in claimed)
     except DatabaseError:

@@ -75,7 +75,9 @@ class Worker:
             raise RuntimeError(f"{title} was not accepted.")
         return int(master.pk)
 
-    def make(self, *, master: int, title: str, codes: list[str], cover: dict[str, str]) -> list[int]:
+    def make(
+        self, *, master: int, title: str, codes: list[str], cover: dict[str, str], urgent: bool = False
+    ) -> list[int]:
         """Make these formats with these tags; answers the bytes of each."""
         from django.utils import timezone
 
@@ -92,7 +94,8 @@ class Worker:
             copyright="2026 Clearsong Recordings.", proof_url="https://music.example/proof/0", cover=Cover(**cover),
         )  # fmt: skip
         wanted = [formats.get(code) for code in codes]
-        owed = renditions.plan(row, wanted, tags=tagset, at=timezone.now())
+        priority = renditions.BUYER_WAITS if urgent else renditions.AHEAD
+        owed = renditions.plan(row, wanted, tags=tagset, priority=priority, at=timezone.now())
         renditions.make_due(master)
         made = {each.pk: each for each in Rendition.objects.filter(pk__in=[each.pk for each in owed])}
         if unready := [f"{each}: {each.error}" for each in made.values() if each.state != Rendition.State.READY]:
