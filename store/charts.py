@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-WIDTH, HEIGHT = 720, 200
+WIDTH, NARROW, HEIGHT = 720, 328, 200  # drawn once for a desk and once for a phone: shrunk letters cannot be read
+DATE = 110  # the least room from one date to the next
 LEFT, TOP, BOTTOM = 64, 10, 24  # room for the amounts on the left and the dates below
 GAP = 0.25  # of each day's room that stays empty
 
@@ -43,7 +44,12 @@ class Chart:
 
 
 def daily(
-    points: Sequence[tuple[date, int]], *, amount: Callable[[int], str], day: Callable[[date], str], steps: int = 4
+    points: Sequence[tuple[date, int]],
+    *,
+    amount: Callable[[int], str],
+    day: Callable[[date], str],
+    steps: int = 4,
+    width: int = WIDTH,
 ) -> Chart:
     """A bar per day. `points` are consecutive days with whole numbers, nought or more; `amount` and `day` say them.
 
@@ -52,7 +58,7 @@ def daily(
     base = HEIGHT - BOTTOM
     most = max((value for _, value in points), default=0)
     top = _round_up(most, steps)
-    room = (WIDTH - LEFT) / max(len(points), 1)
+    room = (width - LEFT) / max(len(points), 1)
     bars = []
     for place, (on, value) in enumerate(points):
         height = round((base - TOP) * value / top, 2)
@@ -67,9 +73,9 @@ def daily(
         )
     marked = range(steps + 1 if most else 1)
     rules = [Mark(round(base - (base - TOP) * n / steps, 2), amount(top * n // steps)) for n in marked]
-    every = max(1, -(-len(points) // 5))
+    every = max(1, -(-len(points) * DATE // (width - LEFT)))
     days = [Mark(round(LEFT + room * (n + 0.5), 2), day(points[n][0])) for n in range(0, len(points), every)]
-    return Chart(WIDTH, HEIGHT, LEFT, base, tuple(bars), tuple(rules), tuple(days))
+    return Chart(width, HEIGHT, LEFT, base, tuple(bars), tuple(rules), tuple(days))
 
 
 @dataclass(frozen=True)

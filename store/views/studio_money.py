@@ -96,10 +96,18 @@ def _next(one: owed.Owed, due: payouts.Due | None) -> dict[str, Any]:
 
 def _chart(label: Party, *, since: date, until: date) -> dict[str, Any]:
     points = sold.by_day(label, currency=CURRENCY, since=since, until=until)
-    chart = charts.daily(points, amount=lambda value: in_words(value, CURRENCY), day=lambda on: date_format(on, "j M"))
+    sizes = [
+        charts.daily(
+            points,
+            amount=lambda value: in_words(value, CURRENCY),
+            day=lambda on: date_format(on, "j M"),
+            width=width,
+        )
+        for width in (charts.WIDTH, charts.NARROW)
+    ]
     total = sum(value for _, value in points)
     span = f"{date_format(since, 'j F Y')} to {date_format(until, 'j F Y')}"
-    return {"chart": chart, "chart_words": f"{in_words(total, CURRENCY)} earned from {span}, refunds taken out."}
+    return {"charts": sizes, "chart_words": f"{in_words(total, CURRENCY)} earned from {span}, refunds taken out."}
 
 
 def _rankings(label: Party, since: date, until: date) -> list[dict[str, Any]]:

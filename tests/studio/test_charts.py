@@ -1,5 +1,6 @@
 """The sales chart is drawn to scale."""
 
+import itertools
 from datetime import date, timedelta
 
 from hypothesis import given
@@ -21,6 +22,15 @@ def test_a_day_without_sales_has_a_bar_of_no_height() -> None:
 def test_twice_the_sales_is_twice_the_height() -> None:
     first, second = _chart([100, 200]).bars
     assert second.height == 2 * first.height
+
+
+def test_dates_on_a_phone_have_room_and_every_day_still_has_its_bar() -> None:
+    points = [(date(2026, 11, 1) + timedelta(days=n), n) for n in range(30)]
+    narrow = charts.daily(points, amount=str, day=str, width=charts.NARROW)
+    places = [mark.at for mark in narrow.days]
+    assert len(narrow.bars) == 30
+    assert max(bar.x + bar.width for bar in narrow.bars) <= charts.NARROW
+    assert all(later - before >= charts.DATE for before, later in itertools.pairwise(places))
 
 
 def test_each_bar_says_its_day_and_amount() -> None:
