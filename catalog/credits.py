@@ -1,6 +1,6 @@
 """Roles, and how an artist line reads."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from catalog.models import Credit, CreditRole, Party, Recording, Release, Work
 
@@ -31,9 +31,21 @@ def artist_line(subject: Recording | Release) -> str:
     `catalog.releases.problems` reports.
     """
     main = names(subject, CreditRole.MAIN_ARTIST)
-    featured = names(subject, CreditRole.FEATURED_ARTIST)
     if not main and isinstance(subject, Release):
         return VARIOUS_ARTISTS
+    return _sleeve(main, names(subject, CreditRole.FEATURED_ARTIST))
+
+
+def sleeve(credited: Iterable[tuple[str, str]]) -> str:
+    """The artist line of a recording from its credits as `(role, name)`, in their order."""
+    credited = list(credited)
+    main, featured = (
+        [name for as_, name in credited if as_ == role] for role in (CreditRole.MAIN_ARTIST, CreditRole.FEATURED_ARTIST)
+    )
+    return _sleeve(main, featured)
+
+
+def _sleeve(main: Sequence[str], featured: Sequence[str]) -> str:
     line = join(main)
     return f"{line} feat. {join(featured)}" if line and featured else line or join(featured)
 

@@ -1,9 +1,7 @@
 """The chart of accounts. Every function gives the account, making it on first use; an account never changes."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from uuid import UUID
-
-from django.db.models import Q
 
 from payments.models import Account, Payee
 from payments.money import Currency
@@ -91,19 +89,15 @@ def bank(currency: str) -> Account:
 
 
 class Chart:
-    """The accounts of one currency that a posting needs, looked up by one query; what is missing is made on first use.
+    """The accounts of one currency that a posting needs; what is missing among `known` is made on first use.
 
-    `payees` are keys. Nothing is remembered from one chart to the next: an account made in a transaction that is rolled
-    back would be remembered for ever.
+    Nothing is remembered from one chart to the next: an account made in a transaction that is rolled back would be
+    remembered for ever.
     """
 
-    def __init__(self, currency: str, *, payees: Collection[int], taxes: Iterable[str], holders: Iterable[int]) -> None:
+    def __init__(self, currency: str, *, known: Iterable[Account]) -> None:
         self.currency = currency
-        codes = [f"stripe:{currency}", f"commission:{currency}"]
-        codes += [f"tax:{country}:{currency}" for country in taxes]
-        codes += [f"suspense:holder-{holder}:{currency}" for holder in holders]
-        wanted = Q(code__in=codes) | Q(kind=Kind.PAYEE, payee__in=payees, currency=currency)
-        self._known = {row.code: row for row in Account.objects.filter(wanted)}
+        self._known = {row.code: row for row in known}
         self._of_payees = {row.payee_id: row for row in self._known.values() if row.kind == Kind.PAYEE}
 
     def stripe_balance(self) -> Account:

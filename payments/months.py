@@ -293,7 +293,7 @@ def _statement(account: Account, document: dict[str, Any], numbers: dict[int, in
     payee = account.payee_id or 0
     numbers[payee] += 1
     return Statement(
-        payee_id=payee,
+        payee=account.payee,  # whose address a letter needs: not one query more for each
         currency=account.currency,
         since=datetime.fromisoformat(document["since"]),
         until=datetime.fromisoformat(document["until"]),

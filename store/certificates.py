@@ -6,25 +6,21 @@ recomputes the whole way back; `store.signing` checks a certificate without aski
 """
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Prefetch
 from django.urls import reverse
 
-from catalog.credits import artist_line
-from catalog.models import Credit, Track
 from licensing.models import Instrument
 from licensing.verdicts import Obligations, Reliance, Verdict, canonical
 from payments.models import Transfer
-from store import proofs, signing, tagging
+from store import proofs, signing, sold, tagging
 from store.models import Certificate, OrderLine, OrderLineTrack
+from store.sold import Track, Tracks
 
 TYPE, VERSION = "certificate of clearance", 2
-Tracks = dict[int, list[OrderLineTrack]]  # by line
 
 
 def sha256_of(document: dict[str, Any]) -> str:
@@ -39,10 +35,10 @@ def address(certificate: Certificate) -> str:
 
 def issue(lines: Sequence[OrderLine], *, at: datetime, tracks: Tracks | None = None) -> dict[int, Certificate]:
     """Issue and sign the certificate of each line, inside the caller's transaction. By line; a fixed number of
-    queries. `tracks` are those of `tracks_of`, where they are at hand. Raises signing.BadKey where CERTIFICATE_KEY is
-    no key."""
+    queries. `tracks` are those of `sold.tracks_of`, where they are at hand. Raises signing.BadKey where
+    CERTIFICATE_KEY is no key."""
     made = []
-    tracks = tracks_of(lines) if tracks is None else tracks
+    tracks = sold.tracks_of(lines) if tracks is None else tracks
     key, private = proofs.signing_key(at=at)
     for line in lines:
         certificate = Certificate(order_line=line, issued_at=at, key=key)
@@ -61,18 +57,7 @@ def file(certificate: Certificate) -> bytes:
     return signing.envelope(certificate.text.encode(), {certificate.key.key: str(certificate.signature)})
 
 
-def tracks_of(lines: Iterable[OrderLine]) -> Tracks:
-    """The tracks that came with each line, with what a certificate says of them."""
-    found: dict[int, list[OrderLineTrack]] = defaultdict(list)
-    rows = OrderLineTrack.objects.filter(line__in=[line.pk for line in lines])
-    rows = rows.select_related("decision", "track__recording", "track__release")
-    credited = Prefetch("track__recording__credits", Credit.objects.select_related("party"))
-    for row in rows.prefetch_related(credited).order_by("line_id", "position"):
-        found[row.line_id].append(row)
-    return found
-
-
-def document(line: OrderLine, tracks: Sequence[OrderLineTrack], *, public_id: str) -> dict[str, Any]:
+def document(line: OrderLine, tracks: Sequence[Track], *, public_id: str) -> dict[str, Any]:
     """What the certificate says, as plain values: text, whole numbers, lists. No name or number of the buyer."""
     order = line.order
     return {
@@ -108,28 +93,27 @@ def document(line: OrderLine, tracks: Sequence[OrderLineTrack], *, public_id: st
     }
 
 
-def _recording(row: OrderLineTrack, country: str) -> dict[str, Any]:
-    track: Track = row.track
-    verdict = Verdict.from_data(row.decision.verdict)
+def _recording(track: Track, country: str) -> dict[str, Any]:
+    verdict = Verdict.from_data(track.verdict)
     relied = {share.record for share in verdict.shares_in(country)}
     return {
-        "recording": str(track.recording.public_id),
+        "recording": track.recording_ref,
         "title": track.title,
-        "artist": artist_line(track.recording),
-        "isrc": track.recording.isrc or "",
-        "sound_sha256": row.sound_sha256,
-        "decision": {"id": str(row.decision.public_id), "sha256": row.decision.verdict_sha256},
-        "attribution": _attribution(row, verdict.obligations),
+        "artist": track.artist,
+        "isrc": track.isrc,
+        "sound_sha256": track.sound_sha256,
+        "decision": {"id": track.decision_ref, "sha256": track.verdict_sha256},
+        "attribution": _attribution(track, verdict.obligations),
         "grants": [_grant(reliance) for reliance in verdict.records if reliance.record in relied],
     }
 
 
-def _attribution(row: OrderLineTrack, obligations: Obligations) -> dict[str, Any]:
+def _attribution(track: Track, obligations: Obligations) -> dict[str, Any]:
     """Title, author, source, licence: what a public licence wants said of each copy."""
     return {
-        "title": row.track.title,
-        "author": artist_line(row.track.recording),
-        "source": tagging.proof_url(row.sound_sha256),
+        "title": track.title,
+        "author": track.artist,
+        "source": tagging.proof_url(track.sound_sha256),
         "licences": [{"layer": duty.layer, "name": duty.name, "url": duty.url} for duty in obligations.licences],
         "line": obligations.attribution,
     }

@@ -98,12 +98,14 @@ def standing(*, at: datetime, country: str = "", decision: str = "decision") -> 
     return there & (current | (lasts & Q(**{f"{decision}__lasting_countries__names": country}))) & free
 
 
-def refresh(recordings: Iterable[int], *, at: datetime, actor: str) -> None:
+def refresh(recordings: Iterable[int] | QuerySet[Any], *, at: datetime, actor: str) -> None:
     """Decide again where a right changed since the last review, so that a sale never rests on yesterday's answer.
 
-    The marks stay for the review of the offers; without a mark this is one query.
+    `recordings` are keys, or a query of them. The marks stay for the review of the offers; without a mark this is one
+    query.
     """
-    marked = ReviewDue.objects.filter(recording_id__in=set(recordings), cause__in=RIGHTS_CAUSES)
+    asked = recordings if isinstance(recordings, QuerySet) else set(recordings)
+    marked = ReviewDue.objects.filter(recording_id__in=asked, cause__in=RIGHTS_CAUSES)
     changed = sorted(set(marked.values_list("recording_id", flat=True)))
     if changed:
         decide(changed, at=at, actor=actor)

@@ -49,14 +49,15 @@ def wait_for_fee(lines: Iterable[OrderLine]) -> bool:
     return any((line.terms or {}).get("fee") == HOLDERS for line in lines)
 
 
-def take(order: Order, lines: Sequence[OrderLine], *, fee_micros: int = 0, at: datetime) -> None:
+def take(order: Order, lines: Sequence[OrderLine], *, fee_micros: int = 0, advanced: bool = True, at: datetime) -> None:
     """Post what is due of these sold lines of an order, once, in the transaction of their sale or of its fee.
 
-    One query where nothing is to be taken.
+    Whoever knows that no payee of the lines has an advance open says so by `advanced`, and then nothing is asked where
+    nothing is to be taken; otherwise that is one query.
     """
     lines = [line for line in lines if line.terms is not None]
     paid = {leg["payee"] for line in lines for leg in line.split if leg["payee"]}
-    advances = _open_advances(paid, order.currency)
+    advances = _open_advances(paid, order.currency) if advanced else []
     fees = _fees(order, fee_micros)
     if not advances and not fees and not any(_reserve_of(line) for line in lines):
         return

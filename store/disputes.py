@@ -45,6 +45,8 @@ def in_dispute(latest: Mapping[int, ClearanceDecision], *, country: str) -> Laye
     """The same from decisions at hand. Settlement has decided anew before, so that a dispute of a second ago counts."""
     found: Layers = {}
     for key, decision in latest.items():
+        if country in decision.cleared_countries:
+            continue  # there are no reasons where it is cleared
         for reason in Verdict.from_data(decision.verdict).reasons_in(country):
             if reason.code in CODES:
                 found[key, reason.layer] = reason.code

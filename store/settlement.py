@@ -6,10 +6,11 @@ read again first, with no transaction open; then one durable transaction does ev
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import chain
+from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.urls import reverse
 
 from licensing.models import ClearanceDecision
@@ -18,10 +19,11 @@ from payments import accounts, alerts, charges, ledger
 from payments.errors import ChargeMismatch as StripeMismatch
 from payments.models import Account, Charge
 from payments.money import Money
-from store import certificates, clearing, credit, deductions, disputes, letters, locations
+from store import certificates, clearing, credit, deductions, disputes, letters, locations, sold
 from store.errors import ChargeMismatch
 from store.models import BasketLine, Certificate, Order, OrderLine, OrderLineTrack
 from store.royalties import Leg, Split
+from store.sold import Sold, Tracks
 
 SOONEST = timedelta(seconds=60)
 LATEST = timedelta(hours=1)
@@ -59,22 +61,22 @@ def settle_order(order: Order, *, at: datetime) -> Order:
         )
     clearing.refresh(_recordings(order), at=at, actor="task:settlement")
     with transaction.atomic(durable=True):
-        order = Order.objects.select_for_update().get(pk=order.pk)  # the one lock of a settlement; lines hang on it
-        if order.state not in SETTLED:
-            _settle(order, charge, at=at)
-    return order
+        found = sold.lock(order, unless=SETTLED)
+        if found.chart is not None:
+            _settle(found, found.chart, charge, at=at)
+    return found.order
 
 
 def _settle_without_stripe(order: Order, *, at: datetime) -> Order:
     """Deliver an order that costs nothing, or that credit pays whole: no payment, and no fee to wait for."""
     clearing.refresh(_recordings(order), at=at, actor="task:settlement")
     with transaction.atomic(durable=True):
-        order = Order.objects.select_for_update().get(pk=order.pk)
-        if order.state == Order.State.PLACED:
-            _settle(order, None, at=at)
-            order.fee_posted_at, order.next_check_at = at, None
-            order.save(update_fields=["fee_posted_at", "next_check_at"])
-    return order
+        found = sold.lock(order, unless=[state for state in State.values if state != State.PLACED])
+        if found.chart is not None:
+            _settle(found, found.chart, None, at=at)
+            found.order.fee_posted_at, found.order.next_check_at = at, None
+            found.order.save(update_fields=["fee_posted_at", "next_check_at"])
+    return found.order
 
 
 def _wait(order: Order, charge: Charge, *, at: datetime) -> Order:
@@ -178,17 +180,13 @@ def held_reference(line: OrderLine) -> str:
     return f"held:{line.public_id}"
 
 
-def _settle(order: Order, charge: Charge | None, *, at: datetime) -> None:
-    lines = list(order.lines.select_related("decision").defer("decision__verdict").order_by("position"))
-    for line in lines:
-        line.order = order
-    tracks = certificates.tracks_of(lines)
-    latest = clearing.latest_of_recordings(row.track.recording_id for rows in tracks.values() for row in rows)
-    stopped = _stopped(tracks, latest, order.country)
+def _settle(found: Sold, known: accounts.Chart, charge: Charge | None, *, at: datetime) -> None:
+    order, lines = found.order, found.lines
+    stopped = _stopped(found.tracks, found.decided, order.country)
     delivered = [line for line in lines if line.pk not in stopped]
-    issued = certificates.issue(delivered, tracks=tracks, at=at)
-    chart = _Chart(order.currency, lines)
-    held = disputes.in_dispute(latest, country=order.country)
+    issued = certificates.issue(delivered, tracks=found.tracks, at=at)
+    chart = _Chart(known)
+    held = disputes.in_dispute(found.decided, country=order.country)
     for line in lines:
         if not line.amount_minor:
             continue  # nothing was paid for it, so nothing is posted: its certificate stands alone
@@ -199,15 +197,9 @@ def _settle(order: Order, charge: Charge | None, *, at: datetime) -> None:
     credit.apply(order, at=at)
     paid = [line for line in delivered if line.amount_minor]
     if charge is None or not deductions.wait_for_fee(paid):  # where Stripe took nothing there is no fee to wait for
-        deductions.take(order, paid, at=at)
-    OrderLine.objects.filter(pk__in=[line.pk for line in delivered]).update(state=OrderLine.State.PAID)
-    OrderLine.objects.filter(pk__in=stopped, amount_minor=0).update(
-        state=OrderLine.State.CANCELLED, state_reason="taken down after it was ordered"
-    )
-    OrderLine.objects.filter(pk__in=stopped, amount_minor__gt=0).update(
-        state=OrderLine.State.REFUND_DUE, state_reason="taken down after it was ordered"
-    )
-    _empty_basket(order)
+        deductions.take(order, paid, advanced=found.advanced, at=at)
+    if stopped:
+        _stop(stopped)
     order.state = Order.State.PAID
     order.paid_at = (charge.paid_at if charge else None) or at
     order.alert = ""
@@ -219,21 +211,50 @@ def _settle(order: Order, charge: Charge | None, *, at: datetime) -> None:
         card=order.card_country,
         wanted=settings.LOCATION_PROOFS,
     )
-    order.save(update_fields=["state", "paid_at", "alert", "next_check_at", "card_country", "location"])
+    _deliver(order, delivered)
 
 
-def _stopped(
-    tracks: Mapping[int, Sequence[OrderLineTrack]], latest: Mapping[int, ClearanceDecision], country: str
-) -> set[int]:
+# What was sold leaves the basket and is the buyer's, in one statement: each part touches rows of its own.
+_DELIVER = """
+WITH emptied AS (
+    DELETE FROM store_basketline USING store_basket b WHERE basket_id = b.id AND b.user_id = %(buyer)s
+       AND offer_id IN (SELECT offer_id FROM store_orderline WHERE order_id = %(order)s)
+), delivered AS (
+    UPDATE store_orderline SET state = 'PAID' WHERE id = ANY(%(lines)s)
+)
+UPDATE store_order SET state = %(state)s, paid_at = %(paid_at)s, alert = %(alert)s, next_check_at = %(next_check_at)s,
+       card_country = %(card_country)s, location = %(location)s
+ WHERE id = %(order)s
+"""
+
+
+def _deliver(order: Order, lines: Sequence[OrderLine]) -> None:
+    moved = ("state", "paid_at", "alert", "next_check_at", "card_country", "location")
+    values: dict[str, Any] = {name: getattr(order, name) for name in moved}
+    values |= {"buyer": order.buyer_id, "order": order.pk, "lines": [line.pk for line in lines]}
+    with connection.cursor() as cursor:
+        cursor.execute(_DELIVER, values)
+
+
+def _stop(lines: Iterable[int]) -> None:
+    """What was taken down after it was ordered is not delivered; what was paid for it is due for refund."""
+    rows = OrderLine.objects.filter(pk__in=lines)
+    why = "taken down after it was ordered"
+    rows.filter(amount_minor=0).update(state=OrderLine.State.CANCELLED, state_reason=why)
+    rows.filter(amount_minor__gt=0).update(state=OrderLine.State.REFUND_DUE, state_reason=why)
+
+
+def _stopped(tracks: Tracks, decided: Mapping[int, ClearanceDecision], country: str) -> set[int]:
     """The lines with a recording that was taken down, or frozen, since it was ordered."""
-    stopped = set()
-    for row in chain.from_iterable(tracks.values()):
-        decision = latest.get(row.track.recording_id)
-        if decision is None or decision.pk == row.decision_id or country in decision.cleared_countries:
-            continue
-        if STOPPING & set(Verdict.from_data(decision.verdict).codes_in(country)):
-            stopped.add(row.line_id)
-    return stopped
+    codes = {
+        key: set()
+        if country in decision.cleared_countries
+        else {*Verdict.from_data(decision.verdict).codes_in(country)}
+        for key, decision in decided.items()
+    }
+    return {
+        line for line, rows in tracks.items() if any(STOPPING & codes.get(track.recording, set()) for track in rows)
+    }
 
 
 def _post(line: OrderLine, certificate: Certificate, chart: "_Chart", held: disputes.Layers, *, at: datetime) -> None:
@@ -258,18 +279,12 @@ def _hold(line: OrderLine, chart: "_Chart", *, at: datetime) -> None:
 
 
 class _Chart:
-    """The accounts of one settlement, looked up together."""
+    """The accounts of one settlement."""
 
-    def __init__(self, currency: str, lines: Iterable[OrderLine]) -> None:
-        legs = [leg for line in lines for leg in Split.from_json(line.split).legs]
-        self.currency = currency
-        self.chart = accounts.Chart(
-            currency,
-            payees={leg.payee for leg in legs if leg.payee},
-            taxes={leg.label for leg in legs if leg.kind == "TAX"},
-            holders={leg.holder for leg in legs if leg.holder and not leg.payee},
-        )
-        self.stripe = self.chart.stripe_balance()
+    def __init__(self, chart: accounts.Chart) -> None:
+        self.currency = chart.currency
+        self.chart = chart
+        self.stripe = chart.stripe_balance()
         self.known: dict[int, Account] = {}
 
     def of(self, leg: Leg) -> Account:
@@ -289,8 +304,8 @@ class _Chart:
         return self.chart.payee(leg.payee) if leg.payee else self.chart.holder(leg.holder or 0)
 
 
-def _recordings(order: Order) -> list[int]:
-    return list(order.lines.values_list("tracks__track__recording_id", flat=True))
+def _recordings(order: Order) -> QuerySet[OrderLineTrack, Any]:
+    return OrderLineTrack.objects.filter(line__order=order).values("track__recording")
 
 
 def _alert(order: Order, message: str, *, at: datetime) -> ChargeMismatch:

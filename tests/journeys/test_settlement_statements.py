@@ -39,4 +39,4 @@ def test_each_further_line_costs_one_statement(db):
     statements(placed(*offers, key="accounts are made"))
     one, three = statements(placed(offers[0], key="one")), statements(placed(*offers, key="three"))
     assert three == one + 2
-    assert one <= 18
+    assert one <= 9
