@@ -20,6 +20,11 @@ from store.icons import PATHS, STATE_ICONS
 
 register = template.Library()
 
+# Countries whose names take an article in an English sentence.
+WITH_ARTICLE = frozenset({
+    "AE", "BS", "CC", "CD", "CF", "CK", "DO", "FK", "FO", "GB", "GM", "HM", "IO", "KM", "KY", "MH", "MP",
+    "MV", "NL", "PH", "SB", "SC", "TC", "TF", "UM", "US", "VA", "VG", "VI",
+})  # fmt: skip
 WORLD = 240  # of the 249 codes; a set this large reads as an exception list
 
 
@@ -154,6 +159,12 @@ def currency_name(code: str) -> str:
 @register.filter
 def country_name(code: str) -> str:
     return str(locale().territories.get(code, code))
+
+
+@register.filter
+def in_country(code: str) -> str:
+    """A country's name inside an English sentence: the Netherlands, but Norway."""
+    return f"the {country_name(code)}" if code in WITH_ARTICLE and locale().language == "en" else country_name(code)
 
 
 @register.filter

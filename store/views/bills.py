@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils.text import capfirst
 
 from catalog.credits import artist_line
 from catalog.models import Recording, Release
@@ -16,7 +17,7 @@ from store.checkout import STORE_LICENCE, buyer_licence, sum_of
 from store.errors import CodeRefused, NotOnSale, StoreError, TaxRateMissing, TaxRateUnverified
 from store.models import Basket, Code, Offer, VatCheck
 from store.quotes import Quote
-from store.templatetags.shop import country_name, percent, plain
+from store.templatetags.shop import in_country, percent, plain
 from store.views.release import KINDS
 from store.views.sleeves import TONES, covers
 from store.views.splits import Part, before_paying, named, parts
@@ -94,7 +95,7 @@ class Bill:
 
 def country_phrase(country: str, rate: int) -> str:
     """The country and its consequence, in plain words."""
-    name = country_name(country)
+    name = in_country(country)
     if rate:
         return f"You are buying from {name}: {percent(rate)} VAT is inside the price."
     return f"You are buying from {name}: we collect no tax there, and the price stays the same."
@@ -138,7 +139,7 @@ def bill_of(basket: Basket | None, country: str, at: datetime, business: VatChec
         row = listed[offer.pk]
         each = known.get(offer.pk)
         if each is None:
-            why = f"Not sold in {country_name(country)}" if offer.is_open else "No longer on sale"
+            why = f"Not sold in {in_country(country)}" if offer.is_open else "No longer on sale"
             now = successors.get(offer.pk)
             gone.append(Goods(**row, why="Its price has changed" if now else why, now=now))
             continue
@@ -219,7 +220,7 @@ def _listed(chosen: Sequence[Offer], tracks: pricing.Tracks) -> dict[int, dict[s
             "offer": offer.public_id,
             "title": release.title if whole else first.title,
             "by": artist_line(release if whole else heard[first.recording_id]),
-            "kind": f"{KINDS[release.kind]}, {count} track{'s' if count != 1 else ''}".capitalize()
+            "kind": capfirst(f"{KINDS[release.kind]}, {count} track{'s' if count != 1 else ''}")
             if whole
             else f"Track from {release.title}",
             "label": release.label.name,

@@ -10,7 +10,7 @@ from django.db.models import Q
 from payments.models import Account, Entry, Transfer
 from store import deductions, returns, settlement
 from store.models import Order, OrderLine
-from store.templatetags.shop import country_name, ledger_amounts
+from store.templatetags.shop import in_country, ledger_amounts
 from store.views.splits import Part, drawn
 
 # The money itself, and what stands against another account of the same transfer.
@@ -90,7 +90,7 @@ def account_words(account: Account, holders: Mapping[int, str]) -> str:
             Account.Kind.DEBT: f"{name}, owed back",
         }.get(Account.Kind(account.kind), name)
     if account.kind == Account.Kind.TAX:
-        return f"Tax owed in {country_name(account.code.split(':')[1])}"
+        return f"Tax owed in {in_country(account.code.split(':')[1])}"
     return {
         Account.Kind.STRIPE_BALANCE: "Received through the payment provider",
         Account.Kind.COMMISSION: f"{settings.SITE_NAME}, for running the shop",

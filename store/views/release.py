@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.views.decorators.http import require_safe
 
 from catalog import credits as sleeve_credits
@@ -25,7 +26,7 @@ from store.forms import in_words
 from store.models import Offer, OrderLine
 from store.previews import Preview
 from store.royalties import HOLDERS
-from store.templatetags.shop import countries_phrase, country_name, plain, seconds_words
+from store.templatetags.shop import countries_phrase, in_country, plain, seconds_words
 from store.views.amounts import named_price
 from store.views.formats import grades, offered, shelf
 from store.views.sleeves import TONES, covers, open_in, shown, sleeves
@@ -106,7 +107,7 @@ def release(request: HttpRequest, slug: str) -> HttpResponse:
         "artists": sleeve_credits.artists(found),
         "cover": cover,
         "tone": found.pk % TONES,
-        "kind": KINDS[found.kind].capitalize() if found.kind != "EP" else "EP",
+        "kind": capfirst(KINDS[found.kind]),
         "kind_word": KINDS[found.kind],
         "gist": _gist(tracks, under),
         "offer": whole,
@@ -158,7 +159,7 @@ def _price(offer: Offer | None, country: str, currency: str, asked: Mapping[str,
         "split_given": found.quote.given_minor,
         "named": plain(found.amount_minor, offer.currency),
         "named_refused": refused,
-        "tax_phrase": "with tax" if found.tax_minor else f"no tax for {country_name(country)}",
+        "tax_phrase": "with tax" if found.tax_minor else f"no tax for {in_country(country)}",
     }
 
 
@@ -284,7 +285,7 @@ def why_not(verdict: Verdict | None, country: str) -> str:
     elsewhere = verdict.cleared_countries
     if elsewhere:
         return (
-            f"Not sold in {country_name(country)}: {words[0].lower()}{words[1:]} Sold in {countries_phrase(elsewhere)}."
+            f"Not sold in {in_country(country)}: {words[0].lower()}{words[1:]} Sold in {countries_phrase(elsewhere)}."
         )
     return f"Not sold: {words[0].lower()}{words[1:]}"
 

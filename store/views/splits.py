@@ -11,7 +11,7 @@ from payments.money import Currency, allocate
 from store import pricing
 from store.pricing import Priced
 from store.royalties import HOLDERS, Leg, Split
-from store.templatetags.shop import country_name
+from store.templatetags.shop import in_country
 
 BAR = 1000  # units of the bar's width
 TAKE_TURNS = 4  # tones of the bar that holders take turns at
@@ -98,7 +98,7 @@ def _who(leg: Leg, site_name: str, names: Mapping[int, str]) -> str:
     """Whom a leg goes to, as a buyer reads it."""
     if leg.payee is not None:
         return names.get(leg.payee) or f"A payee of {leg.label}"
-    return {"TAX": f"Tax in {country_name(leg.label)}", "COMMISSION": site_name, "FEE": "Payment provider"}.get(
+    return {"TAX": f"Tax in {in_country(leg.label)}", "COMMISSION": site_name, "FEE": "Payment provider"}.get(
         leg.kind, leg.label
     )
 

@@ -27,7 +27,7 @@ def test_tax_is_that_of_the_country_one_buys_from(visitor: Client) -> None:
     release = shelf.shelve()
     assert "Tax in Germany" in page_of(visitor, release).content.decode()
     visitor.post("/country", {"country": "US"})
-    assert "no tax for United States" in page_of(visitor, release).content.decode()
+    assert "no tax for the United States" in page_of(visitor, release).content.decode()
 
 
 def test_a_release_not_cleared_here_says_why_and_where_it_is_sold(visitor: Client) -> None:

@@ -52,3 +52,10 @@ def test_hashes_are_grouped_in_fours() -> None:
 )
 def test_countries_are_said_in_words(codes: list[str], text: str) -> None:
     assert shop.countries_phrase(codes) == text
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [("US", "the United States"), ("NL", "the Netherlands"), ("NO", "Norway"), ("DE", "Germany")]
+)
+def test_a_countrys_name_takes_its_article_inside_a_sentence(code: str, said: str) -> None:
+    assert shop.in_country(code) == said
