@@ -1,6 +1,6 @@
 """What every page knows: the shop's name, the country one buys from, what lies in the basket, and the desks one has."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from babel import Locale
@@ -8,6 +8,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
 from licensing.territories import COUNTRIES
 from store import baskets
@@ -25,6 +27,18 @@ def _countries(language: Locale) -> list[tuple[str, str]]:
 def countries() -> list[tuple[str, str]]:
     """Every country with its name in the reader's language, by name."""
     return _countries(locale())
+
+
+@lru_cache(maxsize=32)
+def _options(language: Locale) -> SafeString:
+    return format_html_join("", '<option value="{}">{}</option>', _countries(language))
+
+
+def _country_options(request: HttpRequest) -> SafeString:
+    """The options of a choice of countries, the visitor's chosen. All of some 250 stand on every page, so they are
+    drawn once for each language: the template would take longer over them than over the page."""
+    mine = f'value="{country_of(request)}"'
+    return SafeString(_options(locale()).replace(mine, f"{mine} selected", 1))
 
 
 def _desks(request: HttpRequest) -> list[dict[str, object]]:
@@ -56,7 +70,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "site_name": settings.SITE_NAME,
         "site_url": settings.SITE_URL,
         "country": SimpleLazyObject(lambda: country_of(request)),
-        "countries": countries(),
+        "country_options": partial(_country_options, request),
         "currency_wanted": SimpleLazyObject(lambda: currency_of(request)),
         "currencies_sold": SimpleLazyObject(lambda: _currencies(currency_of(request))),
         "basket_count": SimpleLazyObject(lambda: baskets.count(basket_of(request))),

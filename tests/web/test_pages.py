@@ -24,6 +24,16 @@ def test_a_visitor_may_read_it(visitor: Client, path: str) -> None:
     assert visitor.get(path).status_code == 200
 
 
+def test_the_country_one_buys_from_is_the_chosen_one(visitor: Client) -> None:
+    def chosen() -> list[str]:
+        return re.findall(r'<option value="([A-Z]{2})" selected>', visitor.get("/about").content.decode())
+
+    visitor.post("/country", {"country": "FR", "next": "/about"})
+    assert chosen() == ["FR"]
+    visitor.post("/country", {"country": "CI", "next": "/about"})
+    assert chosen() == ["CI"]
+
+
 @pytest.mark.parametrize("path", SIGNED_IN)
 def test_ones_own_pages_ask_who_one_is(visitor: Client, at_alices: Client, path: str) -> None:
     assert visitor.get(path)["Location"].startswith("/account/login/")
