@@ -35,13 +35,15 @@ def standing(line: OrderLine) -> dict[int, int]:
 def give_back(line: OrderLine, minor: int, *, reference: str, kind: str, at: datetime) -> Transfer:
     """Post the mirror of `minor` units of the line, in the caller's transaction; a payee never falls below nought.
 
-    Where the whole sale goes back at once it is reversed entry by entry.
+    Where the whole sale goes back at once it is reversed entry by entry: once, for what a bank took and put back again
+    stands anew, and goes back like a part.
     """
     currency = line.order.currency
     micros = Money.of(minor, currency).micros
     stands = standing(line)
     original = _original(line)
-    if micros == sum(stands.values()) and stands == _credits(original):
+    whole = micros == sum(stands.values()) and stands == _credits(original)
+    if whole and not Transfer.objects.filter(reverses=original).exists():
         posted = ledger.reverse(original, reference=reference, at=at)
     else:
         legs = [ledger.debit(account, part) for account, part in _parts(stands, micros)]

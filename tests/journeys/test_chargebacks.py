@@ -11,6 +11,7 @@ from django.db import transaction
 from payments import accounts, ledger
 from payments.models import Account, Alert, Charge, Chargeback, Entry, Payee, StripeEvent, Transfer
 from payments.money import Money
+from store import books as store_books
 from store import chargebacks, library, refunds, settlement, tasks
 from store.errors import LinkRefused, NotOwned, RefundRefused
 from store.models import LineChargeback, Order, OrderLine
@@ -101,6 +102,17 @@ def test_a_win_puts_all_back_but_the_fee(shop, order):
     assert len(library.owned(shop.alice)) == 2
     assert set(LineChargeback.objects.values_list("state", flat=True)) == {"PUT_BACK"}
     assert Order.objects.get(pk=order.pk).alert == ""
+
+
+def test_what_was_won_may_still_be_refunded_whole(shop, order):
+    banks(shop).win(shop.charge_back(order))
+    shop.deliver_webhooks()
+    for line in order.lines.all():
+        refunds.refund_line(line, reason="all the same", at=order.placed_at)
+    shop.deliver_webhooks()
+    assert states(order) == {"REFUNDED"}
+    assert books().keys() <= {accounts.fees("EUR").code, accounts.stripe_balance("EUR").code}
+    assert store_books.verify() is None
 
 
 def test_a_loss_ends_the_buyers_right(shop, order):
