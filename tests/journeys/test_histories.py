@@ -49,7 +49,8 @@ def live(seed: int, stripe: StripeFake, clock: list[History], *, acts: int = ACT
         history.settle_down()
         laws(history)
     except BaseException as error:
-        error.add_note(f"Again: HISTORIES={seed} python -m pytest {__file__} -k few\n" + "\n".join(history.story))
+        which = "-k few" if acts == ACTS else "-p tests.long -m long"
+        error.add_note(f"Again: HISTORIES={seed} python -m pytest {which} {__file__}\n" + "\n".join(history.story))
         raise
     return history
 
