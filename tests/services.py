@@ -7,9 +7,15 @@ Redis database of its own. When the run ends, however it does, the supervisor st
 import atexit
 import contextlib
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
+
+# Whoever forbids bytecode would have the suite compile itself anew in each of some hundred processes: pytest keeps what
+# it makes of the assertions in no other way.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 STOP_SECONDS = 20
 _stack = contextlib.ExitStack()
