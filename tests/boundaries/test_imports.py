@@ -1,6 +1,7 @@
 """What import-linter cannot see: who may speak to the world, and what the top level holds."""
 
 import ast
+import functools
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -47,19 +48,26 @@ def modules(*folders: str) -> Iterator[Path]:
         yield from sorted(path for path in (ROOT / folder).rglob("*.py") if "migrations" not in path.parts)
 
 
-def imported(path: Path) -> set[str]:
+@functools.cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """All that a file says; many tests ask the same files."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+@functools.cache
+def imported(path: Path) -> frozenset[str]:
     """Every module named in an import anywhere in the file, late ones included."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return names
+    return frozenset(names)
 
 
-def roots(path: Path) -> set[str]:
-    return {name.partition(".")[0] for name in imported(path)}
+def roots(path: Path) -> frozenset[str]:
+    return frozenset(name.partition(".")[0] for name in imported(path))
 
 
 @pytest.mark.parametrize("library", sorted(ONLY_IN))
@@ -97,7 +105,7 @@ def test_lower_apps_know_no_pages_and_no_users(app: str) -> None:
 def test_lower_apps_name_nothing_of_the_store(app: str) -> None:
     """Nor by a string: a task's name, a dotted path, a model's label."""
     for path in modules(app):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 assert not node.value.startswith("store."), f"{path.relative_to(ROOT)}:{node.lineno} {node.value}"
 
@@ -113,7 +121,7 @@ def test_processes_are_started_nowhere_else() -> None:
         name = str(path.relative_to(ROOT))
         if name.startswith(doors):
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os":
                 assert not node.attr.startswith(("system", "popen", "exec", "spawn", "posix_spawn", "fork")), name
 
