@@ -3,20 +3,22 @@
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import hypothesis
 import pytest
 from django.conf import settings
 from django.core.cache import cache
-from django.db import connection
+from django.db import connection, transaction
 from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker
 
 from store import embedded
 from tests import cleaning, migrated
 
+T = TypeVar("T")
 TEMPLATE = "clearsong_template"  # migrated, for every worker to copy
 
 
@@ -78,6 +80,30 @@ def django_db_setup(
         if possible:
             patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _case: cleaning.clean())
         yield
+
+
+@pytest.fixture(scope="module")
+def lay(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Callable[[Callable[[], T]], T]]:
+    """Lays out what all tests of a module find, and takes it away after the last of them.
+
+    As Django's own `setUpTestData`, for modules of plain functions: each test's own transaction lies inside this one.
+    So `now()` of PostgreSQL is when this began, and no test beside may ask for `transactional_db`.
+    """
+    around = transaction.atomic()
+    around._from_testcase = True  # type: ignore[attr-defined]  # as that of a TestCase: durable blocks may begin in it
+
+    def make(rows: Callable[[], T]) -> T:
+        with django_db_blocker.unblock():
+            made = rows()
+            connection.check_constraints()
+        return made
+
+    with django_db_blocker.unblock():
+        around.__enter__()
+    yield make
+    with django_db_blocker.unblock():
+        transaction.set_rollback(True)
+        around.__exit__(None, None, None)
 
 
 @pytest.fixture(autouse=True)
