@@ -8,7 +8,8 @@ the tests fall back to Django's way.
 
 # ruff: noqa: S608 - the names put into statements are those of our own tables
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.db import connection, transaction
@@ -23,7 +24,7 @@ class Pristine:
 
     tables: tuple[str, ...]
     rows: Rows
-    changed: str  # the query that names every table that differs
+    questions: dict[str, str]  # by table, the query that names it where it differs
 
     @classmethod
     def read(cls) -> "Pristine":
@@ -31,22 +32,24 @@ class Pristine:
         with connection.cursor() as cursor:
             held = copied(cursor, _named(cursor, (_filled(table) for table in tables)))
             digests = dict(_digests(cursor, held))
-        asked = [
-            f"SELECT '{table}' WHERE {_digest(table)} IS DISTINCT FROM '{digests[table]}'"
+        questions = {
+            table: f"SELECT '{table}' WHERE {_digest(table)} IS DISTINCT FROM '{digests[table]}'"
             if table in held
             else _filled(table)
             for table in tables
-        ]
-        return cls(tables, held, " UNION ALL ".join(asked))
+        }
+        return cls(tables, held, questions)
+
+    def changed(self, cursor: CursorWrapper) -> list[str]:
+        """The tables that differ now."""
+        return _named(cursor, self.questions.values())
 
     def restore(self) -> list[str]:
         """Make it so again; returns the tables that had changed."""
         with connection.cursor() as cursor:
-            cursor.execute(self.changed)
-            dirty = [table for (table,) in cursor.fetchall()]
+            dirty = self.changed(cursor)
             if dirty:
-                with transaction.atomic():
-                    _past_triggers(cursor)
+                with _past_triggers(cursor):
                     cursor.execute("; ".join(f'DELETE FROM "{table}"' for table in dirty))
                     _write(cursor, {table: self.rows[table] for table in dirty if table in self.rows})
         return dirty
@@ -83,15 +86,43 @@ def take() -> Rows:
         return {}
     pristine = _pristine[0]
     with connection.cursor() as cursor:
-        cursor.execute(pristine.changed)
-        return copied(cursor, [table for (table,) in cursor.fetchall() if table not in pristine.rows])
+        return copied(cursor, [table for table in pristine.changed(cursor) if table not in pristine.rows])
 
 
 def put(rows: Rows) -> None:
-    """Write taken rows back, committed, as if whoever laid them out had done it all again."""
-    with connection.cursor() as cursor, transaction.atomic():
-        _past_triggers(cursor)
+    """Write taken rows back, as if whoever laid them out had done it all again; committed, where no test's own
+    transaction is around it."""
+    with connection.cursor() as cursor, _past_triggers(cursor):
         _write(cursor, rows)
+
+
+def held() -> dict[str, str]:
+    """The tables that differ from a clean database, each with a hash of its rows."""
+    with connection.cursor() as cursor:
+        return dict(_digests(cursor, _pristine[0].changed(cursor)))
+
+
+def added_to(before: dict[str, str]) -> Rows | None:
+    """The rows of the tables that were clean when `held` said `before`; None where anything else has changed since."""
+    pristine, now = _pristine[0], held()
+    if {table: now.get(table) for table in before} != before:
+        return None
+    with connection.cursor() as cursor:
+        found = copied(cursor, sorted(now.keys() - before.keys()))
+    for table in found.keys() & pristine.rows.keys():
+        here, left = found[table].splitlines(keepends=True), pristine.rows[table].splitlines(keepends=True)
+        if not set(left) <= set(here):
+            return None
+        found[table] = b"".join(line for line in here if line not in set(left))
+    return found
+
+
+def bare_of(rows: Rows) -> bool:
+    """Whether these rows may be put: their tables are clean, and we work with the rights to do it."""
+    with connection.cursor() as cursor:
+        differing = " UNION ALL ".join(_pristine[0].questions[table] for table in rows)
+        cursor.execute(f"SELECT current_setting('is_superuser')::boolean AND NOT EXISTS ({differing})")
+        return bool(cursor.fetchone()[0])
 
 
 def copied(cursor: CursorWrapper, tables: Iterable[str]) -> Rows:
@@ -108,8 +139,13 @@ def _write(cursor: CursorWrapper, rows: Rows) -> None:
             lines.write(data)
 
 
-def _past_triggers(cursor: CursorWrapper) -> None:
-    cursor.execute("SET LOCAL session_replication_role = replica")
+@contextmanager
+def _past_triggers(cursor: CursorWrapper) -> Iterator[None]:
+    """One transaction, or a part of one, that no trigger sees."""
+    with transaction.atomic():
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        yield
+        cursor.execute("SET LOCAL session_replication_role = DEFAULT")
 
 
 def _filled(table: str) -> str:

@@ -9,6 +9,7 @@ from licensing.models import LicenceGrant
 from licensing.terms import Basis, EvidenceKind
 from store import offers
 from tests.factories import catalog, licensing, transcoding
+from tests.factories.kept import kept
 from transcoding.models import Rendition
 
 
@@ -33,6 +34,7 @@ def agree(subject: Recording | Work, **terms: Any) -> LicenceGrant:
     return licensing.make_approved(subject, **fields)
 
 
+@kept()
 def put_on_sale(title: str = "First Light", *, label: Party | None = None, tracks: int = 1, **terms: Any) -> Release:
     """Tracks by agreement, both layers from the label, on sale at one euro each and as a whole."""
     label = label or catalog.make_label()

@@ -27,6 +27,7 @@ from payments.models import Charge, Payee
 from store import baskets, checkout, settlement
 from store.models import LetterOfDirection, Offer, Order, Price, ReviewDue, User
 from tests.factories import catalog
+from tests.factories.kept import kept
 from transcoding import formats, storage
 from transcoding.models import Master, Rendition, Upload
 from transcoding.tags import TagSet
@@ -216,6 +217,7 @@ def make_cover(release: Release, *, hue: int = 120) -> None:
     artwork.attach(release, out.getvalue())
 
 
+@kept(unless=frozenset({"files", "preview"}))  # whose bytes it stores
 def shelve(
     title: str = "First Light",
     *,
