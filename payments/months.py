@@ -9,7 +9,7 @@ it stopped; the owed work is the row of the month.
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,7 +21,8 @@ from payments.errors import StatementError
 from payments.models import Account, Closing, Payee, Statement, StatementPeriod, Transfer
 
 VERSION = 2
-BATCH = 1_000
+BATCH = 5_000  # accounts at once, and entries: each batch reads the period's transfers through, and is held in memory
+ENTRIES = 250_000
 SHOWN_PROBLEMS = 20
 
 Line = Sequence[Any]
@@ -110,9 +111,7 @@ def close_period(
     if period.until != until:
         raise StatementError(f"The period from {since} ends at {period.until}.")
     issued, refused = 0, []
-    untold = _untold(since, until)
-    for first in range(0, len(untold), batch):
-        keys = untold[first : first + batch]
+    for keys in _batches(_untold(since, until), since, until, most=batch):
         done, problems = _close_batch(keys, since, until, at=at, detail=detail, tell=tell)
         issued += done
         refused += problems
@@ -130,6 +129,27 @@ def _untold(since: datetime, until: datetime) -> list[int]:
     rows = Account.objects.filter(kind=Account.Kind.PAYEE)
     listed = rows.order_by("payee_id", "currency").values_list("pk", "payee_id", "currency")
     return [key for key, payee, currency in listed if (payee, currency) not in known]
+
+
+def _batches(keys: Sequence[int], since: datetime, until: datetime, *, most: int) -> Iterator[list[int]]:
+    """The accounts in their order, cut where there are as many of them or of their entries as a batch may hold."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT account_id, count(*) FROM payments_entry "
+            "WHERE account_id = ANY(%s) AND posted_at >= %s AND posted_at < %s GROUP BY account_id",
+            [list(keys), since, until],
+        )
+        entries = dict(cursor.fetchall())
+    batch: list[int] = []
+    held = 0
+    for key in keys:
+        if len(batch) == most or (batch and held + entries.get(key, 0) > ENTRIES):
+            yield batch
+            batch, held = [], 0
+        batch.append(key)
+        held += entries.get(key, 0)
+    if batch:
+        yield batch
 
 
 def _close_batch(

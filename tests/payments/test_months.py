@@ -181,10 +181,19 @@ def test_a_month_waits_until_the_ledger_takes_nothing_into_it_any_more(bob: Paye
     assert months.owed(at=AT) == (SINCE - timedelta(days=31), SINCE)
 
 
+def test_a_batch_ends_where_it_would_hold_too_many_entries(bob: Payee, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        post_sale(at=IN)
+    together: list[int] = []
+    monkeypatch.setattr(months, "ENTRIES", 3)
+    months.close_period(SINCE, UNTIL, at=AT, tell=lambda issued: together.append(len(issued)))
+    assert sum(together) == Statement.objects.count() > len(together) > 1
+
+
 def test_many_payees_cost_as_many_queries_as_few(bob: Payee, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     for _ in range(8):
         post_sale(at=IN)
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(19):  # one of them counts entries, for batches that fit in memory
         months.close_period(SINCE, UNTIL, at=AT, detail=None)
 
 
