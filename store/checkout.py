@@ -18,7 +18,7 @@ from licensing.verdicts import Verdict
 from payments import charges
 from payments.models import Charge
 from payments.money import Money
-from store import baskets, businesses, clearing, codes, credit, gifts, locations, offers, pricing
+from store import baskets, businesses, clearing, codes, gifts, locations, offers, pricing, settlement
 from store.errors import (
     BasketEmpty,
     BasketMixed,
@@ -37,11 +37,11 @@ from store.models import Basket, Code, Offer, Order, OrderLine, OrderLineTrack, 
 from store.numbers import new_number
 from store.pricing import Priced
 from store.quotes import Quote, payable
+from store.settlement import TO_PAY
 
 STORE_LICENCE = "CLEARSONG-BUYER-1"
 EACH_ITS_OWN = "EACH-TRACK-ITS-OWN"
 FIRST_CHECK = timedelta(seconds=60)
-TO_PAY = (Order.State.PLACED, Order.State.FAILED)
 
 
 def place_order(
@@ -202,13 +202,7 @@ def cancel(order: Order, *, at: datetime) -> Order:
     charge = Charge.objects.filter(reference=order.number).first()
     if charge is not None and charge.stripe_session_id and charges.cancel_charge(charge).state != Charge.State.FAILED:
         return Order.objects.get(pk=order.pk)
-    with transaction.atomic(durable=True):
-        row = Order.objects.select_for_update().get(pk=order.pk)
-        if row.state in TO_PAY:
-            credit.release(row, at=at)
-            row.state, row.cancelled_at = Order.State.CANCELLED, at
-            row.save(update_fields=["state", "cancelled_at"])
-    return row
+    return settlement.give_up(order, at=at)
 
 
 def _refuse_unless_located(country: str, evidence: Mapping[str, str]) -> None:

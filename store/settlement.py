@@ -31,6 +31,7 @@ GIVE_UP = timedelta(days=3)
 PAYMENT_LOOKED_AT = "Your payment does not fit this order. We look at it and write to you; nothing is lost."
 State = Order.State
 SETTLED = (State.PAID, State.REFUNDED, State.CHARGED_BACK)
+TO_PAY = (State.PLACED, State.FAILED)
 UNPAID = (State.PLACED, State.FAILED, State.CANCELLED)
 STOPPING = {"TAKEN_DOWN", "LEGAL_HOLD"}
 
@@ -126,22 +127,25 @@ def check_order(order: Order, *, at: datetime) -> Order:
         post_fee(order, charge, at=at)
         order.refresh_from_db()
     age = at - order.placed_at
-    abandoned = order.state in (State.PLACED, State.FAILED) and age > GIVE_UP
+    abandoned = order.state in TO_PAY and age > GIVE_UP
     done = order.fee_posted_at is not None or abandoned
     if abandoned:
-        _abandon(order, at=at)
+        give_up(order, at=at)
     later = None if done or age > 10 * GIVE_UP else at + min(max(age / 4, SOONEST), LATEST)
     Order.objects.filter(pk=order.pk).update(next_check_at=later)
     return Order.objects.get(pk=order.pk)
 
 
-def _abandon(order: Order, *, at: datetime) -> None:
+def give_up(order: Order, *, at: datetime) -> Order:
+    """Cancel an order that nobody can pay any more, and put its credit back; one that was paid meanwhile is returned
+    as it stands."""
     with transaction.atomic(durable=True):
         row = Order.objects.select_for_update().get(pk=order.pk)
-        if row.state == order.state:
+        if row.state in TO_PAY:
             credit.release(row, at=at)
             row.state, row.cancelled_at = State.CANCELLED, at
             row.save(update_fields=["state", "cancelled_at"])
+    return row
 
 
 def post_fee(order: Order, charge: Charge, *, at: datetime) -> None:
