@@ -112,7 +112,7 @@ def stock() -> tuple[list[str], list[dict[str, str]]]:
 
     goods = []
     for number in range(RELEASES):
-        release = shelf.shelve(f"Measured {number}", files=True)
+        release = shelf.shelve(f"Measured {number}", files=True, preview=b"preview %d" % number)
         shelf.make_letter(shelf.make_holder(release.label))
         goods.append({"slug": release.slug, "offer": str(shelf.single(release).public_id)})
     people = User.objects.bulk_create(

@@ -45,15 +45,21 @@ def make_holder(party: Party) -> RightsHolder:
     return RightsHolder.objects.get_or_create(party=party)[0]
 
 
-def make_master(recording: Recording, *, seconds: int = 180, lossless: bool = True, **over: Any) -> Master:
-    """An accepted master as its examination leaves it; its bytes are made up."""
+def make_master(
+    recording: Recording, *, seconds: int = 180, lossless: bool = True, data: bytes = b"", **over: Any
+) -> Master:
+    """An accepted master as its examination leaves it; its bytes are made up, or with `data` lie in the storage."""
     number = next(_count)
+    digest = hashlib.sha256(data).hexdigest() if data else sha(f"m{number}")
+    key = f"masters/{digest[:2]}/{digest}"
+    if data:
+        _lay(key, data)
     upload = Upload.objects.create(filename=f"{number}.flac", actor="test", state=Upload.State.RELEASED)
     fields: dict[str, Any] = {
         "recording": recording,
         "upload": upload,
-        "storage_key": f"masters/{sha(f'm{number}')[:2]}/{sha(f'm{number}')}",
-        "file_sha256": sha(f"m{number}"),
+        "storage_key": key,
+        "file_sha256": digest,
         "sound_sha256": sha(f"s{number}"),
         "container": "flac" if lossless else "mp3",
         "codec": "flac" if lossless else "mp3",
@@ -85,10 +91,7 @@ def make_rendition(master: Master, code: str, data: bytes = b"", **over: Any) ->
     digest = hashlib.sha256(data).hexdigest() if data else sha(f"r{number}")
     key = f"renditions/{digest[:2]}/{digest}.{formats.get(code).extension or 'mp3'}"
     if data:
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(data)
-            file.flush()
-            storage.put_file(key, Path(file.name))
+        _lay(key, data)
     fields: dict[str, Any] = {
         "master": master,
         "format": code,
@@ -107,6 +110,13 @@ def make_rendition(master: Master, code: str, data: bytes = b"", **over: Any) ->
         cut = {"start_ms": 30_000, "length_ms": 30_000, "fade_in_ms": 500, "fade_out_ms": 1500}
         fields |= {"purpose": Rendition.Purpose.PREVIEW, "cut": cut}
     return Rendition.objects.create(**(fields | over))
+
+
+def _lay(key: str, data: bytes) -> None:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        storage.put_file(key, Path(file.name))
 
 
 def make_instrument(text: str, kind: str = "TAG_STATEMENT") -> Instrument:
@@ -242,7 +252,8 @@ def shelve(
     for number in range(1, tracks + 1):
         recording = catalog.make_recording(f"{title}, part {number}", artist=artist, label=label)
         track = catalog.make_track(release, recording, number=number)
-        master = make_master(recording, lossless=lossless, seconds=120 + 17 * number)
+        kept = f"master {title} {number} ".encode() * 40 if files else b""
+        master = make_master(recording, lossless=lossless, seconds=120 + 17 * number, data=kept)
         make_rendition(master, "PREVIEW_MP3", preview + bytes([number]) if preview else b"")
         for code in ("FLAC", "MP3_V0") if lossless else ("ORIGINAL",):
             make_rendition(master, code, f"{code} {title} {number} ".encode() * 40 if files else b"")
