@@ -56,6 +56,9 @@ class Browser:
         self._shop = http.client.HTTPConnection(self._host, timeout=TIMEOUT)
         self.session = ""
 
+    def leave(self) -> None:
+        self._shop.close()
+
     def get(self, path: str) -> Answer:
         return self._ask("GET", path)
 
@@ -162,8 +165,8 @@ def crowd(
     free, turn = list(sessions), iter(range(10**9))
 
     def shop() -> None:
-        browser = Browser(site)
         while True:
+            browser = Browser(site)  # each comes anew: what was open long is closed by the shop
             with lock:
                 number = next(turn)
                 due = begun + number / rate if rate else time.monotonic()
@@ -176,7 +179,7 @@ def crowd(
                 buy(browser, goods[number % len(goods)], log, comes_back=number % STAY_AWAY > 0)
             except (ShopFailed, OSError, http.client.HTTPException) as error:
                 log.failures.append(f"{type(error).__name__}: {error}"[:SAID])
-                browser = Browser(site)
+            browser.leave()
             with lock:
                 free.append(browser.session)
 
