@@ -98,25 +98,34 @@ def attach(release: Release, data: bytes, *, position: int = 1) -> Artwork:
     present = release.artworks.filter(position=position).first()
     if present is not None:
         return present
-    cover = prepare(data)
+    artwork, _ = Artwork.objects.get_or_create(release=release, position=position, defaults=_kept(prepare(data), data))
+    return artwork
+
+
+def replace(release: Release, cover: Cover, data: bytes, *, position: int = 1) -> Artwork:
+    """Let `cover`, made ready from `data`, be the picture at this position, in place of what may be there.
+
+    The files of the one before stay: what was sold, and what is being made, names them by their hashes.
+    """
+    artwork, _ = Artwork.objects.update_or_create(release=release, position=position, defaults=_kept(cover, data))
+    return artwork
+
+
+def _kept(cover: Cover, data: bytes) -> dict[str, str | int]:
+    """What a row says of the picture, once its files are kept."""
     sha256 = hashlib.sha256(cover.jpeg).hexdigest()
     _keep(file_name(sha256), cover.jpeg)
     for size, copy in cover.copies.items():
         _keep(file_name(sha256, size), copy)
-    artwork, _ = Artwork.objects.get_or_create(
-        release=release,
-        position=position,
-        defaults={
-            "file": file_name(sha256),
-            "sha256": sha256,
-            "source_sha256": hashlib.sha256(data).hexdigest(),
-            "media_type": "image/jpeg",
-            "width": cover.width,
-            "height": cover.height,
-            "bytes": len(cover.jpeg),
-        },
-    )
-    return artwork
+    return {
+        "file": file_name(sha256),
+        "sha256": sha256,
+        "source_sha256": hashlib.sha256(data).hexdigest(),
+        "media_type": "image/jpeg",
+        "width": cover.width,
+        "height": cover.height,
+        "bytes": len(cover.jpeg),
+    }
 
 
 def _keep(name: str, data: bytes) -> None:

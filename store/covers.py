@@ -1,17 +1,20 @@
-"""Cover art of a delivery: from the tags, else from pictures that lie beside the recordings."""
+"""Cover art: of a delivery from the tags, else from pictures that lie beside the recordings; later from the studio."""
 
 import hashlib
 from pathlib import Path
+from typing import IO
 
 from catalog import artwork
 from catalog.errors import ImageRefused
-from catalog.models import Release
+from catalog.models import Artwork, Release
 from store import tagreading
 from store.folders import Entry
 from store.intake import DELIVERED, HERE, REFUSED, WARNED, Intake, unreadable
 from store.sheets import Sheet, home_of
 from transcoding.errors import MasterRefused
 
+TO_SELL = 500  # pixels a side; what comes with a delivery may be smaller, since it can be replaced
+SQUARE = 1.1  # the longer side to the shorter one at most: covers are shown in squares
 NAMES = ("cover", "folder", "front", "album", "artwork")
 
 
@@ -83,4 +86,17 @@ def _take_cover(entry: Entry, release: Release, intake: Intake) -> None:
         elif present.source_sha256 == sha256:
             intake.write(entry.shown, HERE, "COVER", f"Already the cover of “{release}”.", sha256=sha256)
         else:
-            _leave_out(entry, f"“{release}” has a cover; the store's staff can change it", intake)
+            _leave_out(entry, f"“{release}” has a cover; change it on the release's page in the studio", intake)
+
+
+def replace(release: Release, picture: IO[bytes]) -> Artwork:
+    """Let this picture be the release's cover. Its finished files get it by themselves, without encoding, and their
+    buyers may fetch them again. Raises ImageRefused for what is no picture, too small, or far from square."""
+    data = picture.read(artwork.MAX_BYTES + 1)  # one too many is refused by its size, whatever the size
+    cover = artwork.prepare(data)
+    size, (short, long) = f"{cover.width} x {cover.height} pixels", sorted((cover.width, cover.height))
+    if short < TO_SELL:
+        raise ImageRefused(f"The picture has {size}; send one of {TO_SELL} or more a side.")
+    if long > short * SQUARE:
+        raise ImageRefused(f"The picture has {size}; covers are square. Crop it first.")
+    return artwork.replace(release, cover, data)

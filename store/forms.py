@@ -256,6 +256,17 @@ class TitleForm(forms.Form):
     )
 
 
+class CoverForm(forms.Form):
+    """Another picture for a release; `store.covers` says which will do."""
+
+    cover = forms.FileField(
+        label="Picture (JPEG, PNG, WebP or GIF)",
+        max_length=255,
+        error_messages={"required": "Choose a picture first."},
+        widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/webp,image/gif"}),
+    )
+
+
 class ClockField(forms.CharField):
     """A place in a recording as a clock says it (1:05, 0:12.5, 1:02:03), read into milliseconds."""
 

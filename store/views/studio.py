@@ -25,12 +25,13 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from catalog import releases
+from catalog.errors import ImageRefused
 from catalog.models import Party, Recording, Release
 from payments.money import Money
-from store import access, catalogue, corrections, live, offers, parcels, previews, pricing
+from store import access, catalogue, corrections, covers, live, offers, parcels, previews, pricing
 from store.delivered_rights import Declaration
 from store.errors import NotOwned, StoreError
-from store.forms import OWN_WORKS, DeliverForm, PriceForm, StartForm, TitleForm
+from store.forms import OWN_WORKS, CoverForm, DeliverForm, PriceForm, StartForm, TitleForm
 from store.models import Delivery, User
 from store.templatetags.shop import countries_phrase, seconds_clock
 from store.views.media import ranged
@@ -363,6 +364,7 @@ def _release_page(
     *,
     price_form: PriceForm | None = None,
     title_form: TitleForm | None = None,
+    cover_form: CoverForm | None = None,
 ) -> HttpResponse:
     (issue,) = catalogue.issues([found], currency=CURRENCY)
     return page(
@@ -371,7 +373,8 @@ def _release_page(
         problems=[problem.message for problem in releases.problems(found)],
         price_form=price_form or PriceForm(currency=CURRENCY, initial=_amount(issue.price)),
         title_form=title_form or TitleForm(initial={"title": found.title}),
-        status=422 if price_form or title_form else 200,
+        cover_form=cover_form or CoverForm(),
+        status=422 if price_form or title_form or cover_form else 200,
     )  # fmt: skip
 
 
@@ -396,4 +399,20 @@ def title_release(request: HttpRequest, label: Party, public_id: UUID) -> HttpRe
         return _release_page(request, label, found, title_form=form)
     corrections.retitle_release(found, title=form.cleaned_data["title"])
     messages.success(request, "The title is corrected.")
+    return redirect("studio-release", label.slug, public_id)
+
+
+@require_POST
+@for_label
+def cover_release(request: HttpRequest, label: Party, public_id: UUID) -> HttpResponse:
+    found = _release(label, public_id)
+    form = CoverForm(request.POST, request.FILES)
+    if form.is_valid():
+        try:
+            covers.replace(found, form.cleaned_data["cover"])
+        except ImageRefused as refusal:
+            form.add_error("cover", str(refusal))
+    if not form.is_valid():
+        return _release_page(request, label, found, cover_form=form)
+    messages.success(request, "The cover is replaced. Files get it within minutes; their buyers may fetch them again.")
     return redirect("studio-release", label.slug, public_id)

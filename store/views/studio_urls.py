@@ -43,6 +43,7 @@ urlpatterns = [
     path("<slug:slug>/releases/<uuid:public_id>/live/", studio_live.of_release, name="studio-release-live"),
     path("<slug:slug>/releases/<uuid:public_id>/price/", studio.price_release, name="studio-release-price"),
     path("<slug:slug>/releases/<uuid:public_id>/title/", studio.title_release, name="studio-release-title"),
+    path("<slug:slug>/releases/<uuid:public_id>/cover/", studio.cover_release, name="studio-release-cover"),
     path("<slug:slug>/rights/", studio_rights.rights, name="studio-rights"),
     path("<slug:slug>/rights/declare/", studio_rights.declare, name="studio-declare"),
     path("<slug:slug>/rights/records.csv", studio_imports.records_csv, name="studio-records-csv"),

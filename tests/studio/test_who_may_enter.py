@@ -22,7 +22,7 @@ THINGS = [
 ]  # fmt: skip
 ACTS = [
     "studio-recording-price", "studio-recording-title", "studio-release-price", "studio-release-title",
-    "studio-record-end", "studio-connect", "studio-work-society",
+    "studio-release-cover", "studio-record-end", "studio-connect", "studio-work-society",
 ]  # fmt: skip
 
 
@@ -43,6 +43,7 @@ def _keys(release: Release, recording: Recording) -> dict[str, uuid.UUID]:
         "studio-recording-title": recording.public_id,
         "studio-release-price": release.public_id,
         "studio-release-title": release.public_id,
+        "studio-release-cover": release.public_id,
         "studio-record-end": grant.record_id,
     }
 
