@@ -4,7 +4,7 @@ A walk over the file from its first byte of sound to its last: every frame, page
 before it ended, be of the same kind, hold as much as it says, and carry the right checksum where the container has
 one; the lengths must add up to what the header tells players, and the last must end with the file. So nothing cut,
 lost, repeated or put in between is missed. What it cannot see is a frame of the right shape with wrong sound in it:
-`encode.verify` lets a decoder begin each file, and `looks` hears all of it afterwards.
+`encode.verify` lets a decoder hear both ends, and `hearings` hears all of it afterwards.
 
 Sources: ISO 11172-3 and 13818-3 (MP3), the LAME tag as Hydrogenaudio describes it, RFC 3533 (Ogg), RFC 6716 and 7845
 (Opus), the Vorbis I specification, ISO 14496-12 and 14496-3 (AAC in MP4), the ASF specification (WMA).

@@ -29,6 +29,8 @@ SLICE = 20
 WATCH_AT_ONCE = 5000
 URGENCY = 15  # after what somebody waits for, before what is only made ahead of time
 CHUNK = 1024 * 1024
+OWED_ANEW = {"state": Rendition.State.PLANNED, "priority": URGENCY, "attempts": 0, "claimed_until": None,
+             "rung_at": None, "permille": 0}  # fmt: skip
 
 
 @dataclass
@@ -124,10 +126,7 @@ def _owe(look: ByteLook, *, at: datetime) -> None:
         log.warning("%s could not be set aside: %s", look.key, error)
         return
     lost = Rendition.objects.filter(storage_key=look.key, state=Rendition.State.READY)
-    lost.update(
-        state=Rendition.State.PLANNED, priority=URGENCY, planned_at=at, attempts=0, claimed_until=None, rung_at=None,
-        permille=0, error="",
-    )  # fmt: skip
+    lost.update(**OWED_ANEW, planned_at=at, error="")
 
 
 def _found(look: ByteLook) -> str | None:

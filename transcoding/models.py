@@ -222,7 +222,8 @@ class Rendition(models.Model):
     The tag signature covers the tags, the cover and, for a preview, the cut. `priority` is urgency, lowest first.
     `attempts` counts tries that failed; a worker that was killed has only let its claim run out. `permille` is how much
     of the sound has gone into the encoder, as true as the encoder tells. `peaks` is a preview's own wave. `tags_at` is
-    since when these tags are the right ones: they may be right, be corrected, and be right again.
+    since when these tags are the right ones: they may be right, be corrected, and be right again. `heard_at` is when a
+    file that was not decoded whole when it was made was, and `disowned` how often that found its bytes wrong.
     """
 
     class Purpose(models.TextChoices):
@@ -262,6 +263,8 @@ class Rendition(models.Model):
     rung_at = models.DateTimeField(null=True, blank=True)
     planned_at = models.DateTimeField(default=timezone.now)
     ready_at = models.DateTimeField(null=True, blank=True)
+    heard_at = models.DateTimeField(null=True, blank=True)
+    disowned = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints: ClassVar = [
@@ -284,6 +287,11 @@ class Rendition(models.Model):
                 F("priority"), F("planned_at"), condition=Q(state__in=["PLANNED", "MAKING"]), name="rendition_owed"
             ),
             models.Index(fields=["planned_at"], condition=Q(state="FAILED"), name="rendition_given_up"),
+            models.Index(
+                fields=["ready_at", "id"],
+                condition=Q(state="READY", sound_sha256="", heard_at=None, purpose__in=["FULL", "REVIEW"]),
+                name="rendition_unheard",
+            ),
         ]
 
     def __str__(self) -> str:

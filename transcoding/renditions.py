@@ -6,6 +6,7 @@ A rendition is published only after it was decoded again and found right, and it
 
 import contextlib
 import errno
+import functools
 import logging
 import os
 import shutil
@@ -21,7 +22,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from transcoding import claims, cores, encode, formats, looks, originals, payloads, previews, scratch, storage, tags
+from transcoding import claims, encode, formats, looks, originals, payloads, previews, scratch, storage, tags
 from transcoding.encode import Proved
 from transcoding.errors import (
     DiskFailed,
@@ -273,10 +274,10 @@ def _claim(master_id: int, *, at: datetime, priority: int | None = None) -> list
 def _make(claimed: Sequence[claims.Claim], *, outer: claims.Pulse | None = None) -> int:
     """Everything for one set of claims on one master. An error of one file is its own; the rest goes on."""
     master = _row(claimed[0]).master
-    priority = _row(claimed[0]).priority
-    pulse = claims.Pulse(claimed, outer=outer, meanwhile=None if priority == BUYER_WAITS else serve_buyers)
+    urgent = _row(claimed[0]).priority == BUYER_WAITS
+    pulse = claims.Pulse(claimed, outer=outer, meanwhile=None if urgent else serve_buyers)
     try:
-        with scratch.folder(f"make-{master.pk}") as folder, cores.every() if priority <= BUYER_WAITS else cores.own():
+        with scratch.folder(f"make-{master.pk}") as folder:
             outputs = _produce(folder, claimed, pulse)
             return sum(_finish(claim, outputs[claim], pulse) for claim in claimed)
     except DatabaseError:
@@ -303,6 +304,7 @@ class Kept:
     file_sha256: str
     sha256: str
     samples: int
+    heard_at: datetime | None
 
 
 Proof = Proved | Kept | None
@@ -380,7 +382,8 @@ def _kept(sibling: Rendition, path: Path, pulse: claims.Pulse) -> Kept | None:
         ):
             raise
         return None
-    return Kept(path, sibling.storage_key, sibling.sha256, sibling.sound_sha256, sibling.samples)
+    known = sibling.sound_sha256, sibling.samples, sibling.heard_at
+    return Kept(path, sibling.storage_key, sibling.sha256, *known)
 
 
 def _siblings(master: Master) -> dict[tuple[str, int], Rendition]:
@@ -388,7 +391,7 @@ def _siblings(master: Master) -> dict[tuple[str, int], Rendition]:
     before."""
     ready = Rendition.objects.filter(master=master, state=Rendition.State.READY, purpose=Rendition.Purpose.FULL)
     newest = ready.order_by("format", "recipe", "-pk").distinct("format", "recipe")
-    needed = newest.only("format", "recipe", "storage_key", "sha256", "sound_sha256", "samples")
+    needed = newest.only("format", "recipe", "storage_key", "sha256", "sound_sha256", "samples", "heard_at")
     return {(row.format, row.recipe): row for row in needed}
 
 
@@ -420,7 +423,8 @@ def _tagged(path: Path, claim: claims.Claim, proof: Proof, pulse: claims.Pulse) 
     if each.code == ORIGINAL:
         originals.strip(path.with_name(MASTER), path, master.container)
     tags.write(path, each, tagset, cover, samples=samples)
-    prove = originals.prove if each.code == ORIGINAL else encode.verify
+    whole = functools.partial(encode.verify, whole=row.disowned > 0)
+    prove = originals.prove if each.code == ORIGINAL else whole
     with _known_sound():
         sound = proof or prove(path, each, master, sound_sha256=master.sound_sha256, on_beat=pulse)
     return sound, storage.sha256_of(path, on_beat=pulse)
@@ -485,6 +489,7 @@ def _publish(claim: claims.Claim, *, key: str, sha256: str, length: int, sound: 
             bytes=length,
             sound_sha256=sound.sha256,
             samples=sound.samples,
+            heard_at=sound.heard_at if isinstance(sound, Kept) else None,
             sample_rate=formats.output_rate(each, row.master.sample_rate),
             claimed_until=None,
             permille=1000,

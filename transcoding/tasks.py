@@ -13,7 +13,7 @@ from django.utils import timezone
 from kombu.exceptions import ChannelError, OperationalError
 from redis.exceptions import RedisError
 
-from transcoding import analysis, masters, renditions, sandbox, scratch
+from transcoding import analysis, hearings, masters, renditions, sandbox, scratch
 from transcoding.models import Master, Rendition
 
 log = logging.getLogger(__name__)
@@ -21,6 +21,7 @@ RING_AGAIN = timedelta(minutes=2)
 LOST = timedelta(seconds=10)  # a bell that rang so long ago, while none waits in the queue, was lost
 AT_ONCE = 50
 MEASURE_RUNG, MEASURE_OFTEN, MEASURE_SELDOM = "rung:measure", 60, 3600  # seconds; nothing is lost with the key
+HEAR_RUNG, HEAR_OFTEN = "rung:hear", 30
 
 
 @shared_task
@@ -42,6 +43,12 @@ def measure_masters() -> None:
     """Measure anew, for a while, what an older release measured otherwise or not at all; then look again in an hour."""
     if not analysis.catch_up():
         cache.set(MEASURE_RUNG, 1, timeout=MEASURE_SELDOM)
+
+
+@shared_task
+def hear_finished() -> None:
+    """Hear finished files to their end for a while, if there is nothing better to do."""
+    hearings.catch_up()
 
 
 @shared_task
@@ -70,6 +77,8 @@ def _ring(now: datetime) -> None:
             make_renditions.delay(rendition.master_id)
     if cache.add(MEASURE_RUNG, 1, timeout=MEASURE_OFTEN):
         measure_masters.apply_async(expires=MEASURE_OFTEN)  # the next is rung for by then
+    if hearings.owed(now).exists() and cache.add(HEAR_RUNG, 1, timeout=HEAR_OFTEN):
+        hear_finished.apply_async(expires=HEAR_OFTEN)
 
 
 def _not_rung(at: datetime, *, again: timedelta) -> Q:

@@ -1,0 +1,177 @@
+"""What was not decoded whole when it was made is heard to its end later; what is wrong is handed out no more."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from tests.factories.transcoding import deliver, make_master, make_rendition, make_tags
+from tests.transcoding import sounds
+from transcoding import encode, formats, frames, hearings, renditions, storage, tasks
+from transcoding.models import Attempt, Master, Rendition
+
+pytestmark = pytest.mark.django_db
+READY, PLANNED, FAILED = Rendition.State.READY, Rendition.State.PLANNED, Rendition.State.FAILED
+SECONDS = 6.5  # so that the middle is in neither end that is heard at once
+
+
+@pytest.fixture(scope="module")
+def piece(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("piece")
+    return sounds.convert(sounds.write_wav(folder / "piece.wav", seconds=SECONDS), folder / "piece.flac")
+
+
+def make(master: Master, code: str, **tags: object) -> Rendition:
+    (row,) = renditions.plan(master, [formats.get(code)], tags=make_tags(**tags), at=timezone.now())
+    renditions.make_due(master.pk)
+    row.refresh_from_db()
+    return row
+
+
+def spoil(path: Path) -> None:
+    """A hundred bytes of nonsense in the middle, within a frame of AAC, so that no walk over frames sees them."""
+    whole = path.read_bytes()
+    for at in range(len(whole) // 2, len(whole), 50):
+        path.write_bytes(whole[:at] + bytes(byte ^ 0x5A for byte in whole[at : at + 100]) + whole[at + 100 :])
+        if frames.samples(path, "aac", rate=44100, channels=2) is not None:
+            return
+    raise AssertionError("Every frame shows it.")
+
+
+@pytest.fixture
+def bad_encoder(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    encoded = encode.encode
+
+    def encode_badly(source, sound, outputs, **more):
+        digest = encoded(source, sound, outputs, **more)
+        for path in outputs:
+            spoil(path)
+        return digest
+
+    monkeypatch.setattr(encode, "encode", encode_badly)
+    return monkeypatch
+
+
+def test_a_lossy_file_is_owed_a_hearing_and_heard_once(piece: Path) -> None:
+    row = make(deliver(piece), "MP3_V0")
+    assert list(hearings.owed(timezone.now())) == [row]
+    assert hearings.catch_up() == 1
+    row.refresh_from_db()
+    assert (row.state, row.claimed_until) == (READY, None)
+    assert row.heard_at is not None
+    assert hearings.catch_up() == 0
+
+
+def test_what_was_decoded_whole_when_it_was_made_is_owed_none(piece: Path) -> None:
+    make(deliver(piece), "ALAC")
+    assert not hearings.owed(timezone.now()).exists()
+
+
+def test_nonsense_in_good_order_is_found_and_made_anew(piece: Path, bad_encoder) -> None:
+    row = make(deliver(piece), "AAC_256")
+    assert row.state == READY, "walking over its frames does not find that"
+    bytes_before = row.sha256
+    hearings.catch_up()
+    row.refresh_from_db()
+    assert (row.state, row.sha256, row.storage_key, row.disowned) == (PLANNED, "", "", 1)
+    assert bytes_before in row.error
+    assert row.tries.latest("fence").outcome == Attempt.Outcome.FAILED
+    bad_encoder.undo()
+    renditions.make_due(row.master_id)
+    row.refresh_from_db()
+    assert row.state == READY
+    assert row.sha256 != bytes_before
+    assert row.sound_sha256, "this time it was decoded whole before it was ready"
+
+
+def test_the_control_without_the_hearing_it_would_be_sold_on(piece: Path, bad_encoder, monkeypatch) -> None:
+    row = make(deliver(piece), "AAC_256")
+    monkeypatch.setattr(hearings, "disown", lambda *_, **__: None)
+    hearings.catch_up()
+    row.refresh_from_db()
+    assert (row.state, storage.exists(row.storage_key)) == (READY, True)
+
+
+def test_an_encoder_that_goes_on_writing_nonsense_is_given_up_on(piece: Path, bad_encoder) -> None:
+    row = make(deliver(piece), "AAC_256")
+    hearings.catch_up()
+    for _ in range(3):
+        Rendition.objects.update(claimed_until=None)
+        renditions.make_due(row.master_id)
+    row.refresh_from_db()
+    assert row.state == FAILED
+    assert row.sha256 == ""
+
+
+def test_files_with_other_tags_and_the_same_sound_go_with_it(piece: Path, bad_encoder) -> None:
+    master = deliver(piece)
+    one, other = make(master, "AAC_256"), make(master, "AAC_256", title="Corrected")
+    hearings.catch_up()
+    assert {row.state for row in Rendition.objects.filter(pk__in=[one.pk, other.pk])} == {PLANNED}
+
+
+def test_a_corrected_title_needs_no_second_hearing(piece: Path) -> None:
+    master = deliver(piece)
+    make(master, "MP3_V0")
+    hearings.catch_up()
+    assert make(master, "MP3_V0", title="Corrected").heard_at is not None
+
+
+def test_while_there_is_other_work_one_file_is_heard_at_a_time(piece: Path) -> None:
+    master = deliver(piece)
+    for code in ("MP3_V0", "MP3_320"):
+        make(master, code)
+    renditions.plan(make_master(), [formats.get("FLAC")], tags=make_tags(), at=timezone.now())
+    assert hearings.catch_up() == 1
+
+
+def test_what_two_workers_hear_is_not_the_same(piece: Path) -> None:
+    make(deliver(piece), "MP3_V0")
+    assert hearings._claim(at=timezone.now()) is not None
+    assert hearings._claim(at=timezone.now()) is None
+    assert hearings._claim(at=timezone.now() + hearings.HOLD) is not None, "whoever took it may have died"
+
+
+def test_a_file_that_is_gone_is_the_scrubs_business_and_holds_nobody_up(piece: Path) -> None:
+    row = make(deliver(piece), "MP3_V0")
+    path = storage.path_of(row.storage_key)
+    assert path is not None
+    path.unlink()
+    assert hearings.catch_up() == 1
+    row.refresh_from_db()
+    assert (row.state, row.disowned) == (PLANNED, 0)
+
+
+def test_a_machine_too_busy_to_hear_a_file_says_nothing_of_it(piece: Path, monkeypatch) -> None:
+    row = make(deliver(piece), "MP3_V0")
+    limits = encode.limits
+    monkeypatch.setattr(encode, "limits", lambda *a, **b: replace(limits(*a, **b), wall_seconds=0))
+    hearings.catch_up()
+    row.refresh_from_db()
+    assert (row.state, row.heard_at) == (READY, None)
+    assert row not in hearings.owed(timezone.now()), "others come first"
+    assert row in hearings.owed(timezone.now() + hearings.HOLD + timedelta(seconds=1))
+
+
+def test_the_sweep_rings_for_it_only_where_something_is_owed(monkeypatch) -> None:
+    rung: list[object] = []
+    monkeypatch.setattr(tasks.hear_finished, "apply_async", lambda **more: rung.append(more))
+    tasks.sweep()
+    assert rung == []
+    make_rendition(format="MP3_V0")
+    tasks.sweep()
+    tasks.sweep()
+    assert rung == [{"expires": tasks.HEAR_OFTEN}]
+
+
+def test_the_database_lets_bytes_be_forgotten_only_as_wrong_ones() -> None:
+    row = make_rendition(format="MP3_V0")
+    made = Rendition.objects.filter(pk=row.pk)
+    with pytest.raises(IntegrityError, match="nor its bytes once made"), transaction.atomic():
+        made.update(state=PLANNED, sha256="", storage_key="")
+    hearings.disown(row, "Nonsense.", at=timezone.now())
+    with pytest.raises(IntegrityError, match="buyers may hold it"), transaction.atomic():
+        made._raw_delete(made.db)
