@@ -1,55 +1,66 @@
-"""A core of its own for each worker whose work nobody waits for.
+"""Cores for the programs that read and write sound, so that each keeps to its own while all of them are needed.
 
-ffmpeg hands every frame from thread to thread. Where each hand-over wakes another core, a worker for every core costs a
-sixth more than each keeping to its own (docs/performance.md). So a worker takes a core that no other has, and the
-programs that it starts inherit it; what somebody waits for has them all.
+ffmpeg hands every frame from thread to thread. Where each hand-over wakes another core, as many programs as there are
+cores cost a sixth more than if each keeps to one (docs/performance.md). So each run holds a core that no other has, and
+keeps to it as long as no core is without its run; as soon as one is, all of them are there for everybody.
 
-A core is held by a name in the kernel (an abstract socket), which is seen by all workers of a machine, whatever their
-home, and is gone with its process, however that ends. Containers do not see each other's: those that share cores take
-them by lot, and may meet on one for the length of a piece of work.
+A core is held by a name in the kernel (an abstract socket), which all workers of a machine see, whatever their home,
+and which is gone with its process, however that ends. Containers do not see each other's: those that share cores may
+crowd on one while the other has nothing to do, and should be given cores of their own.
 """
 
 import contextlib
 import os
 import random
 import socket
-from collections.abc import Iterable, Iterator
-from contextvars import ContextVar
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
 
 _NAME = "\0clearsong.core.{}"
-_ALL: ContextVar[frozenset[int] | None] = ContextVar("the cores before one was taken", default=None)
 
 
-@contextlib.contextmanager
-def own() -> Iterator[int | None]:
-    """Keep to one core in this block. None, and nothing changes, where there is but one, or each has its worker."""
-    before = frozenset(os.sched_getaffinity(0))
-    with contextlib.ExitStack() as held:
-        free = (core for core in random.sample(sorted(before), len(before)) if _take(core, held))
-        core = next(free, None) if len(before) > 1 else None
-        if core is not None:
-            held.enter_context(_kept_to({core}, instead_of=before))
-        yield core
+class Place:
+    """Where one run belongs. Past the last core there is no place of one's own, and the run goes wherever it can."""
+
+    def __init__(self) -> None:
+        self.all = frozenset(os.sched_getaffinity(0))
+        self.core: int | None = None
+        self._held = contextlib.ExitStack()
+        self.now = self.all
+
+    def __enter__(self) -> Self:
+        if len(self.all) > 1:
+            shuffled = random.sample(sorted(self.all), len(self.all))
+            self.core = next((core for core in shuffled if _take(core, self._held)), None)
+        self.now = self.wanted()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+    def wanted(self) -> frozenset[int]:
+        """The cores that it should have as things are."""
+        if self.core is None or any(_is_free(core) for core in self.all - {self.core}):
+            return self.all
+        return frozenset({self.core})
+
+    def settle(self, pid: int) -> None:
+        """Let the program `pid` and all that it has started have those; call it about once a second."""
+        wanted = self.wanted()
+        if wanted != self.now:
+            self.now = wanted
+            for thread in _threads(pid):
+                with contextlib.suppress(OSError):  # it has ended
+                    os.sched_setaffinity(thread, wanted)
 
 
-@contextlib.contextmanager
-def every() -> Iterator[None]:
-    """Have all cores in this block, also within one that keeps to its own."""
-    with contextlib.ExitStack() as held:
-        if all_cores := _ALL.get():
-            held.enter_context(_kept_to(all_cores, instead_of=frozenset(os.sched_getaffinity(0))))
-        yield
-
-
-@contextlib.contextmanager
-def _kept_to(cores: Iterable[int], *, instead_of: frozenset[int]) -> Iterator[None]:
-    token = _ALL.set(_ALL.get() or instead_of)
-    os.sched_setaffinity(0, cores)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, instead_of)
-        _ALL.reset(token)
+def _threads(pid: int) -> Iterator[int]:
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        yield int(task.name)
+        with contextlib.suppress(OSError):
+            for child in (task / "children").read_text().split():
+                yield from _threads(int(child))
 
 
 def _take(core: int, held: contextlib.ExitStack) -> bool:
@@ -61,3 +72,8 @@ def _take(core: int, held: contextlib.ExitStack) -> bool:
         return False
     held.enter_context(name)
     return True
+
+
+def _is_free(core: int) -> bool:
+    with contextlib.ExitStack() as held:
+        return _take(core, held)

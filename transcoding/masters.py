@@ -16,7 +16,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from catalog.models import Recording
-from transcoding import analysis, claims, cores, scratch, storage
+from transcoding import analysis, claims, scratch, storage
 from transcoding.errors import LateWorker, MasterRefused, StorageFailed, TranscodingError, UploadRefused, foreseen
 from transcoding.findings import Found
 from transcoding.models import Attempt, Finding, Master, Upload
@@ -93,7 +93,7 @@ def examine(master_id: int, *, meanwhile: Callable[[claims.Pulse], object] | Non
     pulse = claims.Pulse([claim], meanwhile=meanwhile)
     pulse.follow([claim])
     try:
-        with scratch.folder(f"examine-{master_id}") as folder, cores.own():
+        with scratch.folder(f"examine-{master_id}") as folder:
             with pulse.kept():
                 source = storage.fetch_to(master.storage_key, folder / "delivered", sha256=master.file_sha256)
             with scratch.unspoilt(source, master.file_sha256):

@@ -32,6 +32,7 @@ from pathlib import Path
 import imageio_ffmpeg
 from django.conf import settings
 
+from transcoding import cores
 from transcoding.errors import DiskFailed, DiskFull, Killed, LimitReached, ProcessFailed, SaidTooMuch
 
 PR_SET_PDEATHSIG = 1
@@ -99,7 +100,7 @@ def _fence(program: str, path: str) -> str:
                     capture_output=True,
                     timeout=20,
                     check=False,
-                    preexec_fn=_prepare(name, DEFAULT_LIMITS, os.getpid()),
+                    preexec_fn=_prepare(name, DEFAULT_LIMITS, os.getpid(), frozenset(os.sched_getaffinity(0))),
                 )
                 if done.returncode == 0 and out.exists():
                     return name
@@ -137,10 +138,10 @@ def _command(
     ]
 
 
-def _prepare(fence: str, limits: Limits, parent: int) -> Callable[[], None]:
+def _prepare(fence: str, limits: Limits, parent: int, place: frozenset[int]) -> Callable[[], None]:
     """What the child does between fork and exec: limits, then namespaces, then the promise to die with its parent.
 
-    Its threads wake each other all the time, and as SCHED_BATCH none of them cuts another short for it.
+    Its threads wake each other all the time: as SCHED_BATCH none of them cuts another short for it.
     """
 
     def prepare() -> None:
@@ -152,6 +153,7 @@ def _prepare(fence: str, limits: Limits, parent: int) -> Callable[[], None]:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         with contextlib.suppress(OSError):  # a fence around us may forbid it, and it only saves time
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+            os.sched_setaffinity(0, place)
         if fence == "namespaces" and _libc.unshare(CLONE_NEWNET | (CLONE_NEWUSER if os.geteuid() else 0)):
             os._exit(126)
         if fence != "bubblewrap":
@@ -232,29 +234,30 @@ def _run(
     fence = fence_name()
     command = _command(fence, program, inputs=inputs, output_dir=output_dir, proc=proc)
     begun = time.monotonic()
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={"MALLOC_ARENA_MAX": "2"} if fence != "bubblewrap" else {},
-        start_new_session=True,
-        preexec_fn=_prepare(fence, limits, os.getpid()),  # noqa: PLW1509 - a few system calls, no locks
-    )
-    try:
-        result = _listen(process, limits, on_output, on_beat)
-        _, status, used = os.wait4(process.pid, 0)
-        result.returncode = process.returncode = os.waitstatus_to_exitcode(status)
-        # bubblewrap does not fetch what ran inside it, so there only the clock bounds what was used
-        wall = (time.monotonic() - begun) * (os.cpu_count() or 1)
-        result.cpu_seconds = wall if fence == "bubblewrap" else used.ru_utime + used.ru_stime
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
+    with cores.Place() as place:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={"MALLOC_ARENA_MAX": "2"} if fence != "bubblewrap" else {},
+            start_new_session=True,
+            preexec_fn=_prepare(fence, limits, os.getpid(), place.now),  # noqa: PLW1509 - some system calls, no locks
+        )
+        try:
+            result = _listen(process, limits, place, on_output, on_beat)
+            _, status, used = os.wait4(process.pid, 0)
+            result.returncode = process.returncode = os.waitstatus_to_exitcode(status)
+            # bubblewrap does not fetch what ran inside it, so there only the clock bounds what was used
+            wall = (time.monotonic() - begun) * (os.cpu_count() or 1)
+            result.cpu_seconds = wall if fence == "bubblewrap" else used.ru_utime + used.ru_stime
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
     _judge(result, _called(program[0]), limits)
     return result
 
@@ -262,6 +265,7 @@ def _run(
 def _listen(
     process: subprocess.Popen[bytes],
     limits: Limits,
+    place: cores.Place,
     on_output: Callable[[bytes], object] | None,
     on_beat: Callable[[], None] | None,
 ) -> Result:
@@ -289,8 +293,10 @@ def _listen(
             now = time.monotonic()
             if now > ends:
                 raise LimitReached(f"It took longer than {limits.wall_seconds} seconds.")
-            if on_beat is not None and now > beat:
-                on_beat()
+            if now > beat:
+                place.settle(process.pid)
+                if on_beat is not None:
+                    on_beat()
                 later = time.monotonic()
                 ends, beat = ends + later - now, later + BEAT_SECONDS  # the program is not charged for its caller
     result.stdout = b"".join(pieces)

@@ -1,9 +1,10 @@
-"""A worker keeps to a core that no other has; what somebody waits for has them all."""
+"""Each run of a program keeps to a core of its own while all cores are needed, and has them all while one is not."""
 
 import contextlib
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,13 +12,14 @@ import pytest
 
 from transcoding import cores, sandbox
 
-ALL = os.sched_getaffinity(0)
+ALL = frozenset(os.sched_getaffinity(0))
 pytestmark = pytest.mark.skipif(len(ALL) < 2, reason="there is but one core")
 _TAKE = """
 import sys
 from transcoding import cores
-with cores.own() as core:
-    print(core, flush=True)
+cores._NAME = sys.argv[1].encode().decode("unicode_escape")
+with cores.Place() as place:
+    print(place.core, flush=True)
     sys.stdin.read()
 """
 
@@ -25,77 +27,93 @@ with cores.own() as core:
 @pytest.fixture(autouse=True)
 def names(monkeypatch: pytest.MonkeyPatch) -> str:
     """Of these tests alone: workers of the machine may have theirs taken."""
-    name = f"\0clearsong.test.{os.getpid()}.{{}}"
+    name = f"\0clearsong.test.{os.getpid()}.{threading.get_ident()}.{{}}"
     monkeypatch.setattr(cores, "_NAME", name)
     return name
 
 
 @pytest.fixture
 def another(names: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """A worker that has a core of its own, and which."""
-    code = _TAKE.replace("with", f"cores._NAME = {names!r}\nwith")
-    with subprocess.Popen([sys.executable, "-c", code], stdin=-1, stdout=-1, text=True) as process:
+    """Another worker with a run, and its core."""
+    told = names.encode("unicode_escape").decode()
+    with subprocess.Popen([sys.executable, "-c", _TAKE, told], stdin=-1, stdout=-1, text=True) as process:
         assert process.stdout is not None
         yield process, int(process.stdout.readline())
         process.kill()
 
 
-def test_a_worker_keeps_to_one_core_as_long_as_it_works() -> None:
-    with cores.own() as core:
-        assert os.sched_getaffinity(0) == {core}
-    assert os.sched_getaffinity(0) == ALL
+@contextlib.contextmanager
+def all_taken_but_one() -> Iterator[int]:
+    """Every other core has its run; the one that is free."""
+    *taken, free = sorted(ALL)
+    with contextlib.ExitStack() as held:
+        assert all(cores._take(core, held) for core in taken)
+        yield free
 
 
-def test_its_programs_keep_to_it_too() -> None:
-    with cores.own() as core:
-        said = subprocess.run(["grep", "Cpus_allowed_list", "/proc/self/status"], capture_output=True, check=True)
-    assert said.stdout.split()[1] == str(core).encode()
+def test_while_a_core_has_nothing_to_do_a_run_may_go_there_too() -> None:
+    with cores.Place() as place:
+        assert place.now == ALL
+
+
+def test_while_all_are_needed_a_run_keeps_to_its_own() -> None:
+    with all_taken_but_one() as free, cores.Place() as place:
+        assert (place.core, place.now) == (free, frozenset({free}))
+
+
+def test_past_the_last_core_a_run_goes_wherever_it_can() -> None:
+    with all_taken_but_one(), cores.Place(), cores.Place() as place:
+        assert (place.core, place.now) == (None, ALL)
 
 
 def test_nobody_takes_a_core_that_another_worker_has(another: tuple[subprocess.Popen[str], int]) -> None:
     for _ in range(10):
-        with cores.own() as core:
-            assert core != another[1]
+        with cores.Place() as place:
+            assert place.core != another[1]
 
 
 def test_the_core_of_a_worker_that_was_killed_is_free(another: tuple[subprocess.Popen[str], int]) -> None:
     process, taken = another
     process.kill()
     process.wait()
-    found = set()
-    while taken not in found:
-        with cores.own() as core:
-            found.add(core)
+    assert cores._is_free(taken)
 
 
-def test_when_each_core_has_its_worker_the_next_has_them_all() -> None:
-    with contextlib.ExitStack() as held:
-        assert all(cores._take(core, held) for core in ALL)
-        with cores.own() as core:
-            assert core is None
-            assert os.sched_getaffinity(0) == ALL
+def test_a_program_that_runs_is_moved_as_others_come_and_go() -> None:
+    with cores.Place() as place, subprocess.Popen(["sleep", "60"]) as process:
+        with contextlib.ExitStack() as held:
+            assert all(cores._take(core, held) for core in ALL - {place.core})
+            place.settle(process.pid)
+            assert os.sched_getaffinity(process.pid) == {place.core}
+        place.settle(process.pid)
+        assert os.sched_getaffinity(process.pid) == ALL
+        process.kill()
 
 
-def test_what_somebody_waits_for_has_all_cores_meanwhile() -> None:
-    with cores.own() as core:
-        with cores.every():
-            assert os.sched_getaffinity(0) == ALL
-        assert os.sched_getaffinity(0) == {core}
+def test_what_it_started_is_moved_with_it() -> None:
+    """As under bubblewrap, where the program is its child."""
+    words = "import subprocess, sys\nwith subprocess.Popen(['sleep', '60']) as p:\n print(p.pid, flush=True)"
+    with cores.Place() as place, subprocess.Popen([sys.executable, "-c", words], stdout=-1, text=True) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        with contextlib.ExitStack() as held:
+            assert all(cores._take(core, held) for core in ALL - {place.core})
+            place.settle(process.pid)
+        assert os.sched_getaffinity(child) == {place.core}
+        os.kill(child, 9)
 
 
-def test_outside_of_it_there_is_nothing_to_widen() -> None:
-    with cores.every():
-        assert os.sched_getaffinity(0) == ALL
+def asked(folder: Path, words: str) -> str:
+    script = folder / "ask.py"
+    script.write_text(f"import os\nprint({words})")
+    return sandbox.run_script(script, [], inputs=[]).stdout.decode().strip()
 
 
-def test_an_error_gives_the_cores_back() -> None:
-    with pytest.raises(KeyError), cores.own():
-        raise KeyError
-    assert os.sched_getaffinity(0) == ALL
+def test_a_program_in_the_fence_begins_in_its_place(tmp_path: Path) -> None:
+    assert asked(tmp_path, "len(os.sched_getaffinity(0))") == str(len(ALL))
+    with all_taken_but_one() as free:
+        assert asked(tmp_path, "os.sched_getaffinity(0)") == str({free})
 
 
 def test_programs_in_the_fence_do_not_cut_each_other_short(tmp_path: Path) -> None:
-    script = tmp_path / "policy.py"
-    script.write_text("import os\nprint(os.sched_getscheduler(0))")
-    said = sandbox.run_script(script, [], inputs=[]).stdout
-    assert int(said) == os.SCHED_BATCH != os.sched_getscheduler(0)
+    assert asked(tmp_path, "os.sched_getscheduler(0)") == str(os.SCHED_BATCH) != str(os.sched_getscheduler(0))
