@@ -92,11 +92,18 @@ def figures(say: Progress, workers: Clients, *, seconds: float, times: int) -> l
     say(f"settling orders of one line with 1 and {TOGETHER} clients")
     act = "benchmarks.books.settling:settle"
     workers.rate(act, TOGETHER, seconds=0.5)
-    alone, together = rounds(
+    alone, together, raw = rounds(
         times,
-        [lambda: workers.rate(act, 1, seconds=seconds), lambda: workers.rate(act, TOGETHER, seconds=seconds)],
+        [
+            lambda: workers.rate(act, 1, seconds=seconds),
+            lambda: workers.rate(act, TOGETHER, seconds=seconds),
+            lambda: workers.rate("benchmarks.books.posting:raw", 1, seconds=seconds),
+        ],
     )
     return [
         Figure("ledger.settle_1_client", alone, "1/s", ALONE_GOAL, 1.0, more_is_better=True),
         Figure(f"ledger.settle_{TOGETHER}_clients", together, "1/s", TOGETHER_GOAL, 1.0, more_is_better=True),
+        Figure(
+            "ledger.settle_to_raw", alone, "1/s", raw, more_is_better=True
+        ),  # says how fast the machine was just then
     ]
