@@ -198,14 +198,14 @@ def read_rates(text: str) -> Iterator[dict[str, Any]]:
     """Rows of a CSV with the columns of licensing/data/rates.csv; amounts in main units. Raises RateRefused."""
     for number, row in enumerate(csv.DictReader(io.StringIO(text)), start=2):
         try:
-            yield _fields(row)
+            yield from_row(row)
         except (KeyError, TypeError, ValueError, InvalidOperation) as error:
             raise RateRefused(
                 f"Line {number} cannot be read ({error}). Write it as the lines of licensing/data/rates.csv are."
             ) from error
 
 
-def _fields(row: dict[str, str]) -> dict[str, Any]:
+def from_row(row: dict[str, str]) -> dict[str, Any]:
     percent = Fraction(Decimal(row["percent"])) / 100 if row["percent"] else None
     return {
         "tariff": row["tariff"],

@@ -111,9 +111,10 @@ def _check_scope(terms: Terms, label: Party | None, bearer: str, *, text: str, c
         raise CodeRefused("The label has no such release.")
 
 
-def end(code: Code, *, at: datetime) -> None:
+def end(code: Code, *, at: datetime, by: str = "") -> None:
     """Take no more orders with it; those that hold it keep it. One that has not begun never does."""
-    Code.objects.filter(Q(ends_at=None) | Q(ends_at__gt=at), pk=code.pk).update(ends_at=max(at, code.starts_at))
+    open_ = Code.objects.filter(Q(ends_at=None) | Q(ends_at__gt=at), pk=code.pk)
+    open_.update(ends_at=max(at, code.starts_at), ended_by=by[:100])
 
 
 def normal(text: str) -> str:

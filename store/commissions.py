@@ -47,14 +47,14 @@ def agree(
         ) from error
 
 
-def end(contract: CommissionContract, *, until: date) -> CommissionContract:
+def end(contract: CommissionContract, *, until: date, by: str = "") -> CommissionContract:
     """End a contract; `until` is the first day on which it no longer holds. A contract is ended once."""
     with transaction.atomic():
         contract = CommissionContract.objects.select_for_update().get(pk=contract.pk)
         if contract.until is not None:
             raise ContractRefused(f"This contract already ends on {contract.until}.")
-        contract.until = max(until, contract.starts_on)
-        contract.save(update_fields=["until"])
+        contract.until, contract.ended_by = max(until, contract.starts_on), by[:100]
+        contract.save(update_fields=["until", "ended_by"])
     return contract
 
 

@@ -21,11 +21,12 @@ from licensing.models import ClearanceDecision
 from licensing.reclearing import Held
 from licensing.verdicts import Verdict
 from store import clearing, previews, pricing, ratecards, tagging
-from store.models import Offer, Price, ReviewDue, Shelf
+from store.models import Offer, Price, ReviewDue, Shelf, WideReview
 from transcoding import formats, renditions
 from transcoding.models import Master, Rendition
 
 DATES_BACK = timedelta(days=7)  # what turned earlier and is not on sale was asked about since, or nobody waits for it
+WIDE_SLICE = 500
 CLAIM_FOR = timedelta(minutes=1)  # a slice takes seconds; a killed worker's is taken up again soon
 READY = Rendition.State.READY
 SOLD_AS = (clearing.DOWNLOAD, clearing.FREE)
@@ -181,6 +182,32 @@ def review_due(*, at: datetime, limit: int = 50, actor: str = "task:review_offer
 def mark_due(recordings: Iterable[int], *, cause: str) -> None:
     """Ask for a review by hand; what changes rights, files, tracks or prices is marked by triggers already."""
     ReviewDue.objects.bulk_create([ReviewDue(recording_id=key, cause=cause) for key in set(recordings)])
+
+
+def follow_wide_reviews(*, at: datetime) -> int:
+    """Mark the next recordings that have a price, where all of them, or a label's, must be looked at again.
+
+    Only once few marks wait, so that what was withdrawn or fixed by hand goes first. Returns how many were marked.
+    """
+    if ReviewDue.objects.order_by("pk")[:WIDE_SLICE].count() >= WIDE_SLICE:
+        return 0
+    with transaction.atomic():
+        rows = WideReview.objects.select_for_update(of=["self"], skip_locked=True).filter(due_at__lte=at)
+        wide = rows.order_by("due_at", "pk").first()
+        if wide is None:
+            return 0
+        single = Price.objects.filter(recording=OuterRef("pk"))
+        whole = Price.objects.filter(release__tracks__recording=OuterRef("pk"))
+        asked = Recording.objects.filter(Exists(single) | Exists(whole), pk__gt=wide.upto)
+        if wide.label_id is not None:
+            asked = asked.filter(label=wide.label_id)
+        keys = list(asked.order_by("pk").values_list("pk", flat=True)[:WIDE_SLICE])
+        if keys:
+            mark_due(keys, cause=wide.cause)
+            WideReview.objects.filter(pk=wide.pk).update(upto=keys[-1])
+        else:
+            wide.delete()
+    return len(keys)
 
 
 def follow_dates(*, at: datetime, limit: int = 5000, actor: str = "task:dates") -> int:

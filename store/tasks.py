@@ -45,7 +45,7 @@ from store import (
     waiting,
 )
 from store.errors import StoreError
-from store.models import CreditPurchase, CreditRefund, Gift, Letter, Order, OrderLine, ReviewDue
+from store.models import CreditPurchase, CreditRefund, Gift, Letter, Order, OrderLine, ReviewDue, WideReview
 from transcoding import uploads
 from transcoding.tasks import make_renditions
 
@@ -94,6 +94,12 @@ def review_offers() -> None:
             make_renditions.delay(master)
         if not reviewed.recordings:
             return
+
+
+@shared_task
+def follow_wide_reviews() -> None:
+    """Mark the next offers of all that must be looked at again."""
+    offers.follow_wide_reviews(at=timezone.now())
 
 
 @shared_task
@@ -280,6 +286,8 @@ def sweep() -> None:
     )
     _ring("invoices", _keys(invoices.owed())[:1], write_invoices, seconds=INVOICES_EVERY)
     _ring("evidence", _keys(evidence_pages.owed(at)), draw_evidence, seconds=60)
+    if WideReview.objects.filter(due_at__lte=at).exists() and _rings("wide", 0, seconds=DATES_EVERY):
+        follow_wide_reviews.delay()
     due = ReviewDue.objects.filter(Q(claimed_until=None) | Q(claimed_until__lte=at))
     if due.exists() and _rings("review", 0, seconds=REVIEW_EVERY):
         review_offers.delay()

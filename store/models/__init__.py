@@ -20,7 +20,7 @@ from store.models.money import (
     Recoupment,
     Reserve,
 )
-from store.models.offers import ListPrice, Offer, Price, ReviewDue, Shelf
+from store.models.offers import ListPrice, Offer, Price, ReviewDue, Shelf, WideReview
 from store.models.orders import Basket, BasketLine, Download, Order, OrderLine, OrderLineTrack, RefundCase
 from store.models.people import Membership, User, UserManager
 from store.models.proof import Certificate, SignedHead, SigningKey
@@ -77,4 +77,5 @@ __all__ = [
     "User",
     "UserManager",
     "VatCheck",
+    "WideReview",
 ]

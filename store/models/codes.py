@@ -34,6 +34,7 @@ class Code(models.Model):
     used = models.PositiveIntegerField(default=0)
     made_by = models.CharField(max_length=100)
     made_at = models.DateTimeField(default=timezone.now)
+    ended_by = models.CharField(max_length=100, blank=True, default="", db_default="")
 
     class Meta:
         ordering = ["-made_at", "-pk"]

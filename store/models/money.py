@@ -107,6 +107,7 @@ class CommissionContract(models.Model):
     agreement = models.CharField(max_length=200)
     recorded_by = models.CharField(max_length=100)
     created_at = models.DateTimeField(default=timezone.now)
+    ended_by = models.CharField(max_length=100, blank=True, default="", db_default="")
 
     class Meta:
         ordering = ["label_id", "starts_on", "pk"]

@@ -150,6 +150,25 @@ class ReviewDue(models.Model):
         return f"recording {self.recording_id}: {self.cause}"
 
 
+class WideReview(models.Model):
+    """All offers, or one label's, must be looked at again from `due_at` on: what is kept of each sale has changed.
+
+    Triggers write it with rows of the operator's own card (HOUSE) and with contracts on the commission. `upto` is the
+    last recording that was marked (`ReviewDue`) so far; the row goes when there is none after it.
+    """
+
+    due_at = models.DateTimeField()
+    label = models.ForeignKey("catalog.Party", models.CASCADE, null=True, blank=True, related_name="+")
+    cause = models.CharField(max_length=60)
+    upto = models.BigIntegerField(default=0, db_default=0)
+
+    class Meta:
+        ordering = ["due_at", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.cause}, from {self.due_at}"
+
+
 class Shelf(models.Model):
     """A release of which something is on sale in one currency, and where: what lists by country ask for.
 

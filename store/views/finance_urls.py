@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from store.views import finance, finance_books, finance_handed_in, finance_payouts, finance_tax
+from store.views import (
+    finance,
+    finance_books,
+    finance_codes,
+    finance_handed_in,
+    finance_payouts,
+    finance_tax,
+    finance_terms,
+)
 
 urlpatterns = [
     path("", finance.overview, name="finance"),
@@ -15,6 +23,13 @@ urlpatterns = [
     path("payees/accounts/<uuid:public_id>/", finance_handed_in.answer_account, name="finance-account-answer"),
     path("payees/forms/<uuid:public_id>/", finance_handed_in.answer_paper, name="finance-paper-answer"),
     path("payees/forms/<uuid:public_id>/file", finance_handed_in.paper_file, name="finance-paper-file"),
+    path("codes/", finance_codes.codes_page, name="finance-codes"),
+    path("codes/codes.csv", finance_codes.codes_csv, name="finance-codes-csv"),
+    path("codes/<int:key>/end/", finance_codes.end_code, name="finance-code-end"),
+    path("contracts/", finance_terms.contracts, name="finance-contracts"),
+    path("contracts/<int:key>/end/", finance_terms.end_contract, name="finance-contract-end"),
+    path("rates/", finance_terms.rate_cards, name="finance-rates"),
+    path("rates/<int:key>/verify/", finance_terms.verify_rate, name="finance-rate-verify"),
     path("books/", finance_books.overview, name="finance-books"),
     path("books/<int:key>/explain/", finance_books.explain, name="finance-explain"),
     path("suspense/", finance_books.suspense, name="finance-suspense"),

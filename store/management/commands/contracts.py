@@ -29,6 +29,7 @@ class Command(BaseCommand):
         ended = acts.add_parser("end", help="end a contract; the store's own percentage holds again")
         ended.add_argument("contract", type=int, help="its number in the list")
         ended.add_argument("--until", type=date.fromisoformat, required=True, help="the first day without it")
+        ended.add_argument("--by", default="manage:contracts", help="who ends it, such as user:42")
 
     def handle(self, **options: Any) -> None:
         try:
@@ -63,5 +64,5 @@ class Command(BaseCommand):
         row = CommissionContract.objects.filter(pk=options["contract"]).first()
         if row is None:
             raise CommandError(f"There is no contract {options['contract']}. See `manage.py contracts list`.")
-        ended = commissions.end(row, until=options["until"])
+        ended = commissions.end(row, until=options["until"], by=options["by"])
         self.stdout.write(f"{ended.pk} ends; it holds no longer from {ended.until} on.")
