@@ -15,10 +15,13 @@ from django.urls import reverse
 
 from store import letters
 from store.errors import GiftRefused
-from store.models import Gift, Order, OrderLine, User
+from store.models import Gift, Letter, Order, OrderLine, User
 
 SALT = "store.gifts"
 LATEST = timedelta(days=366)
+DAY = timedelta(days=1)
+MOST_LETTERS = 5  # about one gift in a day: strangers' mail is not to be filled with what somebody writes
+MOST_GIFTS = 50  # of one buyer in a day
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,9 @@ class Wish:
 
 
 def keep(order: Order, wish: Wish, *, at: datetime) -> Gift:
-    """Write the wish down with its order, in the caller's transaction."""
+    """Write the wish down with its order, in the caller's transaction. Raises GiftRefused for too many in a day."""
+    if Gift.objects.filter(order__buyer=order.buyer_id, order__placed_at__gt=at - DAY).count() >= MOST_GIFTS:
+        raise GiftRefused(f"That were {MOST_GIFTS} gifts since yesterday. Give the next tomorrow, or write to us.")
     return Gift.objects.create(
         order=order,
         recipient=wish.recipient.lower(),
@@ -133,7 +138,7 @@ def _own(order: Order, user: User) -> bool:
 def send_again(gift: Gift, *, recipient: str, at: datetime) -> Gift:
     """Tell the friend again, at this address, now; the link that went out before is worth nothing any more.
 
-    Raises GiftRefused once it is claimed, and where it is not to be given any more.
+    Raises GiftRefused once it is claimed, where it is not to be given any more, and for too many letters in a day.
     """
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=gift.order_id)
@@ -142,9 +147,24 @@ def send_again(gift: Gift, *, recipient: str, at: datetime) -> Gift:
         if order.state not in {Order.State.PAID, Order.State.PLACED}:
             raise GiftRefused("This gift was taken back.")
         gift = Gift.objects.select_for_update().get(pk=gift.pk)
+        _refuse_too_many(gift, at=at)
         gift.recipient, gift.turn, gift.letter_at = recipient.lower(), gift.turn + 1, None
         gift.send_at = min(gift.send_at, at)
         gift.save(update_fields=["recipient", "turn", "letter_at", "send_at"])
     tell(gift, at=at)
     gift.refresh_from_db()
     return gift
+
+
+def _refuse_too_many(gift: Gift, *, at: datetime) -> None:
+    """The caller holds the gift's lock, so that two at once do not both take the last turn."""
+    turns = [f"{gift.pk}:{turn}" for turn in range(max(gift.turn - MOST_LETTERS, 0), gift.turn + 1)]
+    told = Letter.objects.filter(kind="gift", about__in=turns, owed_at__gt=at - DAY).order_by("-owed_at")
+    latest = list(told.values_list("owed_at", flat=True)[:MOST_LETTERS])
+    if len(latest) == MOST_LETTERS:
+        again = latest[-1] + DAY
+        raise GiftRefused(
+            f"The letter went out {MOST_LETTERS} times since yesterday. Ask your friend to look among unwanted mail; "
+            f"you can send it again from {again:%d %B, %H:%M} UTC.",
+            again=again.isoformat(),
+        )

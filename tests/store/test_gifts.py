@@ -121,6 +121,38 @@ def test_sending_it_to_another_address_makes_the_first_link_worthless(alice: Use
     assert gifts.find(gifts.token(gift)) == gift
 
 
+def test_a_gift_is_told_five_times_a_day_and_again_on_the_next(alice: User) -> None:
+    gift, now = paid(alice), timezone.now()
+    told(gift)
+    for number in range(1, gifts.MOST_LETTERS):
+        gift = gifts.send_again(gift, recipient=f"friend{number}@example.org", at=now)
+    turn = gift.turn
+    with pytest.raises(GiftRefused, match="5 times since yesterday") as refused:
+        gifts.send_again(gift, recipient="sixth@example.org", at=now)
+    assert refused.value.data["again"]
+    gift.refresh_from_db()
+    assert gift.turn == turn  # the last link still leads to the gift
+    gifts.send_again(gift, recipient="sixth@example.org", at=now + timedelta(days=1, minutes=1))
+    assert Letter.objects.filter(recipient="sixth@example.org").count() == 1
+
+
+def test_the_control_without_the_limit_a_sixth_letter_goes_out(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gifts, "MOST_LETTERS", 100)
+    gift = paid(alice)
+    told(gift)
+    for number in range(6):
+        gift = gifts.send_again(gift, recipient=f"friend{number}@example.org", at=timezone.now())
+    assert Letter.objects.filter(kind="gift").count() == 7
+
+
+def test_a_buyer_gives_so_many_gifts_a_day_and_no_more(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gifts, "MOST_GIFTS", 1)
+    paid(alice)
+    with pytest.raises(GiftRefused, match="since yesterday"):
+        place(alice, key="k2")
+    assert Order.objects.count() == 1
+
+
 def test_what_is_claimed_is_not_sent_again(alice: User) -> None:
     gift = paid(alice)
     gifts.claim(gift, user=make_user("Dana"), at=timezone.now())
