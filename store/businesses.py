@@ -50,11 +50,28 @@ def check(buyer: User, *, vat_id: str, country: str, company: str, address: str,
     number = read(vat_id, country=country)
     if VatCheck.objects.filter(buyer=buyer, asked_at__gt=at - timedelta(hours=1)).count() >= MOST_AN_HOUR:
         raise VatIdRefused("That was a lot of numbers. Please try again in an hour.")
-    asked = VatCheck(
-        buyer=buyer, country=country, vat_id=number, company=company[:200], address=address[:1000], asked_at=at
+    asked = _ask(
+        VatCheck(
+            buyer=buyer, country=country, vat_id=number, company=company[:200], address=address[:1000], asked_at=at
+        )
     )
+    if asked.state == VatCheck.State.INVALID:
+        raise VatIdRefused("VIES says that this VAT number is not valid for trade between member states.")
+    if asked.state == VatCheck.State.UNANSWERED and settings.VIES_UNANSWERED == "refuse":
+        raise VatIdRefused("VIES does not answer at the moment. Please try again later, or buy with tax.")
+    return asked
+
+
+def ask(about: VatCheck, *, at: datetime) -> VatCheck:
+    """Ask VIES once more about the number of an earlier check, and keep the answer beside it. No transaction may be
+    open."""
+    same = {name: getattr(about, name) for name in ("buyer", "country", "vat_id", "company", "address")}
+    return _ask(VatCheck(**same, asked_at=at))
+
+
+def _ask(asked: VatCheck) -> VatCheck:
     try:
-        answer = vies.ask(number, requester=settings.SELLER_VAT_ID)
+        answer = vies.ask(asked.vat_id, requester=settings.SELLER_VAT_ID)
     except vies.Unanswered as failure:
         asked.state, asked.answer = VatCheck.State.UNANSWERED, failure.message
     else:
@@ -62,10 +79,6 @@ def check(buyer: User, *, vat_id: str, country: str, company: str, address: str,
         asked.consultation, asked.answer = answer.consultation, answer.text
         asked.registered_name, asked.registered_address = answer.name, answer.address
     asked.save()
-    if asked.state == VatCheck.State.INVALID:
-        raise VatIdRefused("VIES says that this VAT number is not valid for trade between member states.")
-    if asked.state == VatCheck.State.UNANSWERED and settings.VIES_UNANSWERED == "refuse":
-        raise VatIdRefused("VIES does not answer at the moment. Please try again later, or buy with tax.")
     return asked
 
 

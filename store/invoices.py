@@ -23,7 +23,7 @@ from catalog import codes
 from payments.models import Account, Entry, Transfer
 from payments.money import Currency
 from store import signing, tax
-from store.models import Invoice, InvoiceDue, InvoiceSeries, Order, OrderLine
+from store.models import Invoice, InvoiceDue, InvoiceSeries, LineRefund, Order, OrderLine
 from store.settlement import sale_reference
 
 BATCH = 200
@@ -37,6 +37,7 @@ REASONS = {
     "refund": "The price, or a part of it, was given back.",
     "chargeback": "The buyer's bank took the payment, or a part of it, back.",
     "reinstated": "The buyer's bank returned the payment; this takes the credit note back.",
+    "late": "The buyer's VAT number was confirmed after the sale: it is invoiced anew with a reverse charge.",
 }
 AGAIN = "reinstated"  # the one cause by which money comes a second time
 Kind = Invoice.Kind
@@ -162,23 +163,55 @@ class _Writer:
         before = _corrected(line.pk for line in lines.values())
         micros = _micros_of(keys)
         delivered = _posted(lines.values())
+        late = set(LineRefund.objects.filter(
+            reference__in=[one.reference for one in moved], vat_check__isnull=False
+        ).values_list("reference", flat=True))  # fmt: skip
+        anew = _anew(line.pk for line in lines.values())
         for transfer in moved:  # one by one: a note may correct what an earlier one of the batch has changed
             line = lines.get(_named(transfer))
             if line is None or line.pk not in delivered or line.order_id not in firsts:
                 continue  # of no line of ours, or of one that was never supplied
             gross, tax_part = micros[transfer.pk]
             goes_back = _cause(transfer) != AGAIN
+            row = Invoice(order=line.order, line=line, transfer=transfer, supplied_at=transfer.posted_at)
             try:
-                amounts = _part(line, gross, tax_part, before[line.pk], goes_back=goes_back)
+                if transfer.reference in late:
+                    anew[line.pk] = self._write_anew(row, firsts[line.order_id], gross, tax_part, before[line.pk])
+                    continue
+                amounts = _part(line, gross, tax_part, before[line.pk], goes_back=goes_back, anew=line.pk in anew)
             except ValueError as error:
                 self.problems[transfer.pk] = str(error)
                 continue
-            row = Invoice(order=line.order, line=line, transfer=transfer, supplied_at=transfer.posted_at)
-            row.corrects = firsts[line.order_id] if goes_back else _latest_note(line, firsts)
+            first = anew.get(line.pk, firsts[line.order_id])
+            row.corrects = first if goes_back else _latest_note(line, firsts)
+            row.reverse_charge = line.pk in anew
             kind = Kind.CREDIT_NOTE if goes_back else Kind.INVOICE
-            self._fill(row, kind, amounts, rate=line.tax_rate, lines=[line]).save(force_insert=True)
+            rate = 0 if row.reverse_charge else line.tax_rate
+            self._fill(row, kind, amounts, rate=rate, lines=[line]).save(force_insert=True)
 
-    def _fill(self, row: Invoice, kind: str, amounts: Amounts, *, rate: int, lines: Sequence[OrderLine]) -> Invoice:
+    def _write_anew(self, row: Invoice, first: Invoice, gross: int, tax_part: int, before: list[int]) -> Invoice:
+        """Two papers for the tax of a line that went back: a credit note of all of it, and its invoice without tax.
+
+        Raises ValueError where the ledger gave back anything else than that tax.
+        """
+        line = row.line
+        assert line is not None  # noqa: S101 - a correction is of a line
+        whole = _of_line(line, line.order.currency)
+        if not gross == tax_part == whole.tax_micros:
+            raise ValueError(f"Of line {line.public_id} something else than its tax went back.")
+        row.corrects = first
+        self._fill(row, Kind.CREDIT_NOTE, whole, rate=line.tax_rate, lines=[line], why="late").save(force_insert=True)
+        before[0], before[1] = before[0] + whole.tax_micros, before[1] + whole.tax_minor
+        again = Invoice(order=line.order, line=line, transfer=row.transfer, corrects=row, supplied_at=row.supplied_at)
+        again.reverse_charge = True
+        net = whole.total_minor - whole.tax_minor
+        untaxed = Amounts(net, 0, net * whole.scale, 0, 0, whole.scale)
+        self._fill(again, Kind.INVOICE, untaxed, rate=0, lines=[line], why="late").save(force_insert=True)
+        return again
+
+    def _fill(
+        self, row: Invoice, kind: str, amounts: Amounts, *, rate: int, lines: Sequence[OrderLine], why: str = ""
+    ) -> Invoice:
         self.last[kind] += 1
         self.written += 1
         row.kind, row.series, row.year, row.number = kind, self.series, self.year, self.last[kind]
@@ -188,7 +221,8 @@ class _Writer:
         row.total_minor, row.tax_minor = amounts.total_minor, amounts.tax_minor
         row.base_micros, row.tax_micros = amounts.base_micros, amounts.tax_micros
         row.untaxed_micros = amounts.untaxed_micros
-        text = signing.canonical(_document(row, lines, self.signed_by))
+        row.reverse_charge = row.reverse_charge or row.order.reverse_charge
+        text = signing.canonical(_document(row, lines, self.signed_by, why))
         row.text, row.sha256 = text.decode(), hashlib.sha256(text).hexdigest()
         return row
 
@@ -267,6 +301,12 @@ def _latest_note(line: OrderLine, firsts: Mapping[int, Invoice]) -> Invoice:
     return latest or firsts[line.order_id]
 
 
+def _anew(keys: Iterable[int]) -> dict[int, Invoice]:
+    """The invoices with a reverse charge that took the first ones' place late, by the line's key."""
+    rows = Invoice.objects.filter(line__in=list(keys), kind=Kind.INVOICE, reverse_charge=True)
+    return {row.line_id: row for row in rows.filter(order__reverse_charge=False).order_by("-pk") if row.line_id}
+
+
 def _corrected(keys: Iterable[int]) -> dict[int, list[int]]:
     """Of each line, the tax that its papers corrected so far: exact in millionths, and as printed."""
     found: dict[int, list[int]] = defaultdict(lambda: [0, 0])
@@ -293,7 +333,9 @@ def _micros_of(keys: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
     return {key: (gross, abs(tax_part)) for key, (gross, tax_part) in sums.items()}
 
 
-def _part(line: OrderLine, gross: int, tax_part: int, before: list[int], *, goes_back: bool) -> Amounts:
+def _part(
+    line: OrderLine, gross: int, tax_part: int, before: list[int], *, goes_back: bool, anew: bool = False
+) -> Amounts:
     """The amounts of a part that went back, or came again; counts it into what was corrected `before`.
 
     The printed tax is the rounded sum of all corrections less what was printed earlier, so that the whole is the whole.
@@ -306,14 +348,14 @@ def _part(line: OrderLine, gross: int, tax_part: int, before: list[int], *, goes
     before[0] += sign * tax_part
     printed = sign * ((2 * before[0] + scale) // (2 * scale) - before[1])
     before[1] += sign * printed
-    untaxed = gross * _untaxed_minor(line) // line.amount_minor
+    untaxed = 0 if anew else gross * _untaxed_minor(line) // line.amount_minor
     return Amounts(total, printed, gross - tax_part - untaxed, tax_part, untaxed, scale)
 
 
 # -- What a paper says -------------------------------------------------------------------------------------------------
 
 
-def _document(row: Invoice, lines: Sequence[OrderLine], signed_by: Mapping[str, Any]) -> dict[str, Any]:
+def _document(row: Invoice, lines: Sequence[OrderLine], signed_by: Mapping[str, Any], why: str) -> dict[str, Any]:
     """What the paper says, as plain values: all that is ever printed of it."""
     order = row.order
     scale = Currency(row.currency).micros_per_minor
@@ -338,7 +380,7 @@ def _document(row: Invoice, lines: Sequence[OrderLine], signed_by: Mapping[str, 
         "base_minor": row.total_minor - row.tax_minor - untaxed,
         "untaxed_minor": untaxed,
         "corrects": _reference(row.corrects) if row.corrects else None,
-        "notes": _notes(row),
+        "notes": _notes(row, why),
     }
 
 
@@ -348,7 +390,7 @@ def _line_row(line: OrderLine, row: Invoice) -> dict[str, Any]:
         "title": line.title,
         "artist": line.artist,
         "amount_minor": line.amount_minor if whole else row.total_minor,
-        "tax_basis_points": line.tax_rate,
+        "tax_basis_points": line.tax_rate if whole else row.tax_rate,
         "tax_minor": line.tax_minor if whole else row.tax_minor,
     }
 
@@ -366,11 +408,11 @@ def _reference(paper: Invoice) -> dict[str, str]:
     return {"number": paper.name, "issued_on": paper.issued_at.astimezone(UTC).date().isoformat()}
 
 
-def _notes(row: Invoice) -> list[str]:
+def _notes(row: Invoice, why: str) -> list[str]:
     notes = []
     if row.transfer is not None:
-        notes.append(REASONS[_cause(row.transfer)])
-    if row.order.reverse_charge:
+        notes.append(REASONS[why or _cause(row.transfer)])
+    if row.reverse_charge:
         notes.append(REVERSE_CHARGE)
     elif not row.tax_rate:
         notes.append("No tax is collected for the buyer's country.")

@@ -135,7 +135,7 @@ def _sums(quarter: Quarter) -> Iterable[_Sum]:
     rows = (
         Invoice.objects.filter(supplied_at__gte=quarter.begins, supplied_at__lt=quarter.ends)
         .annotate(of=TruncQuarter(Subquery(first)))
-        .values("country", "currency", "tax_rate", "kind", "of", "order__reverse_charge")
+        .values("country", "currency", "tax_rate", "kind", "of", "reverse_charge")
         .annotate(base=Sum("base_micros"), tax=Sum("tax_micros"))
         .order_by()
     )
@@ -148,7 +148,7 @@ def _sums(quarter: Quarter) -> Iterable[_Sum]:
             Quarter.of(row["of"]),
             sign * int(row["base"]),
             sign * int(row["tax"]),
-            row["order__reverse_charge"],
+            row["reverse_charge"],
         )
 
 

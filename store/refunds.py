@@ -17,7 +17,7 @@ from payments.models import Charge, Refund
 from payments.money import Money
 from store import credit, deductions, disputes, returns
 from store.errors import RefundRefused
-from store.models import Download, LineRefund, Order, OrderLine
+from store.models import Download, LineRefund, Order, OrderLine, VatCheck
 
 KIND = "REFUND"
 SYSTEM = "task:refunds"
@@ -43,7 +43,28 @@ def refund_line(
     return push(line, at=at)
 
 
-def _decide(line: OrderLine, amount_minor: int | None, *, reason: str, actor: str, at: datetime) -> LineRefund:
+def refund_tax(order: Order, *, check: VatCheck, actor: str, at: datetime) -> list[LineRefund]:
+    """Give back the tax of a business's order whose VAT number VIES confirmed after the sale; twice is once.
+
+    Of a line of which a part went back already, or that a bank holds, nothing is given: its tax is looked at by people.
+    Raises RefundRefused where no line is left whole; raises StripeFailed to try later (`push` goes on by itself).
+    """
+    reason = f"VAT number confirmed: {check.vat_id}"
+    with transaction.atomic(durable=True):
+        Order.objects.select_for_update().get(pk=order.pk)
+        rows = order.lines.select_related("order").filter(state=State.PAID, returned_minor=0, tax_minor__gt=0)
+        lines = list(rows.order_by("position"))
+        given = [_decide(line, line.tax_minor, reason=reason, actor=actor, at=at, check=check) for line in lines]
+    if not given and not LineRefund.objects.filter(line__order=order, vat_check__isnull=False).exists():
+        raise RefundRefused("No line of this order is paid and whole: correct it by hand.")
+    for line in lines:
+        push(line, at=at)
+    return given
+
+
+def _decide(
+    line: OrderLine, amount_minor: int | None, *, reason: str, actor: str, at: datetime, check: VatCheck | None = None
+) -> LineRefund:
     """Keep the decision and what it reserves. The caller holds the order's lock."""
     if line.state == State.CHARGEBACK:
         raise RefundRefused("The buyer's bank holds this money while it decides; it cannot be given back twice.")
@@ -70,6 +91,7 @@ def _decide(line: OrderLine, amount_minor: int | None, *, reason: str, actor: st
         reason=reason[:200],
         actor=actor,
         decided_at=at,
+        vat_check=check,
     )
     line.returned_minor += amount
     if whole and line.state == State.PAID:
@@ -120,7 +142,7 @@ def again(refund: LineRefund, *, actor: str, at: datetime) -> OrderLine:
     with transaction.atomic(durable=True):
         Order.objects.select_for_update().get(pk=refund.line.order_id)
         line = OrderLine.objects.select_related("order").get(pk=refund.line_id)
-        _decide(line, refund.amount_minor, reason=refund.reason, actor=actor, at=at)
+        _decide(line, refund.amount_minor, reason=refund.reason, actor=actor, at=at, check=refund.vat_check)
     return push(line, at=at)
 
 
@@ -157,9 +179,11 @@ def _done(decided: LineRefund, order: Order, *, at: datetime) -> None:
     line = decided.line
     if decided.whole:
         disputes.undo(line, at=at)
-    for undone in deductions.undo(line, whole=decided.whole, at=at):
-        debts.carry(undone, at=at)
-    returns.give_back(line, decided.amount_minor, reference=decided.reference, kind=KIND, at=at)
+    if decided.vat_check_id is None:
+        for undone in deductions.undo(line, whole=decided.whole, at=at):
+            debts.carry(undone, at=at)
+    give = returns.give_back if decided.vat_check_id is None else returns.give_tax_back  # tax was never a payee's
+    give(line, decided.amount_minor, reference=decided.reference, kind=KIND, at=at)
     credit.put_back(order, decided.credit_minor, reference=decided.reference, at=at)
     LineRefund.objects.filter(pk=decided.pk).update(state=LineRefund.State.DONE, closed_at=at)
     if decided.whole and line.state == State.REFUND_DUE:

@@ -53,10 +53,32 @@ def give_back(line: OrderLine, minor: int, *, reference: str, kind: str, at: dat
     return posted
 
 
+def give_tax_back(line: OrderLine, minor: int, *, reference: str, kind: str, at: datetime) -> Transfer:
+    """Post that the tax of the line, and nothing else of it, goes back, in the caller's transaction.
+
+    Where less than that stands at the tax accounts, because a bank took a part meanwhile, the mirror of any part is
+    posted: then papers and ledger differ, and people look at it.
+    """
+    currency = line.order.currency
+    micros = Money.of(minor, currency).micros
+    found = standing(line)
+    taxes = Account.objects.filter(kind=Account.Kind.TAX).in_bulk(list(found))
+    stands = {key: amount for key, amount in found.items() if key in taxes}
+    if sum(stands.values()) != micros:
+        return give_back(line, minor, reference=reference, kind=kind, at=at)
+    legs = [ledger.debit(taxes[key], amount) for key, amount in sorted(stands.items())]
+    legs.append(ledger.credit(accounts.stripe_balance(currency), micros))
+    return ledger.post(reference, kind=kind, legs=legs, document_sha256=_original(line).document_sha256, at=at)
+
+
 def titles(lines: Sequence[OrderLine]) -> dict[str, str]:
     """What each transfer that gave or put back a part of these lines is called, by its reference. Two queries."""
     found = {
-        refund.reference: f"Given back of {refund.line.title}" if not refund.whole else f"Refund of {refund.line.title}"
+        refund.reference: f"Tax given back of {refund.line.title}"
+        if refund.vat_check_id
+        else f"Refund of {refund.line.title}"
+        if refund.whole
+        else f"Given back of {refund.line.title}"
         for refund in LineRefund.objects.filter(line__in=lines).select_related("line")
     }
     for taken in LineChargeback.objects.filter(line__in=lines).select_related("line", "chargeback"):

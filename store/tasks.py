@@ -30,6 +30,7 @@ from store import (
     expiry,
     gifts,
     invoices,
+    late_numbers,
     letters,
     month_end,
     notice_desk,
@@ -62,6 +63,7 @@ MONTH_EVERY = 900  # seconds between two tries to close a month: a worker may be
 CASES_EVERY = 10  # seconds
 DATES_EVERY = 4  # seconds
 INVOICES_EVERY = 4  # seconds
+VIES_EVERY = 1800  # seconds between two bells for the same number
 TIDY_EVERY = 300  # seconds between two looks for uploads that nobody went on with
 RECLEAR_WORKERS = 2
 RECLEAR_FOR = timedelta(seconds=40)  # a worker's turn at changed catalogues, so that other work gets one too
@@ -219,6 +221,16 @@ def look_after_notices() -> None:
 
 
 @shared_task
+def ask_vies_again(order_id: int) -> None:
+    """Ask about the number of a business that paid tax while VIES was silent."""
+    order = Order.objects.get(pk=order_id)
+    try:
+        late_numbers.ask_again(order, actor="task:vies", at=timezone.now())
+    except (PaymentsError, StoreError) as error:
+        log.warning("The tax of %s stays for now: %s", order.number, error)
+
+
+@shared_task
 def close_month() -> None:
     """Issue the statements of months that are over, the oldest first; a month with a refusal waits for people."""
     while (done := month_end.close_due(at=timezone.now())) is not None:
@@ -297,6 +309,7 @@ def sweep() -> None:
     _ring("parcels", [0], tidy_parcels, seconds=TIDY_EVERY)
     _ring("gift", _keys(gifts.due(at=at)), tell_gift, seconds=60)
     _ring("letter", letters.owed(at=at, limit=AT_ONCE), send_letter, seconds=60)
+    _ring("vies", _keys(late_numbers.due(at=at)), ask_vies_again, seconds=VIES_EVERY)
     if _rings("scrub", 0, seconds=SCRUB_EVERY):
         scrub.delay()
     if _rings("notices", 0, seconds=NOTICES_EVERY):

@@ -18,7 +18,8 @@ class Invoice(models.Model):
     not follow the last one of its series, kind and year. `text` is the document's canonical form, `sha256` its hash.
     The amounts of both kinds are above nought. `…_micros` are what the ledger holds, exact; `…_minor` what is printed:
     of a line given back in parts, the parts' tax is rounded so that it sums to the line's. `transfer` is what a
-    correction stands for; an invoice with one takes a credit note back (a payment that a bank returned to us).
+    correction stands for; an invoice with one takes a credit note back (a payment that a bank returned to us), or
+    follows it (the same sale with a reverse charge, where a VAT number was confirmed late: both of one transfer).
     """
 
     append_only = True
@@ -35,7 +36,7 @@ class Invoice(models.Model):
     name = models.CharField(max_length=40, unique=True)
     order = models.ForeignKey(Order, models.PROTECT, related_name="invoices")
     line = models.ForeignKey(OrderLine, models.PROTECT, null=True, blank=True, related_name="+")
-    transfer = models.OneToOneField("payments.Transfer", models.PROTECT, null=True, blank=True, related_name="+")
+    transfer = models.ForeignKey("payments.Transfer", models.PROTECT, null=True, blank=True, related_name="+")
     corrects = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="corrections")
     country = models.CharField(max_length=2)
     currency = models.CharField(max_length=3)
@@ -45,6 +46,7 @@ class Invoice(models.Model):
     base_micros = models.BigIntegerField()
     tax_micros = models.BigIntegerField()
     untaxed_micros = models.BigIntegerField()
+    reverse_charge = models.BooleanField(default=False, db_default=False)
     supplied_at = models.DateTimeField()
     issued_at = models.DateTimeField()
     text = models.TextField()
@@ -55,6 +57,11 @@ class Invoice(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["series", "kind", "year", "number"], name="invoice_number_once"),
             models.UniqueConstraint(fields=["order"], condition=Q(transfer=None), name="invoice_once_an_order"),
+            models.UniqueConstraint(fields=["transfer", "kind"], name="invoice_once_a_transfer"),
+            models.CheckConstraint(
+                condition=Q(reverse_charge=False) | Q(tax_rate=0, tax_minor=0, tax_micros=0),
+                name="invoice_reverse_charge_is_untaxed",
+            ),
             models.CheckConstraint(condition=Q(kind__in=["INVOICE", "CREDIT_NOTE"]), name="invoice_kind_known"),
             models.CheckConstraint(
                 condition=Q(kind="INVOICE", transfer=None, corrects=None, line=None)

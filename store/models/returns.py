@@ -11,7 +11,8 @@ class LineRefund(models.Model):
 
     A whole one ends the buyer's right to the files; a part leaves it. `reference` is its name at Stripe and in the
     ledger. Of the amount `credit_minor` goes back into the buyer's wallet, the rest to her card. A FAILED one freed
-    what it had reserved, and a new decision may follow.
+    what it had reserved, and a new decision may follow. With a `vat_check` it is the tax of the line and nothing else,
+    because that number was found valid late; a trigger holds that VIES said so.
     """
 
     class State(models.TextChoices):
@@ -29,13 +30,20 @@ class LineRefund(models.Model):
     state = models.CharField(max_length=6, choices=State, default=State.DUE)
     decided_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
+    vat_check = models.ForeignKey("store.VatCheck", models.PROTECT, null=True, blank=True, related_name="+")
 
     class Meta:
         ordering = ["-decided_at", "-pk"]
         constraints = [
+            models.CheckConstraint(condition=Q(vat_check=None) | Q(whole=False), name="linerefund_of_tax_is_a_part"),
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="linerefund_is_money"),
             models.CheckConstraint(
                 condition=Q(credit_minor__gte=0, credit_minor__lte=F("amount_minor")), name="linerefund_credit_bounds"
+            ),
+            models.UniqueConstraint(
+                fields=["line"],
+                condition=Q(vat_check__isnull=False) & ~Q(state="FAILED"),
+                name="linerefund_of_tax_once",
             ),
             models.UniqueConstraint(
                 fields=["line"], condition=Q(whole=True) & ~Q(state="FAILED"), name="linerefund_whole_once"

@@ -4,11 +4,14 @@ import csv
 from datetime import datetime
 from typing import Any
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
-from store import oss, tax
+from payments.errors import PaymentsError
+from store import late_numbers, oss, tax
 from store.errors import StoreError
 from store.exchange import Quarter
 from store.models import InvoiceDue, Order, User
@@ -16,6 +19,11 @@ from store.templatetags.shop import country_name, percent
 from store.views.finance import for_finance, page
 
 SHOWN = 100
+SAID = {
+    "VALID": "VIES calls {} valid: the tax goes back, with a credit note and a new invoice.",
+    "INVALID": "VIES says that {} is not valid: the tax stays.",
+    "UNANSWERED": "VIES is still silent about {}. It is asked again by itself.",
+}
 QUARTERS = 8  # to choose from: two years
 
 
@@ -35,12 +43,29 @@ def overview(request: HttpRequest, staff: User) -> HttpResponse:  # noqa: ARG001
         ],
         "problems": InvoiceDue.objects.exclude(problem="").select_related("order", "transfer")[:SHOWN],
         "contradicted": contradicted[:SHOWN],
+        "late": late_numbers.waiting()[:SHOWN],
     }
     try:
         found = oss.report(quarter)
     except StoreError as refusal:
         return page(request, "tax", why_not=refusal.message, **context)
     return page(request, "tax", found=found, why_not=oss.why_not(found), **context)
+
+
+@require_POST
+@for_finance
+def ask_vies(request: HttpRequest, staff: User, number: str) -> HttpResponse:
+    """Ask VIES again about a business that paid tax while it was silent; a yes gives the tax back."""
+    order = get_object_or_404(Order, number=number)
+    try:
+        check = late_numbers.ask_again(order, actor=staff.actor, at=timezone.now())
+    except StoreError as refusal:
+        messages.error(request, refusal.message)
+    except PaymentsError as failure:
+        messages.warning(request, f"Decided; the money goes back as soon as Stripe answers. {failure}")
+    else:
+        messages.info(request, SAID[check.state].format(check.vat_id))
+    return redirect("finance-tax")
 
 
 @require_safe

@@ -41,5 +41,6 @@ urlpatterns = [
     path("refunds/<int:key>/again/", finance.refund_again, name="finance-refund-again"),
     path("chargebacks/", finance.chargeback_list, name="finance-chargebacks"),
     path("tax/", finance_tax.overview, name="finance-tax"),
+    path("tax/vies/<str:number>/", finance_tax.ask_vies, name="finance-vies"),
     path("tax/oss-<str:quarter>.csv", finance_tax.oss_csv, name="finance-oss"),
 ]
