@@ -12,7 +12,7 @@ from payments.errors import ReconcileError
 from payments.models import Discrepancy, Reconciliation
 from store import owed
 from store.models import User
-from store.views.finance import for_finance, page
+from store.views.finance import for_finance, names, page
 
 PAGE = 50
 DAYS = 31
@@ -24,8 +24,7 @@ def overview(request: HttpRequest, staff: User) -> HttpResponse:  # noqa: ARG001
     """The last days compared, and every difference, what is open first."""
     rows = Discrepancy.objects.order_by("-state", "-last_seen", "pk")
     paged = Paginator(rows, PAGE).get_page(request.GET.get("page"))
-    keys = [row.explained_by.removeprefix("user:") for row in paged.object_list if row.explained_by]
-    people = {user.actor: user.get_full_name() for user in User.objects.filter(pk__in=keys)}
+    people = names(row.explained_by for row in paged.object_list)
     listed = [{"row": row, "by": people.get(row.explained_by, row.explained_by)} for row in paged.object_list]
     return page(
         request, "books", page=paged, listed=listed, query_kept="", days=Reconciliation.objects.order_by("-day")[:DAYS],

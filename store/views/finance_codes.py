@@ -15,7 +15,7 @@ from store import codes
 from store.code_forms import ShopCodeForm, stands, takes
 from store.errors import CodeRefused
 from store.models import Code, User
-from store.views.finance import for_finance, page
+from store.views.finance import for_finance, names, page
 
 PAGE = 50
 
@@ -52,12 +52,6 @@ def _listed(request: HttpRequest, at: Any) -> dict[str, Any]:
         for code in paged.object_list
     ]  # fmt: skip
     return {"rows": rows, "page": paged, "of": bearer, "query_kept": "of=labels" if bearer == "LABEL" else ""}
-
-
-def names(actors: Any) -> dict[str, str]:
-    """People's names by `user:42`; tasks and commands stand for themselves. One statement."""
-    keys = {actor.removeprefix("user:") for actor in actors if actor.startswith("user:")}
-    return {user.actor: user.get_full_name() for user in User.objects.filter(pk__in=keys)} if keys else {}
 
 
 @require_POST

@@ -16,7 +16,7 @@ from store import bank_accounts
 from store.finance_forms import TaxFormForm
 from store.models import User
 from store.views.attachments import tax_paper
-from store.views.finance import for_finance
+from store.views.finance import for_finance, names
 
 LATEST = 50
 
@@ -31,12 +31,18 @@ def waiting() -> dict[str, Any]:
 
 def of(payee: Payee) -> dict[str, Any]:
     """What was handed in for a payee: what waits with its form, and what came of the rest."""
-    papers, changes = payee.tax_papers.all()[:LATEST], payee.bank_changes.all()[:LATEST]
+    papers, changes = list(payee.tax_papers.all()[:LATEST]), list(payee.bank_changes.all()[:LATEST])
+    said = [one for row in papers for one in (row.handed_by, row.answered_by)]
+    named = names([*said, *(one for row in changes for one in (row.given_by, row.answered_by))])
+    told: list[dict[str, Any]] = [{"paper": one, "by": named.get(one.handed_by, one.handed_by),
+             "answered": named.get(one.answered_by, one.answered_by)} for one in papers]  # fmt: skip
+    given = [{"change": one, "by": named.get(one.given_by, one.given_by),
+              "answered": named.get(one.answered_by, one.answered_by)} for one in changes]  # fmt: skip
     return {
-        "account": next((one for one in changes if one.state == BankChange.State.WAITING), None),
-        "changes": [one for one in changes if one.state != BankChange.State.WAITING],
-        "to_read": [{"paper": one, "form": _form(one)} for one in papers if one.state == TaxPaper.State.WAITING],
-        "read": [one for one in papers if one.state != TaxPaper.State.WAITING],
+        "account": next((row for row in given if not row["answered"]), None),
+        "changes": [row for row in given if row["answered"]],
+        "to_read": [row | {"form": _form(row["paper"])} for row in told if not row["answered"]],
+        "read": [row for row in told if row["answered"]],
     }
 
 

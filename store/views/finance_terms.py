@@ -18,8 +18,7 @@ from store.errors import ContractRefused
 from store.finance_forms import ContractForm, EndForm, RateForm
 from store.models import CommissionContract, User
 from store.templatetags.shop import micros
-from store.views.finance import for_finance, page
-from store.views.finance_codes import names
+from store.views.finance import for_finance, names, page
 
 PAGE = 50
 
