@@ -7,6 +7,8 @@ wanted, the call under an idempotency key that the row names, a row that says wh
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
@@ -36,12 +38,13 @@ def start_charge(
     success_url: str,
     cancel_url: str,
     email: str = "",
+    tax_code: str = "",
 ) -> Charge:
     """Open Stripe's page for this amount and return the charge, with the page's address in `stripe_session_url`.
 
     The same reference gives the same page while it is open, and a new one once it has expired or the payment failed;
     with another amount it raises ChargeConflict. A charge that is paid, or whose payment is on its way, is returned as
-    it is. Raises StripeFailed.
+    it is. With a `tax_code` Stripe reckons the tax, and `Charge.tax` has it once it is paid. Raises StripeFailed.
     """
     charge = _asked(reference, amount, lines)
     if charge.state in {Charge.State.PAID, Charge.State.REFUNDED}:
@@ -62,14 +65,16 @@ def start_charge(
             email=email,
             transfer_group=charge.transfer_group,
             idempotency_key=f"charge:{reference}:{charge.attempts}",
+            tax_code=tax_code,
         )
     except StripeFailed as failure:
         if failure.saved:
             _next_attempt(charge)
         raise
     Charge.objects.filter(pk=charge.pk, state__in=[Charge.State.PENDING, Charge.State.FAILED]).update(
-        stripe_session_id=session.stripe_id, stripe_session_url=session.url, state=Charge.State.PENDING
-    )
+        stripe_session_id=session.stripe_id, stripe_session_url=session.url, state=Charge.State.PENDING,
+        taxed_by_stripe=bool(tax_code),
+    )  # fmt: skip
     charge.refresh_from_db()
     return charge
 
@@ -79,7 +84,8 @@ def read_charge(charge: Charge) -> Charge:
 
     A way of paying that takes days is PROCESSING until its bank has said yes (PAID) or no (FAILED). Raises
     ChargeMismatch, and changes nothing, where Stripe took another amount or currency than was asked, where what it
-    holds names another charge, or where its page says one thing and its payment another.
+    holds names another charge, where its page says one thing and its payment another, or where Stripe was to reckon the
+    tax and has not.
     """
     if not charge.stripe_session_id:
         return charge
@@ -100,9 +106,11 @@ def read_charge(charge: Charge) -> Charge:
             f"{charge.reference}: Stripe's page is complete and {session.payment_status}, its payment is "
             f"{facts.status}. Nothing was delivered; look at it by hand."
         )
+    tax = None
     if outcome == State.PAID:
         _check_amount(charge, facts)
-    _keep(charge, facts, outcome)
+        tax = _reckoned(charge) if charge.taxed_by_stripe and charge.tax is None else None
+    _keep(charge, facts, outcome, tax=tax)
     charge.refresh_from_db()
     return charge
 
@@ -132,7 +140,22 @@ def _check_amount(charge: Charge, facts: gateway.ChargeFacts) -> None:
         )
 
 
-def _keep(charge: Charge, facts: gateway.ChargeFacts, outcome: State) -> None:
+def _reckoned(charge: Charge) -> dict[str, Any]:
+    """Stripe's word on the tax, which must be whole: its lines are what was asked, their tax is the sum it tells."""
+    facts = gateway.read_tax(charge.stripe_session_id)
+    if facts.status != "complete":
+        raise ChargeMismatch(
+            f"{charge.reference}: Stripe has not reckoned the tax ({facts.status or 'no word'}). Look at its page."
+        )
+    sums = sum(line.amount_minor for line in facts.lines), sum(line.tax_minor for line in facts.lines)
+    if sums != (charge.amount_minor, facts.tax_minor) or any(line.tax_minor < 0 for line in facts.lines):
+        raise ChargeMismatch(
+            f"{charge.reference}: the lines at Stripe, and the tax in them, do not sum to what is paid."
+        )
+    return asdict(facts)
+
+
+def _keep(charge: Charge, facts: gateway.ChargeFacts, outcome: State, *, tax: dict[str, Any] | None = None) -> None:
     known_fee = facts.fee_minor if facts.fee_currency in {"", charge.currency} else None
     with transaction.atomic():
         row = Charge.objects.select_for_update().get(pk=charge.pk)
@@ -142,6 +165,7 @@ def _keep(charge: Charge, facts: gateway.ChargeFacts, outcome: State) -> None:
         if outcome == State.PAID:
             row.paid_at = row.paid_at or facts.paid_at
             row.card_country = facts.card_country[:2].upper() or row.card_country
+            row.tax = row.tax or tax
         if row.state not in {State.PAID, State.REFUNDED}:  # an answer that came late takes back no payment
             row.state = outcome
         row.save()

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
@@ -54,6 +55,26 @@ class SessionFacts:
     payment_intent_id: str
     reference: str
     named: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaxedLine:
+    """A line of a payment page with the tax that Stripe found inside it; the rates of all places added up."""
+
+    name: str
+    amount_minor: int
+    tax_minor: int
+    basis_points: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaxFacts:
+    """What Stripe Tax reckoned for a page: only `complete` may be believed. `country` is the address it went by."""
+
+    status: str
+    country: str
+    tax_minor: int
+    lines: tuple[TaxedLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +177,12 @@ def create_checkout_session(
     email: str,
     transfer_group: str,
     idempotency_key: str,
+    tax_code: str = "",
 ) -> SessionFacts:
-    """Open a hosted page that asks for exactly `amount`; the lines must sum to it."""
+    """Open a hosted page that asks for exactly `amount`; the lines must sum to it.
+
+    With a `tax_code` Stripe Tax reckons the tax inside each line by the address that the buyer gives there.
+    """
     if sum(line.amount_minor for line in lines) != amount.minor:
         raise ValueError(f"{reference}: the lines do not sum to {amount}.")
     params: Any = {
@@ -169,8 +194,10 @@ def create_checkout_session(
                     "currency": amount.currency.code.lower(),
                     "unit_amount": line.amount_minor,
                     "product_data": {"name": line.name[:250]}
-                    | ({"description": line.description[:500]} if line.description else {}),
-                },
+                    | ({"description": line.description[:500]} if line.description else {})
+                    | ({"tax_code": tax_code} if tax_code else {}),
+                }
+                | ({"tax_behavior": "inclusive"} if tax_code else {}),
             }
             for line in lines
         ],
@@ -182,6 +209,8 @@ def create_checkout_session(
     }
     if email:
         params["customer_email"] = email
+    if tax_code:
+        params["automatic_tax"] = {"enabled": True}
     with _outside_any_transaction():
         session = _client().v1.checkout.sessions.create(params, {"idempotency_key": idempotency_key})
     return _session_facts(session)
@@ -190,6 +219,30 @@ def create_checkout_session(
 def read_session(session_id: str) -> SessionFacts:
     with _outside_any_transaction():
         return _session_facts(_client().v1.checkout.sessions.retrieve(session_id))
+
+
+def read_tax(session_id: str) -> TaxFacts:
+    """What Stripe Tax reckoned for a page, read again, with every line."""
+    with _outside_any_transaction():
+        session = _plain(_client().v1.checkout.sessions.retrieve(session_id))
+        page = _client().v1.checkout.sessions.line_items.list(session_id, {"limit": 100, "expand": ["data.taxes"]})
+        lines = [_plain(one) for one in page.auto_paging_iter()]
+    address = (session.get("customer_details") or {}).get("address") or {}
+    return TaxFacts(
+        status=(session.get("automatic_tax") or {}).get("status") or "",
+        country=address.get("country") or "",
+        tax_minor=int((session.get("total_details") or {}).get("amount_tax") or 0),
+        lines=tuple(
+            TaxedLine(one.get("description") or "", int(one["amount_total"]), int(one["amount_tax"]), _points(one))
+            for one in lines
+        ),
+    )
+
+
+def _points(line: dict[str, Any]) -> int:
+    """The rates of a taxed line in basis points; Stripe writes percentages as decimals of JSON, read here as text."""
+    rates = [one["rate"]["percentage"] for one in line.get("taxes") or []]
+    return int(sum((Decimal(str(rate)) for rate in rates), Decimal(0)) * 100)
 
 
 def expire_session(session_id: str) -> SessionFacts:

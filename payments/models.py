@@ -293,7 +293,7 @@ class Charge(models.Model):
     `refunded_minor` counts refunds asked for and not failed, so that refunds running at the same time can never add
     up to more than was paid. `fee_minor` stays empty until Stripe has told it. `attempts` counts requests that Stripe
     answered with a failure it keeps replaying, or whose session has ended; each new one has an idempotency key of its
-    own.
+    own. Where it is `taxed_by_stripe`, `tax` is what Stripe reckoned (`gateway.TaxFacts`), kept once it is complete.
     """
 
     class State(models.TextChoices):
@@ -317,6 +317,8 @@ class Charge(models.Model):
     fee_minor = models.BigIntegerField(null=True, blank=True)
     refunded_minor = models.BigIntegerField(default=0)
     card_country = models.CharField(max_length=2, blank=True, default="", db_default="")
+    taxed_by_stripe = models.BooleanField(default=False, db_default=False)
+    tax = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     paid_at = models.DateTimeField(null=True, blank=True)
 

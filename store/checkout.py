@@ -18,7 +18,7 @@ from licensing.verdicts import Verdict
 from payments import charges
 from payments.models import Charge
 from payments.money import Money
-from store import baskets, businesses, clearing, codes, gifts, locations, offers, pricing, settlement
+from store import baskets, businesses, clearing, codes, gifts, locations, offers, pricing, settlement, stripe_tax
 from store.errors import (
     BasketEmpty,
     BasketMixed,
@@ -182,6 +182,7 @@ def start_payment(order: Order, *, at: datetime) -> str:
         success_url=back,
         cancel_url=f"{settings.SITE_URL}{reverse('basket')}",
         email=order.email,
+        tax_code=stripe_tax.code_for(order, at=at),
     )
     Order.objects.filter(pk=order.pk, state__in=TO_PAY).update(next_check_at=at + FIRST_CHECK)
     return charge.stripe_session_url
@@ -191,7 +192,7 @@ def _charged(order: Order) -> list[charges.Line]:
     """What Stripe's page lists: the titles, or one sum where credit pays a part."""
     if order.credit_minor:
         return [charges.Line(f"Order {order.number}, less your credit", order.due_minor)]
-    return [charges.Line(f"{one.title}, {one.artist}", one.amount_minor) for one in order.lines.order_by("position")]
+    return [charges.Line(stripe_tax.shown(one), one.amount_minor) for one in order.lines.order_by("position")]
 
 
 def cancel(order: Order, *, at: datetime) -> Order:

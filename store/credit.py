@@ -16,6 +16,7 @@ from django.db.models import Sum
 from payments import accounts, ledger, wallets
 from payments.models import Account, Charge, Entry, Transfer, Wallet
 from payments.money import Currency, Money
+from store import tax
 from store.models import Order, OrderLine, User
 
 
@@ -111,6 +112,8 @@ def use(order: Order, *, at: datetime) -> Order:
 
     It leaves the wallet now and waits under the order's name, so that it is spent once, however many orders are open.
     """
+    if settings.STRIPE_TAX and not order.reverse_charge:
+        tax.vouched(order.country, at=at)  # Stripe reckons nothing that it is not paid: the table must hold for it
     with transaction.atomic(durable=True):
         row = Order.objects.select_for_update().select_related("buyer").get(pk=order.pk)
         wallet = wallets.find(owner(row.buyer), row.currency)

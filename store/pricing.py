@@ -29,6 +29,7 @@ from store.ratecards import Cards
 from store.royalties import Directions, Holding, Piece, Split, Terms, WorkRate, WorkTooDear, split
 
 Quotes = Mapping[int, Quote]
+Taxed = Mapping[int, tax.Charged]
 Tracks = Mapping[int, tuple[Track, ...]]
 
 
@@ -99,16 +100,18 @@ def price_all(
     quotes: Quotes = MappingProxyType({}),
     reverse_charge: bool = False,
     tracks: Tracks | None = None,
+    taxed: Taxed = MappingProxyType({}),
 ) -> list[Priced]:
     """Price each offer for a buyer in `country` at the instant `at`; `quotes`, by the offer's key, are what she named.
 
-    `tracks` are those of the offers where the caller has read them. With `reverse_charge` without the tax. Raises
+    `tracks` are those of the offers where the caller has read them. With `reverse_charge` without the tax; `taxed` is
+    what somebody else reckoned for an offer, by its key. Raises
     NotOnSale where a recording is not cleared there, and TaxRateMissing where the tax table has a hole.
     """
     asked = {offer.pk: quotes.get(offer.pk) or quote_of(offer) for offer in offers}
     known = tracks_of(offers) if tracks is None else tracks
     facts = _load(offers, asked, known, country=country, at=at, reverse_charge=reverse_charge)
-    return [_priced(offer, asked[offer.pk], facts) for offer in offers]
+    return [_priced(offer, asked[offer.pk], facts, taxed.get(offer.pk)) for offer in offers]
 
 
 @dataclass(frozen=True)
@@ -250,17 +253,18 @@ def with_code(
     return lowered
 
 
-def _priced(offer: Offer, quote: Quote, facts: _Facts) -> Priced:
+def _priced(offer: Offer, quote: Quote, facts: _Facts, reckoned: tax.Charged | None = None) -> Priced:
     tracks = facts.tracks[offer.pk]
     use = use_of(quote)
     parts = [facts.weights.get((track.recording_id, offer.currency), 0) for track in tracks]
     if not all(parts):  # a track without a price of its own: all count the same
         parts = [1] * len(tracks)
     asked: Any = {"currency": offer.currency, "reverse_charge": facts.reverse_charge}
-    taxed = charged(quote, facts.rate, **asked)
+    taxed = reckoned or charged(quote, facts.rate, **asked)
+    rate = reckoned.rate if reckoned else facts.rate
     terms = terms_of(facts.commissions[label_of(offer, tracks)])
     if quote.by_shop:  # the holders have their parts of the full price
-        full = _split(offer, charged(quote.without_discount(), facts.rate, **asked), terms, parts, facts, use=use)
+        full = _split(offer, charged(quote.without_discount(), rate, **asked), terms, parts, facts, use=use)
         scale = Currency(offer.currency).micros_per_minor
         shares = discounts.borne_by_shop(full, micros=taxed.amount_minor * scale, tax_micros=taxed.tax_minor * scale)
     else:

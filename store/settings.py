@@ -321,6 +321,9 @@ if not re.fullmatch(r"([A-Z]{2})?", SELLER_COUNTRY):
     raise ImproperlyConfigured("SELLER_COUNTRY must be two capital letters, such as DE or GR.")
 SELLER_VAT_ID = re.sub(r"[ .-]", "", text("SELLER_VAT_ID", "")).upper()
 SELLER_REGISTER = text("SELLER_REGISTER", "")
+# Let Stripe Tax reckon the tax of what is paid there, in place of our table.
+STRIPE_TAX = flag("STRIPE_TAX", default=False)
+STRIPE_TAX_CODE = text("STRIPE_TAX_CODE", "txcd_10401100")  # digital audio works, downloaded, with permanent rights
 INVOICE_SERIES = text("INVOICE_SERIES", "CS")
 if not re.fullmatch(r"[A-Z0-9]{1,8}", INVOICE_SERIES):
     raise ImproperlyConfigured("INVOICE_SERIES must be one to eight capital letters or digits.")

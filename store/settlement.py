@@ -19,8 +19,8 @@ from payments import accounts, alerts, charges, ledger
 from payments.errors import ChargeMismatch as StripeMismatch
 from payments.models import Account, Charge
 from payments.money import Money
-from store import certificates, clearing, credit, deductions, disputes, letters, locations, sold
-from store.errors import ChargeMismatch
+from store import certificates, clearing, credit, deductions, disputes, letters, locations, sold, stripe_tax
+from store.errors import ChargeMismatch, StoreError
 from store.models import BasketLine, Certificate, Order, OrderLine, OrderLineTrack
 from store.royalties import Leg, Split
 from store.sold import Sold, Tracks
@@ -60,8 +60,13 @@ def settle_order(order: Order, *, at: datetime) -> Order:
         raise _alert(
             order, f"The charge is for {charge.amount_minor} {charge.currency} (minor units), not what is due.", at=at
         )
+    try:
+        taxed = stripe_tax.reckoned(order, charge)
+    except StoreError as error:
+        raise _alert(order, error.message, at=at) from error
     clearing.refresh(_recordings(order), at=at, actor="task:settlement")
     with transaction.atomic(durable=True):
+        stripe_tax.apply(order, taxed)
         found = sold.lock(order, unless=SETTLED)
         if found.chart is not None:
             _settle(found, found.chart, charge, at=at)

@@ -12,6 +12,8 @@ from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 
+from django.conf import settings
+
 from payments.money import Currency
 from store.errors import TaxRateMissing, TaxRateUnverified
 from store.models import RateConfirmation
@@ -93,6 +95,18 @@ def row_of(country: str, *, on: date) -> Rate | None:
 
 def rate(country: str, *, at: datetime) -> int:
     """The rate in basis points for a consumer in `country`; the day is counted in UTC.
+
+    Where Stripe reckons the tax (STRIPE_TAX) it is what buyers are shown before they pay, as well as we know it.
+    Otherwise as `vouched`.
+    """
+    if not settings.STRIPE_TAX:
+        return vouched(country, at=at)
+    found = [row for row in table().get(country, ()) if row.holds_on(at.date())]
+    return found[0].basis_points if found else 0
+
+
+def vouched(country: str, *, at: datetime) -> int:
+    """The table's own rate in basis points; 0 for a country where no tax is collected.
 
     Raises TaxRateMissing, and TaxRateUnverified where neither the table nor the operator vouches for the row.
     """

@@ -10,7 +10,7 @@ from typing import Any
 
 from payments.errors import CurrencyError
 from payments.money import Currency
-from payments.sandbox import bodies
+from payments.sandbox import bodies, taxes
 from payments.sandbox.balances import book, listed
 from payments.sandbox.chargebacks import charge_is_refundable
 from payments.sandbox.errors import ApiError, missing
@@ -41,6 +41,7 @@ class Api:
         currency = _currency(currencies.pop(), "currency")
         total = sum(line["amount"] for line in lines)
         _check_amount(total, currency)
+        taxes.check(params)
         if not str(params.get("success_url", "")).startswith(("http://", "https://")):
             raise ApiError("Not a valid URL", code="url_invalid", param="success_url")
         now = int(self.state.now())
@@ -73,6 +74,7 @@ class Api:
         session = self.read_session(key)
         if session["status"] != "open":
             return session
+        session = self._taxed(session)
         intent = self._intent(session)
         charge = self.state.add("charge", "ch", bodies.charge(session, intent, method=bodies.CARD))
         session = self._paid(session, intent, charge)
@@ -84,6 +86,7 @@ class Api:
         session = self.read_session(key)
         if session["status"] != "open":
             return session
+        session = self._taxed(session)
         intent = self._intent(session)
         charge = self.state.add("charge", "py", bodies.charge(session, intent, method=bodies.BANK_DEBIT))
         intent = self.state.change(
@@ -94,6 +97,22 @@ class Api:
         self.state.emit("charge.pending", charge)
         self.state.emit("checkout.session.completed", session)
         return session
+
+    def _taxed(self, session: Body) -> Body:
+        """The buyer has given her address: Stripe Tax reckons, where the page asked for it."""
+        hidden = self.state.hidden(session["id"])
+        return self.state.change(session, **taxes.reckoned(session, hidden["lines"], hidden.get("address", taxes.HOME)))
+
+    def live_in(self, key: str, country: str) -> None:
+        """The buyer gives an address in this country on the page; until then she lives where its card is from."""
+        self.state.hide(key, address=country)
+
+    def list_line_items(self, key: str, params: Body) -> Body:
+        session = self.read_session(key)
+        hidden = self.state.hidden(key)
+        rows = taxes.items(session, hidden["lines"], hidden.get("address", taxes.HOME))
+        return {"object": "list", "data": rows[: params.get("limit", 10)], "has_more": False,
+                "url": f"/v1/checkout/sessions/{key}/line_items"}  # fmt: skip
 
     def arrive(self, key: str) -> Body:
         """The bank pays what was on its way."""

@@ -1,6 +1,7 @@
 """The objects of Stripe as they begin, before anything happened to them. `created` is filled in when they are kept."""
 
 from payments.money import Currency
+from payments.sandbox import taxes
 from payments.sandbox.state import Body
 
 SESSION_SECONDS = 24 * 3600
@@ -9,7 +10,7 @@ SESSION_SECONDS = 24 * 3600
 def session(params: Body, currency: Currency, total: int, now: int) -> Body:
     return {
         "after_expiration": None, "allow_promotion_codes": None, "amount_subtotal": total, "amount_total": total,
-        "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
+        "automatic_tax": taxes.asked(params),
         "billing_address_collection": None, "cancel_url": params.get("cancel_url"),
         "client_reference_id": params.get("client_reference_id"), "created": now,
         "currency": currency.code.lower(), "custom_fields": [],

@@ -50,6 +50,13 @@ class Route:
 
 ROUTES = [
     Route("POST", "/v1/checkout/sessions", "checkout.SessionCreateParams", "api.create_session", takes_params=True),
+    Route(
+        "GET",
+        f"/v1/checkout/sessions/{ID}/line_items",
+        "checkout.SessionListLineItemsParams",
+        "api.list_line_items",
+        takes_params=True,
+    ),
     Route("GET", f"/v1/checkout/sessions/{ID}", "checkout.SessionRetrieveParams", "api.read_session"),
     Route("POST", f"/v1/checkout/sessions/{ID}/expire", "checkout.SessionExpireParams", "api.expire_session"),
     Route("GET", f"/v1/payment_intents/{ID}", "PaymentIntentRetrieveParams", "api.read_intent"),

@@ -126,6 +126,11 @@ class State:
         body: Body = json.loads(row[0]) if row else {}
         return body
 
+    def hide(self, key: str, **fields: Any) -> None:
+        """Keep more of what the API never shows."""
+        with self._lock:
+            self._db.execute("UPDATE objects SET hidden = ? WHERE id = ?", [json.dumps(self.hidden(key) | fields), key])
+
     def change(self, body: Body, **fields: Any) -> Body:
         body = body | fields
         with self._lock:
