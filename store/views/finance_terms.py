@@ -84,8 +84,8 @@ def rate_cards(request: HttpRequest, staff: User) -> HttpResponse:
         except RateRefused as refusal:
             form.add_error(None, str(refusal))
         else:
-            said = "It counts once somebody else has verified it; until then nothing is sold there from its first day."
-            messages.success(request, f"{done.new} recorded. {said}" if done.new else "It was here already.")
+            count = "They count once somebody else has verified them; until then nothing is sold by them."
+            messages.success(request, f"{done.new} recorded. {count}" if done.new else "They were here already.")
             return redirect("finance-rates")
     tariff = request.GET.get("tariff", "")
     known = Rate.objects.prefetch_related("verifications").order_by("tariff", "territory", "-valid_from", "tracks_from")
