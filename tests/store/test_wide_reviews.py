@@ -12,7 +12,7 @@ from catalog.models import Party
 from licensing import rates
 from store import commissions, offers
 from store.models import Offer, ReviewDue, WideReview
-from tests.factories import shelf
+from tests.factories import catalog, shelf
 
 pytestmark = pytest.mark.django_db
 FLAT: dict[str, Any] = {
@@ -71,7 +71,7 @@ def test_a_card_of_a_later_day_is_looked_at_when_that_day_begins_in_the_east_and
 
 
 def test_a_contract_has_its_labels_offers_looked_at_and_no_others() -> None:
-    mine, other = shelf.shelve("Mine", tracks=2), shelf.shelve("Other", label=shelf.catalog.make_label("Else"))
+    mine, other = shelf.shelve("Mine", tracks=2), shelf.shelve("Other", label=catalog.make_label("Else"))
     assert other.label != mine.label
     label = Party.objects.get(pk=mine.label_id)
     contract = commissions.agree(
