@@ -5,6 +5,7 @@ import pytest
 from catalog.models import Release
 from store import offers
 from tests.factories import catalog, licensing, transcoding
+from tests.factories.kept import kept
 from transcoding.models import Rendition
 
 
@@ -16,9 +17,8 @@ def make_ready() -> int:
     )  # fmt: skip
 
 
-@pytest.fixture
-def release(db: None) -> Release:
-    """Two tracks on CC BY 4.0, approved, with masters and prices; nothing reviewed yet."""
+@kept()
+def two_tracks() -> Release:
     label = catalog.make_label("Bob's Records")
     release = catalog.make_release("First Light", label=label)
     for number in (1, 2):
@@ -29,3 +29,9 @@ def release(db: None) -> Release:
         offers.set_price(recording, currency="EUR", amount_minor=100, actor="user:bob")
     offers.set_price(release, currency="EUR", amount_minor=160, actor="user:bob")
     return release
+
+
+@pytest.fixture
+def release(db: None) -> Release:
+    """Two tracks on CC BY 4.0, approved, with masters and prices; nothing reviewed yet."""
+    return two_tracks()
