@@ -10,8 +10,9 @@ from licensing.models import ClearanceDecision
 from store import corrections, offers, previews
 from store.models import Offer, Price, ReviewDue
 from tests.factories import catalog, licensing, transcoding
+from tests.factories.kept import kept
 from tests.factories.store import make_decision
-from tests.store.conftest import make_ready
+from tests.store.conftest import make_ready, two_tracks
 from transcoding import renditions
 from transcoding.models import Rendition
 from transcoding.tags import TagSet
@@ -32,12 +33,18 @@ def open_offers(release):
     return {offer.track.number if offer.track else "whole" for offer in Offer.objects.filter(closed_at=None)}
 
 
-@pytest.fixture
-def on_sale(release):
+@kept()
+def two_on_sale():
+    release = two_tracks()
     review()
     make_ready()
     review()
     return release
+
+
+@pytest.fixture
+def on_sale():
+    return two_on_sale()
 
 
 def test_a_cleared_track_gets_its_files_planned_before_it_is_offered(release):
