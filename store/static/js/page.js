@@ -48,18 +48,6 @@ document.addEventListener("htmx:afterSettle", (event) => {
   else document.getElementById("main")?.focus({ preventScroll: true });
 });
 
-// On a phone a row of tabs is wider than the window: the tab one is on is brought into sight.
-function showTab() {
-  for (const here of document.querySelectorAll(":is(.side, .tabs) [aria-current]")) {
-    const row = here.closest(".side, .tabs");
-    const [tab, around] = [here.getBoundingClientRect(), row.getBoundingClientRect()];
-    row.scrollLeft += tab.left + tab.width / 2 - around.left - around.width / 2;
-  }
-}
-
-document.addEventListener("DOMContentLoaded", showTab);
-document.addEventListener("htmx:afterSettle", showTab);
-
 addEventListener("popstate", () => {
   const place = remembered()[location.href];
   document.addEventListener("htmx:historyCacheMissLoad", () => {
