@@ -95,8 +95,9 @@ def disown(row: Rendition, why: str, *, at: datetime) -> None:
     """Hand out this file no more, nor any that may have its sound with other tags; all are owed anew from the master.
     The bytes stay where they are, under a name that no row knows any more, and each row keeps a try that tells it."""
     kin = Rendition.objects.filter(UNHEARD, master=row.master_id, format=row.format, recipe=row.recipe)
+    kin = kin.filter(state=Rendition.State.READY).select_for_update().order_by("pk")
     with transaction.atomic():
-        for each in kin.filter(state=Rendition.State.READY).select_for_update().order_by("pk"):
+        while each := kin.first():  # looked for anew each time: a copy may be published while we wait for its original
             log.error("%s is wrong, and is made anew: %s", each, why)
             said = f"Heard to its end, {each.sha256} was found wrong: {why}"[:2000]
             each.fence += 1

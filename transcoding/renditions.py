@@ -330,6 +330,7 @@ def _produce(
         elif (
             not row.sha256
             and (sibling := siblings.get((row.format, row.recipe)))
+            and (not row.disowned or sibling.sound_sha256 or sibling.heard_at)
             and (kept := _kept(sibling, folder / f"{row.pk}.kept", pulse))
         ):
             done[claim] = (path, kept)
@@ -482,6 +483,8 @@ def _publish(claim: claims.Claim, *, key: str, sha256: str, length: int, sound: 
     row, now = _row(claim), timezone.now()
     each = formats.get(row.format)
     with transaction.atomic():
+        if isinstance(sound, Kept) and not _still_there(sound, row):
+            raise KeptFileWrong(sound.key)
         won = Rendition.objects.filter(pk=row.pk, fence=claim.fence, state=Rendition.State.MAKING).update(
             state=Rendition.State.READY,
             storage_key=key,
@@ -499,6 +502,13 @@ def _publish(claim: claims.Claim, *, key: str, sha256: str, length: int, sound: 
         if not won:
             raise LateWorker(f"{row} passed to another worker.")
         claim.end(Attempt.Outcome.DONE, at=now)
+
+
+def _still_there(kept: Kept, row: Rendition) -> bool:
+    """Is what this file was copied from one that we hand out, and not found wrong meanwhile? It stays so until the copy
+    is published, so that whoever finds it wrong then finds the copy too."""
+    ready = Rendition.objects.filter(master=row.master_id, storage_key=kept.key, state=Rendition.State.READY)
+    return ready.select_for_update(no_key=True).values_list("pk").first() is not None
 
 
 def _put_back(claim: claims.Claim, error: TranscodingError | OSError, *, at: datetime) -> None:

@@ -113,6 +113,36 @@ def test_files_with_other_tags_and_the_same_sound_go_with_it(piece: Path, bad_en
     assert {row.state for row in Rendition.objects.filter(pk__in=[one.pk, other.pk])} == {PLANNED}
 
 
+def test_a_copy_of_what_is_found_wrong_meanwhile_is_not_published(piece: Path, bad_encoder) -> None:
+    """The copy is finished, stored and about to be published when somebody hears its original."""
+    master = deliver(piece)
+    wrong, put = make(master, "AAC_256"), storage.put_hashed
+    bad_encoder.undo()
+
+    def put_late(*args, **more):
+        put(*args, **more)
+        hearings.disown(wrong, "Nonsense.", at=timezone.now())
+
+    bad_encoder.setattr(storage, "put_hashed", put_late)
+    copy = make(master, "AAC_256", title="Corrected")
+    wrong.refresh_from_db()
+    assert copy.tries.earliest("fence").outcome == Attempt.Outcome.FAILED
+    assert [(row.state, bool(row.sound_sha256)) for row in (wrong, copy)] == [(READY, True)] * 2
+
+
+def test_what_was_found_wrong_is_not_made_anew_from_a_copy_that_nobody_heard(piece: Path, bad_encoder) -> None:
+    master = deliver(piece)
+    wrong = make(master, "AAC_256")
+    hearings.disown(wrong, "Nonsense.", at=timezone.now())
+    other = make(master, "AAC_256", title="Corrected")  # by the same encoder; nobody knows yet
+    assert (other.state, other.heard_at, other.sound_sha256) == (READY, None, "")
+    bad_encoder.undo()
+    Rendition.objects.update(claimed_until=None)
+    renditions.make_due(master.pk)
+    wrong.refresh_from_db()
+    assert (wrong.state, bool(wrong.sound_sha256)) == (READY, True)
+
+
 def test_a_corrected_title_needs_no_second_hearing(piece: Path) -> None:
     master = deliver(piece)
     make(master, "MP3_V0")
