@@ -482,6 +482,9 @@ def _cover(tagset: TagSet) -> bytes | None:
 def _publish(claim: claims.Claim, *, key: str, sha256: str, length: int, sound: Proved | Kept) -> None:
     row, now = _row(claim), timezone.now()
     each = formats.get(row.format)
+    proved: dict[str, Any] = {"sound_sha256": sound.sha256, "samples": sound.samples}
+    if isinstance(sound, Kept):
+        proved["heard_at"] = sound.heard_at
     with transaction.atomic():
         if isinstance(sound, Kept) and not _still_there(sound, row):
             raise KeptFileWrong(sound.key)
@@ -490,14 +493,13 @@ def _publish(claim: claims.Claim, *, key: str, sha256: str, length: int, sound: 
             storage_key=key,
             sha256=sha256,
             bytes=length,
-            sound_sha256=sound.sha256,
-            samples=sound.samples,
-            heard_at=sound.heard_at if isinstance(sound, Kept) else None,
             sample_rate=formats.output_rate(each, row.master.sample_rate),
             claimed_until=None,
             permille=1000,
             error="",
             ready_at=row.ready_at or now,  # what was lost and made again was there before
+            # the very bytes are back: what is known of their sound stands, however much was decoded this time
+            **({} if row.sha256 else proved),
         )
         if not won:
             raise LateWorker(f"{row} passed to another worker.")

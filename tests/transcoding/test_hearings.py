@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from tests.factories.transcoding import deliver, make_master, make_rendition, make_tags
 from tests.transcoding import sounds
-from transcoding import encode, formats, frames, hearings, renditions, storage, tasks
+from transcoding import encode, formats, frames, hearings, looks, renditions, storage, tasks
 from transcoding.models import Attempt, Master, Rendition
 
 pytestmark = pytest.mark.django_db
@@ -148,6 +148,24 @@ def test_a_corrected_title_needs_no_second_hearing(piece: Path) -> None:
     make(master, "MP3_V0")
     hearings.catch_up()
     assert make(master, "MP3_V0", title="Corrected").heard_at is not None
+
+
+def test_a_corrected_title_of_a_file_once_made_anew_comes_back_when_it_is_lost(piece: Path, bad_encoder) -> None:
+    """Its sound was decoded whole and its own row never disowned: made again it is only walked over."""
+    master = deliver(piece)
+    make(master, "AAC_256")
+    hearings.catch_up()
+    bad_encoder.undo()
+    renditions.make_due(master.pk)
+    row = make(master, "AAC_256", title="Corrected")
+    assert (row.disowned, len(row.sound_sha256)) == (0, 64)
+    path = storage.path_of(row.storage_key)
+    assert path is not None
+    path.unlink()
+    assert looks.suspect(row.storage_key, at=timezone.now())
+    renditions.make_due(master.pk)
+    again = Rendition.objects.get(pk=row.pk)
+    assert (again.state, again.sound_sha256) == (READY, row.sound_sha256)
 
 
 def test_while_there_is_other_work_one_file_is_heard_at_a_time(piece: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import random
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from catalog import artwork
 from tests.factories.catalog import make_release
 from tests.factories.transcoding import deliver, make_rendition, make_tags
 from tests.transcoding import sounds
-from transcoding import formats, looks, renditions, storage, tags
+from transcoding import encode, formats, looks, renditions, storage, tags
 from transcoding.errors import StorageFailed
 from transcoding.models import ByteLook, Rendition
 
@@ -112,6 +113,28 @@ def test_what_was_lost_is_made_again_with_the_very_bytes_it_had(short: Path, cod
     assert storage.sha256_of(path) == row.sha256
     assert looks.scrub(at=timezone.now() + timedelta(minutes=11)).mended == 1
     assert not looks.wrong().exists()
+
+
+@pytest.mark.parametrize("known", ["", "a" * 64])
+@pytest.mark.parametrize("code", ["MP3_V0", "PREVIEW_MP3"])
+def test_what_was_lost_comes_back_however_much_of_it_was_decoded_before(
+    short: Path, code: str, known: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    master, verify = deliver(short), encode.verify
+    if code == "MP3_V0":
+        (row,) = renditions.plan(master, [formats.get(code)], tags=make_tags(), at=NOW)
+    else:
+        row = renditions.plan_preview(master, tags=make_tags(), fades=True, at=NOW)
+    with monkeypatch.context() as other_day:
+        other_day.setattr(encode, "verify", lambda *args, **more: replace(verify(*args, **more), sha256=known))
+        renditions.make_due(master.pk)
+    Rendition.objects.filter(pk=row.pk).update(heard_at=NOW)
+    row.refresh_from_db()
+    lose(row.storage_key)
+    assert scrub_all() == 1
+    renditions.make_due(master.pk)
+    again = Rendition.objects.get(pk=row.pk)
+    assert (again.state, again.sha256, again.sound_sha256, again.heard_at) == (READY, row.sha256, known, NOW)
 
 
 def test_a_file_that_becomes_other_bytes_is_given_up_with_the_reason(
