@@ -106,7 +106,10 @@ ACTS: dict[str, Any] = {"bank": _give_bank, "tax": _give_paper}
 
 @require_safe
 @for_label
-def paper_file(request: HttpRequest, label: Party, public_id: UUID, paper: UUID) -> HttpResponseBase:  # noqa: ARG001
+def paper_file(request: HttpRequest, label: Party, public_id: UUID, paper: UUID) -> HttpResponseBase:
+    """Owners hand forms in and owners alone read them again: a payee's tax number stands on them."""
+    if not is_owner(request, label):
+        raise Http404("Only an owner reads the forms of a payee.")
     found = payee_of(label, public_id)
     return tax_paper(get_object_or_404(TaxPaper, public_id=paper, payee=found))
 

@@ -127,6 +127,18 @@ def test_a_tax_form_is_handed_in_and_only_ever_downloaded(owner: Client, at_char
     assert at_charlies.get(where).status_code == 404
 
 
+def test_a_member_who_is_no_owner_sees_that_a_form_was_handed_in_and_cannot_read_it(
+    owner: Client, at_eves: Client, payee: Payee
+) -> None:
+    owner.post(path(payee), FORM | {"file": paper()})
+    where = f"{path(payee)}forms/{TaxPaper.objects.get().public_id}"
+    assert where in owner.get(path(payee)).text
+    page = at_eves.get(path(payee)).text
+    assert "Waits to be read" in page
+    assert where not in page
+    assert at_eves.get(where).status_code == 404
+
+
 def test_a_refused_form_says_why(owner: Client, payee: Payee) -> None:
     owner.post(path(payee), FORM | {"file": paper()})
     handed_in.refuse_paper(TaxPaper.objects.get(), reason="It is not signed.", by="user:9", at=timezone.now())
