@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.urls import reverse
 
 from licensing.models import ClearanceDecision
@@ -21,7 +21,7 @@ from payments.models import Account, Charge
 from payments.money import Money
 from store import certificates, clearing, credit, deductions, disputes, letters, locations, sold, stripe_tax
 from store.errors import ChargeMismatch, StoreError
-from store.models import BasketLine, Certificate, Order, OrderLine, OrderLineTrack
+from store.models import BasketLine, Certificate, LineRefund, Order, OrderLine, OrderLineTrack
 from store.royalties import Leg, Split
 from store.sold import Sold, Tracks
 
@@ -172,11 +172,17 @@ def post_fee(order: Order, charge: Charge, *, at: datetime) -> None:
                 ledger.credit(accounts.stripe_balance(charge.currency), micros),
             ]
             ledger.post(f"fee:{order.number}", kind="FEE", legs=legs, at=at)
-        whole = order.lines.filter(state=OrderLine.State.PAID, returned_minor=0)  # of what went back nothing is taken
-        lines = list(whole.select_related("order").order_by("position"))
+        lines = list(_untouched(order).select_related("order").order_by("position"))
         if deductions.wait_for_fee(lines):
             deductions.take(order, lines, fee_micros=micros, at=at)
         Order.objects.filter(pk=order.pk).update(fee_posted_at=at)
+
+
+def _untouched(order: Order) -> QuerySet[OrderLine]:
+    """The paid lines that bear deductions: of what went back nothing is taken, but tax was never a payee's."""
+    tax_back = LineRefund.objects.filter(line=OuterRef("pk"), vat_check__isnull=False)
+    only_tax = Exists(tax_back.exclude(state=LineRefund.State.FAILED)) & Q(returned_minor=F("tax_minor"))
+    return order.lines.filter(Q(returned_minor=0) | only_tax, state=OrderLine.State.PAID)
 
 
 def sale_reference(line: OrderLine) -> str:

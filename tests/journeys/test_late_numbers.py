@@ -8,7 +8,8 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from payments import accounts, audit, ledger
-from store import businesses, checkout, invoices, late_numbers, oss, refunds, tasks
+from payments.models import Transfer
+from store import businesses, checkout, invoices, late_numbers, oss, refunds, settlement, tasks
 from store.errors import RefundRefused, VatIdRefused
 from store.exchange import Quarter
 from store.models import Invoice, LineRefund, Order, VatCheck
@@ -23,7 +24,7 @@ NUMBER = "DE136695976"
 
 @pytest.fixture
 def bought(shop: Shop, vies_fake: ViesFake, settings: Any) -> Order:  # noqa: F811
-    """An album for 1.59 with 0.25 of German tax inside, bought by a business while VIES was down; a day ago."""
+    """Two albums with German tax inside, bought by a business while VIES was down; Stripe has not told its fee yet."""
     settings.SELLER_NAME, settings.SELLER_ADDRESS = "Bob's Shop", ["Gasse 2"]
     vies_fake.down = "MS_UNAVAILABLE"
     asked = businesses.check(shop.alice, vat_id=NUMBER, country="DE", company="Plattenladen", address="Weg 1",
@@ -34,11 +35,17 @@ def bought(shop: Shop, vies_fake: ViesFake, settings: Any) -> Order:  # noqa: F8
         vat_check=asked,
     )  # fmt: skip
     shop.pay(order)
-    shop.deliver_webhooks()
+    settlement.settle_order(order, at=timezone.now())
     invoices.write(at=timezone.now())
     vies_fake.down = ""
     order.refresh_from_db()
     return order
+
+
+@pytest.fixture
+def holders_bear(settings: Any) -> None:
+    """Holders bear the payment fee, and of what is left a tenth is held back; used before `bought`."""
+    settings.FEE_BORNE_BY, settings.RESERVE_PERCENT = "HOLDERS", "10"
 
 
 def tax_owed() -> int:
@@ -63,6 +70,29 @@ def test_a_late_yes_gives_back_the_tax_and_nothing_else(bought: Order, shop: Sho
     assert sum(one["amount"] for one in shop.stripe.objects("refund")) == bought.tax_minor
     assert audit.verify().problem is None
     assert not late_numbers.waiting().exists()
+
+
+@pytest.mark.usefixtures("holders_bear")
+@pytest.mark.parametrize("fee", ["told before", "told after"])
+def test_a_late_yes_takes_nothing_from_what_the_holders_bear(bought: Order, fee: str) -> None:
+    if fee == "told after":
+        correct(bought)
+    settlement.check_order(bought, at=timezone.now())
+    bought.refresh_from_db()
+    assert bought.fee_posted_at is not None
+    if fee == "told before":
+        correct(bought)
+    assert ledger.balance(accounts.fees("EUR")) == 0  # all of it is with the holders
+    assert Transfer.objects.filter(kind="FEE_SHARE").count() == bought.lines.count()
+
+
+@pytest.mark.usefixtures("holders_bear")
+def test_of_a_line_that_went_back_whole_after_its_tax_nothing_is_taken(bought: Order) -> None:
+    correct(bought)
+    for line in bought.lines.all():
+        refunds.refund_line(line, reason="does not play", at=timezone.now())
+    settlement.check_order(bought, at=timezone.now())
+    assert not Transfer.objects.filter(kind="FEE_SHARE").exists()
 
 
 def test_its_papers_take_the_invoice_back_and_invoice_the_same_sale_without_tax(bought: Order) -> None:
