@@ -1,6 +1,7 @@
 """Tax that goes back to a business whose number VIES confirmed late: only on its yes, only the line's tax, once.
 
 Two papers then stand for one movement of money: the credit note, and the same sale's invoice with a reverse charge.
+Once such papers are written there is no way back: what came before holds one paper for a movement, and none is removed.
 """
 
 import django.db.models.deletion
@@ -36,6 +37,17 @@ ALTER TABLE store_invoice DISABLE TRIGGER store_invoice_final;
 UPDATE store_invoice paper SET reverse_charge = true
 FROM store_order sale WHERE sale.id = paper.order_id AND sale.reverse_charge;
 ALTER TABLE store_invoice ENABLE TRIGGER store_invoice_final;
+"""
+# Papers are never removed, and before this migration there was room for one of each movement.
+NOT_ONCE_USED = """
+DO $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM store_linerefund WHERE vat_check_id IS NOT NULL)
+       OR EXISTS (SELECT 1 FROM store_invoice WHERE transfer_id IS NOT NULL GROUP BY transfer_id HAVING count(*) > 1) THEN
+        RAISE EXCEPTION 'store: migration 0027 cannot be taken back: tax went back to businesses, and its papers stay'
+            USING ERRCODE = 'restrict_violation', HINT = 'Restore a backup from before it, or stay at this version.';
+    END IF;
+END $$;
 """
 
 
@@ -104,5 +116,5 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.RunSQL(PROMISE, NO_PROMISE),
-        migrations.RunSQL(EARLIER, migrations.RunSQL.noop),
+        migrations.RunSQL(EARLIER, NOT_ONCE_USED),
     ]

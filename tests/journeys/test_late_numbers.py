@@ -1,10 +1,11 @@
 """A business that paid tax while VIES was silent gets it back to the cent once VIES says yes; the papers agree."""
 
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from payments import accounts, audit, ledger
@@ -203,3 +204,12 @@ def test_the_database_gives_no_tax_back_without_a_valid_number(bought: Order) ->
     finally:
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE store_linerefund ENABLE TRIGGER store_linerefund_of_tax")
+
+
+def test_its_migration_has_no_way_back_once_tax_went_back(bought: Order) -> None:
+    back = import_module("store.migrations.0027_late_numbers").Migration.operations[-1].reverse_sql
+    with connection.cursor() as cursor:
+        cursor.execute(back)  # the control: before that there is one
+        correct(bought)
+        with pytest.raises(DatabaseError, match="cannot be taken back"):
+            cursor.execute(back)
