@@ -32,12 +32,13 @@ class Retaxed:
 def code_for(order: Order, *, at: datetime) -> str:
     """Stripe's code for what is sold where Stripe reckons the order's tax; empty where it bears what was agreed.
 
-    Raises TaxRateUnverified where neither Stripe nor the table can be relied on.
+    Raises TaxRateMissing and TaxRateUnverified where neither Stripe nor the table can be relied on: also for an order
+    that was placed by a table nobody vouched for while Stripe was to reckon its tax, and no longer is.
     """
-    if not settings.STRIPE_TAX or order.reverse_charge:
+    if order.reverse_charge:
         return ""
-    if order.credit_minor:
-        tax.vouched(order.country, at=at)
+    if not settings.STRIPE_TAX or order.credit_minor:
+        tax.vouched(order.country, at=at if settings.STRIPE_TAX else order.placed_at)
         return ""
     return settings.STRIPE_TAX_CODE
 

@@ -124,6 +124,20 @@ def test_what_credit_pays_bears_the_tables_tax_and_only_a_vouched_one(
         credit.use(order, at=timezone.now())
 
 
+def test_who_was_to_be_taxed_by_stripe_does_not_pay_a_table_that_nobody_vouches_for(
+    shop: Shop, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = shop.order(shelf.shelve())
+    settings.STRIPE_TAX = False
+    with monkeypatch.context() as patched:
+        patched.setattr("store.tax._confirmed", lambda _row: False)
+        patched.setattr("store.tax.Rate.is_verified", property(lambda _row: False))
+        with pytest.raises(TaxRateUnverified):
+            checkout.start_payment(order, at=timezone.now())
+    assert not Charge.objects.exists()
+    assert pay(shop, order).state == "PAID"  # the control: vouched for, it is paid by the table
+
+
 def test_the_database_takes_another_tax_only_from_stripe_and_only_before_it_is_paid(shop: Shop) -> None:
     order = shop.order(shelf.shelve())
     for change in (lambda: Order.objects.update(tax_minor=1), lambda: OrderLine.objects.update(tax_minor=1)):
