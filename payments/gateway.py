@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
@@ -240,9 +240,13 @@ def read_tax(session_id: str) -> TaxFacts:
 
 
 def _points(line: dict[str, Any]) -> int:
-    """The rates of a taxed line in basis points; Stripe writes percentages as decimals of JSON, read here as text."""
+    """The rates of a taxed line in basis points, to the nearest whole one (8.875 % is 888).
+
+    Stripe writes percentages as decimals of JSON, read here as text.
+    """
     rates = [one["rate"]["percentage"] for one in line.get("taxes") or []]
-    return int(sum((Decimal(str(rate)) for rate in rates), Decimal(0)) * 100)
+    points = sum((Decimal(str(rate)) for rate in rates), Decimal(0)) * 100
+    return int(points.to_integral_value(ROUND_HALF_UP))
 
 
 def expire_session(session_id: str) -> SessionFacts:

@@ -17,10 +17,10 @@ from uuid import UUID
 from babel import Locale
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Case, F, QuerySet, Sum, When
+from django.db.models import Case, Exists, F, OuterRef, Prefetch, QuerySet, Sum, When
 
 from catalog import codes
-from payments.models import Account, Entry, Transfer
+from payments.models import Account, Charge, Entry, Transfer
 from payments.money import Currency
 from store import signing, tax
 from store.models import Invoice, InvoiceDue, InvoiceSeries, LineRefund, Order, OrderLine
@@ -136,7 +136,8 @@ class _Writer:
         self.written = 0
 
     def write_sales(self, keys: Sequence[int]) -> None:
-        orders = Order.objects.filter(pk__in=keys).select_related("buyer", "vat_check").prefetch_related("lines")
+        orders = Order.objects.filter(pk__in=keys).select_related("buyer", "vat_check")
+        orders = orders.prefetch_related(Prefetch("lines", _sold()))
         by_key = {order.pk: order for order in orders}
         posted = _posted(line for order in by_key.values() for line in order.lines.all())
         made = []
@@ -230,6 +231,12 @@ class _Writer:
 # -- What is read ------------------------------------------------------------------------------------------------------
 
 
+def _sold() -> QuerySet[OrderLine]:
+    """Order lines that know whether Stripe reckoned their tax: then its rounding is no sign of anything untaxed."""
+    charge = Charge.objects.filter(reference=OuterRef("order__number"), taxed_by_stripe=True)
+    return OrderLine.objects.annotate(by_stripe=Exists(charge))
+
+
 def _posted(lines: Iterable[OrderLine]) -> dict[int, datetime]:
     """When each line's sale was posted, by its key; a line that was not delivered has none. One query."""
     names = {sale_reference(line): line.pk for line in lines}
@@ -245,8 +252,10 @@ def _of_line(line: OrderLine, currency: str) -> Amounts:
 
 
 def _untaxed_minor(line: OrderLine) -> int:
-    """What the buyer freely gave above the price, where the operator did not take tax out of that."""
-    return 0 if line.tax_minor == tax.tax_inside(line.amount_minor, line.tax_rate) else line.given_minor
+    """What the buyer freely gave above the price, where no tax was taken out of that; Stripe always takes it."""
+    by_stripe: bool = line.by_stripe  # type: ignore[attr-defined]  # of `_sold`
+    taxed = by_stripe or line.tax_minor == tax.tax_inside(line.amount_minor, line.tax_rate)
+    return 0 if taxed else line.given_minor
 
 
 def _sum(parts: Sequence[Amounts]) -> Amounts | None:
@@ -285,7 +294,7 @@ def _named(transfer: Transfer) -> str:
 def _lines_of(moved: Iterable[Transfer]) -> dict[str, OrderLine]:
     """The lines that the transfers name, by their public id as text."""
     named = {_named(transfer) for transfer in moved} - {""}
-    rows = OrderLine.objects.filter(public_id__in=named).select_related("order__buyer", "order__vat_check")
+    rows = _sold().filter(public_id__in=named).select_related("order__buyer", "order__vat_check")
     return {str(line.public_id): line for line in rows}
 
 

@@ -6,12 +6,12 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from payments import accounts, audit, charges, ledger
+from payments import accounts, audit, charges, gateway, ledger
 from payments.models import Charge
-from store import checkout, credit, invoices, settlement
+from store import baskets, checkout, credit, invoices, offers, refunds, settlement
 from store.errors import ChargeMismatch, TaxRateUnverified
 from store.models import Invoice, Order, OrderLine
-from tests.factories import shelf
+from tests.factories import onsale, shelf
 from tests.journeys.conftest import Shop
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -136,6 +136,36 @@ def test_who_was_to_be_taxed_by_stripe_does_not_pay_a_table_that_nobody_vouches_
             checkout.start_payment(order, at=timezone.now())
     assert not Charge.objects.exists()
     assert pay(shop, order).state == "PAID"  # the control: vouched for, it is paid by the table
+
+
+def test_what_is_given_above_the_price_is_taxed_too_however_stripe_rounds(shop: Shop, settings: Any) -> None:
+    settings.TAX_ON_TIPS = False
+    release = onsale.put_on_sale()
+    offers.set_price(release, currency="EUR", amount_minor=300, or_more=True, actor="user:bob")
+    onsale.review()
+    basket = shop.basket_of()
+    baskets.add(basket, shelf.whole(release), named_minor=500)
+    order = checkout.place_order(
+        basket, buyer=shop.alice, country="DE", evidence={}, consent=True, request_key="k", at=timezone.now()
+    )
+    shop.stripe.pay(checkout.start_payment(order, at=timezone.now()))
+    charge = charges.read_charge(Charge.objects.get())
+    assert charge.tax is not None
+    assert charge.tax["lines"][0]["tax_minor"] == 80  # of all 5.00, and not of the price of 3.00
+    charge.tax["lines"][0]["tax_minor"] = 79  # as by a rate of 18.8 %
+    charge.save(update_fields=["tax"])
+    settlement.settle_order(order, at=timezone.now())
+    refunds.refund_line(order.lines.get(), reason="a scratch", amount_minor=100, at=timezone.now())
+    shop.deliver_webhooks()
+    invoices.write(at=timezone.now())
+    first, note = Invoice.objects.order_by("pk")
+    assert (first.total_minor, first.tax_minor, first.untaxed_micros) == (500, 79, 0)
+    assert (note.total_minor, note.untaxed_micros) == (100, 0)
+
+
+@pytest.mark.parametrize(("percentages", "points"), [([8.875], 888), ([4, "4.625"], 863), ([19.0], 1900), ([], 0)])
+def test_rates_are_kept_to_the_nearest_basis_point(percentages: list[Any], points: int) -> None:
+    assert gateway._points({"taxes": [{"rate": {"percentage": one}} for one in percentages]}) == points
 
 
 def test_the_database_takes_another_tax_only_from_stripe_and_only_before_it_is_paid(shop: Shop) -> None:
