@@ -261,7 +261,7 @@ def verify(
     what must be proved `whole` at once; the others are heard to their end later (`hearings`).
     """
     exact = format.lossless and not formats.reduces(format, sound)
-    seen = _at_sight(path, format, sound)
+    seen = at_sight(path, format, sound)
     found = seen if seen and not whole else _decoded(path, format, sound, on_beat=on_beat)
     if exact and found.sha256 != sound_sha256:
         raise RenditionWrong(f"The {format.name} file does not hold the master's own sound.")
@@ -278,8 +278,9 @@ def _lengths(format: Format, sound: Sound) -> range:  # noqa: A002
     return range(expected, expected + more + 1)
 
 
-def _at_sight(path: Path, format: Format, sound: Sound) -> Proved | None:  # noqa: A002
-    """What can be told without decoding all of it; None where that is not enough."""
+def at_sight(path: Path, format: Format, sound: Sound) -> Proved | None:  # noqa: A002
+    """What can be told without decoding all of it; None where that is not enough. What passed when it was made passes
+    wherever this machine can run its programs."""
     rate = output_rate(format, sound.sample_rate)
     if format.codec == "pcm":
         found = plain.sha256(path, rate=rate, channels=sound.channels, bits=formats.bits(format, sound))

@@ -10,17 +10,19 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from transcoding import claims, encode, formats, looks, masters, renditions, scratch, storage
-from transcoding.errors import DiskFailed, Killed, LimitReached, ProcessFailed, RenditionWrong, StorageFailed
+from transcoding.errors import DiskFailed, DiskFull, Killed, LimitReached, ProcessFailed, RenditionWrong, StorageFailed
 from transcoding.models import Attempt, Rendition
 
 log = logging.getLogger(__name__)
 HOLD = timedelta(hours=1)  # a file that ends its worker is in nobody's way for so long
+TIMES = 2  # that a decoder must fail at a file before it is believed
 SECONDS = 20.0  # after which one run takes no other file
 # Previews are decoded whole when they are made, and so is whatever has a hash of its decoded sound.
 UNHEARD = Q(sound_sha256="", heard_at=None, purpose__in=[Rendition.Purpose.FULL, Rendition.Purpose.REVIEW])
@@ -28,6 +30,10 @@ UNHEARD = Q(sound_sha256="", heard_at=None, purpose__in=[Rendition.Purpose.FULL,
 
 class Wanted(Exception):
     """Other work came up: the file is heard another time."""
+
+
+class Deaf(Exception):
+    """This machine fails at what it did well when the file was made, and so can say nothing of it."""
 
 
 def owed(at: datetime) -> QuerySet[Rendition]:
@@ -70,25 +76,46 @@ def _give_way() -> None:
 
 def hear(row: Rendition, *, on_beat: Callable[[], None] | None = None) -> None:
     """Decode one finished file to its end. A store or a machine that fails says nothing of the file: later, then."""
-    master = row.master
-    each = formats.get(row.format)
     try:
         with scratch.folder(f"hear-{row.pk}") as folder:
             path = storage.fetch_to(row.storage_key, folder / "kept", sha256=row.sha256)
-            with scratch.unspoilt(path, row.sha256):
-                encode.verify(path, each, master, sound_sha256=master.sound_sha256, whole=True, on_beat=on_beat)
+            flaw = _flaw(row, path, on_beat=on_beat)
     except StorageFailed as error:
         log.warning("%s could not be heard: %s", row, error)
         looks.suspect(row.storage_key, at=timezone.now())
-    except (ProcessFailed, RenditionWrong) as error:
-        if isinstance(error, LimitReached):
-            log.warning("%s could not be heard in time: %s", row, error)
-        else:
-            disown(row, str(error), at=timezone.now())
-    except (DiskFailed, Killed, OSError) as error:
+    except LimitReached as error:
+        log.warning("%s could not be heard in time: %s", row, error)
+    except (Deaf, DiskFailed, DiskFull, Killed, OSError) as error:
         log.warning("%s could not be heard: %s", row, error)
     else:
-        Rendition.objects.filter(pk=row.pk, sha256=row.sha256).update(heard_at=timezone.now(), claimed_until=None)
+        if flaw is not None:
+            disown(row, flaw, at=timezone.now())
+            return
+        heard = Rendition.objects.filter(pk=row.pk, sha256=row.sha256, state=Rendition.State.READY, fence=row.fence)
+        heard.update(heard_at=timezone.now(), claimed_until=None)
+
+
+def _flaw(row: Rendition, path: Path, *, on_beat: Callable[[], None] | None) -> str | None:
+    """What is wrong with the file at `path`, in words; None where it is right.
+
+    A decoder that cannot start, or falls over, ends as it does on a bad file. So it is believed only when it says so
+    again, and this machine still hears both ends of the file, as when it was made. Raises Deaf where it does not.
+    """
+    master, each = row.master, formats.get(row.format)
+    flaw = ""
+    for _ in range(TIMES):
+        try:
+            with renditions.known_sound(), scratch.unspoilt(path, row.sha256):
+                encode.verify(path, each, master, sound_sha256=master.sound_sha256, whole=True, on_beat=on_beat)
+        except LimitReached:
+            raise
+        except (ProcessFailed, RenditionWrong) as error:
+            flaw = str(error)
+        else:
+            return None
+    if encode.at_sight(path, each, master) is None:
+        raise Deaf(f"this machine does not even hear its ends any more. Look at its decoder and its fence: {flaw}")
+    return flaw
 
 
 def disown(row: Rendition, why: str, *, at: datetime) -> None:

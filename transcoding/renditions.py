@@ -342,7 +342,7 @@ def _produce(
     for wanted in cuts.values():
         cut = previews.Cut(**(_row(next(iter(wanted.values()))[0]).cut or {}))
         outputs = {path: each for path, (_, each) in wanted.items()}
-        with _known_sound(), scratch.unspoilt(source, master.file_sha256):
+        with known_sound(), scratch.unspoilt(source, master.file_sha256):
             made = previews.make(source, master, outputs, cut=cut, on_beat=pulse)
         done |= {claim: (path, made.digests[path]) for path, (claim, _) in wanted.items()}
         for claim, _ in wanted.values():
@@ -352,7 +352,7 @@ def _produce(
     if fresh:
         pulse.follow([claim for claim, _ in fresh.values()])
         wanted_files = {path: each for path, (_, each) in fresh.items()}
-        with _known_sound(), scratch.unspoilt(source, master.file_sha256):
+        with known_sound(), scratch.unspoilt(source, master.file_sha256):
             sound = encode.encode(source, master, wanted_files, on_beat=pulse, on_share=pulse.heard)
             _check_source(master, sound)
         pulse.heard(1)
@@ -361,7 +361,7 @@ def _produce(
 
 
 @contextlib.contextmanager
-def _known_sound() -> Iterator[None]:
+def known_sound() -> Iterator[None]:
     """Accepted masters and our own files were read before: that they can't be read now is the disk's failure."""
     try:
         yield
@@ -426,7 +426,7 @@ def _tagged(path: Path, claim: claims.Claim, proof: Proof, pulse: claims.Pulse) 
     tags.write(path, each, tagset, cover, samples=samples)
     whole = functools.partial(encode.verify, whole=row.disowned > 0)
     prove = originals.prove if each.code == ORIGINAL else whole
-    with _known_sound():
+    with known_sound():
         sound = proof or prove(path, each, master, sound_sha256=master.sound_sha256, on_beat=pulse)
     return sound, storage.sha256_of(path, on_beat=pulse)
 

@@ -174,9 +174,9 @@ def test_wrong_sound_in_frames_of_the_right_shape_is_heard(cd: tuple[Passage, di
     path = Path(shutil.copy(paths["AAC_256"], tmp_path))
     spoiled(path)
     monkeypatch.setattr(frames, "samples", lambda *_, **__: sound.samples)
-    assert encode._at_sight(path, FORMATS["AAC_256"], sound) is None
+    assert encode.at_sight(path, FORMATS["AAC_256"], sound) is None
     monkeypatch.setattr(encode, "_ends_well", lambda *_: True)  # the control
-    assert encode._at_sight(path, FORMATS["AAC_256"], sound) is not None
+    assert encode.at_sight(path, FORMATS["AAC_256"], sound) is not None
 
 
 def test_a_page_of_ogg_is_summed_up_as_ffmpeg_does(cd: tuple[Passage, dict[str, Path]]) -> None:

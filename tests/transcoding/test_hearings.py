@@ -1,16 +1,20 @@
 """What was not decoded whole when it was made is heard to its end later; what is wrong is handed out no more."""
 
+import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from tests.factories.transcoding import deliver, make_master, make_rendition, make_tags
 from tests.transcoding import sounds
-from transcoding import encode, formats, frames, hearings, looks, renditions, storage, tasks
+from transcoding import encode, formats, frames, hearings, looks, probe, renditions, sandbox, storage, tasks
+from transcoding.errors import ProcessFailed
 from transcoding.models import Attempt, Master, Rendition
 
 pytestmark = pytest.mark.django_db
@@ -202,6 +206,98 @@ def test_a_machine_too_busy_to_hear_a_file_says_nothing_of_it(piece: Path, monke
     assert (row.state, row.heard_at) == (READY, None)
     assert row not in hearings.owed(timezone.now()), "others come first"
     assert row in hearings.owed(timezone.now() + hearings.HOLD + timedelta(seconds=1))
+
+
+MACHINES = {
+    "its fence cannot be built": "exit 126",
+    "a library is missing": "echo error while loading shared libraries >&2; exit 127",
+    "its decoder crashes": "kill -SEGV $$",
+    "its ffmpeg lacks the decoder": "echo Decoder not found >&2; exit 1",
+}
+
+
+@pytest.fixture(params=MACHINES)
+def broken_machine(request: pytest.FixtureRequest, tmp_path: Path, settings, monkeypatch) -> Callable[[], None]:
+    """Breaks it once it is called."""
+    program = tmp_path / "ffmpeg"
+    program.write_text(f"#!/bin/sh\n{MACHINES[request.param]}\n")
+    program.chmod(0o755)
+
+    def break_it() -> None:
+        monkeypatch.setattr(sandbox, "fence_name", lambda: "limits")
+        settings.FFMPEG = str(program)
+
+    return break_it
+
+
+def test_a_broken_machine_disowns_no_good_file(piece: Path, broken_machine: Callable[[], None], settings) -> None:
+    row = make(deliver(piece), "MP3_V0")
+    broken_machine()
+    assert hearings.catch_up() == 1
+    row.refresh_from_db()
+    assert (row.state, row.heard_at, row.disowned) == (READY, None, 0)
+    assert row not in hearings.owed(timezone.now()), "others come first"
+    settings.FFMPEG = ""
+    hearings.hear(row)
+    row.refresh_from_db()
+    assert row.heard_at is not None
+
+
+def test_the_control_without_hearing_the_ends_a_broken_machine_would(
+    piece: Path, broken_machine: Callable[[], None], monkeypatch
+) -> None:
+    row = make(deliver(piece), "MP3_V0")
+    broken_machine()
+    monkeypatch.setattr(encode, "at_sight", lambda *_: encode.Proved("", row.samples))
+    hearings.catch_up()
+    row.refresh_from_db()
+    assert (row.state, row.disowned) == (PLANNED, 1)
+
+
+def decoder_says(words: str, monkeypatch, *, times: int) -> None:
+    """A whole decoding ends with these words so often; the ends are heard as ever."""
+    decode, said = probe.decode, itertools.count()
+
+    def fail(*args, **more):
+        if next(said) < times:
+            raise ProcessFailed(words)
+        return decode(*args, **more)
+
+    monkeypatch.setattr(probe, "decode", fail)
+
+
+def test_a_decoder_that_falls_over_once_is_not_believed(piece: Path, monkeypatch) -> None:
+    row = make(deliver(piece), "MP3_V0")
+    decoder_says("ffmpeg ended with -11: no words", monkeypatch, times=1)
+    hearings.catch_up()
+    row.refresh_from_db()
+    assert (row.state, row.disowned) == (READY, 0)
+    assert row.heard_at is not None
+
+
+def test_a_disk_that_fails_under_the_decoder_says_nothing_of_the_file(piece: Path, monkeypatch) -> None:
+    row = make(deliver(piece), "MP3_V0")
+    decoder_says("ffmpeg ended with 251: Input/output error", monkeypatch, times=9)
+    hearings.catch_up()
+    row.refresh_from_db()
+    assert (row.state, row.heard_at, row.disowned) == (READY, None, 0)
+
+
+def test_what_is_taken_in_hand_while_it_is_heard_is_not_called_heard(piece: Path, monkeypatch) -> None:
+    row = make(deliver(piece), "MP3_V0")
+    verify = encode.verify
+
+    def lose(*args, **more):
+        Rendition.objects.filter(pk=row.pk).update(state=Rendition.State.MAKING, fence=F("fence") + 1)
+        return verify(*args, **more)
+
+    monkeypatch.setattr(encode, "verify", lose)
+    claimed = hearings._claim(at=timezone.now())
+    assert claimed is not None
+    hearings.hear(claimed)
+    row.refresh_from_db()
+    assert row.heard_at is None
+    assert row.claimed_until is not None, "the lease of whoever makes it now"
 
 
 def test_the_sweep_rings_for_it_only_where_something_is_owed(monkeypatch) -> None:
