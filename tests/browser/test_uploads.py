@@ -57,12 +57,16 @@ def test_an_upload_stops_and_goes_on_after_a_reload_where_it_was(open_page: Open
     page.goto(DELIVER)
     song = file("01 Tide.flac", PIECE + 1_000_000)
 
+    def is_second(request: Request) -> bool:
+        return request.method == "PATCH" and request.headers["upload-offset"] != "0"
+
     def hold_the_second(route: Route) -> None:
-        if route.request.method != "PATCH" or route.request.headers["upload-offset"] == "0":
+        if not is_second(route.request):
             route.continue_()
 
     page.route("**/uploads/*/", hold_the_second)
-    page.get_by_label("Files", exact=True).set_input_files([song])
+    with page.expect_request(is_second, timeout=SLOW):  # so the first is here: what was sent may not have come
+        page.get_by_label("Files", exact=True).set_input_files([song])
     row = page.get_by_role("listitem").filter(has_text="01 Tide.flac")
     expect(row).to_contain_text("89 %, 9.4 MB", timeout=SLOW)
     status = page.locator("[data-said]")
