@@ -200,7 +200,9 @@ def follow_wide_reviews(*, at: datetime) -> int:
         whole = Price.objects.filter(release__tracks__recording=OuterRef("pk"))
         asked = Recording.objects.filter(Exists(single) | Exists(whole), pk__gt=wide.upto)
         if wide.label_id is not None:
-            asked = asked.filter(label=wide.label_id)
+            # A whole release is under its own label's contract, whosever recordings are on it.
+            placed = Track.objects.filter(recording=OuterRef("pk"), release__label=wide.label_id)
+            asked = asked.filter(Q(label=wide.label_id) | Exists(placed))
         keys = list(asked.order_by("pk").values_list("pk", flat=True)[:WIDE_SLICE])
         if keys:
             mark_due(keys, cause=wide.cause)

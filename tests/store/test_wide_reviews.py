@@ -8,9 +8,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from catalog.models import Party
+from catalog.models import Party, Recording
 from licensing import rates
-from store import commissions, offers
+from store import commissions, offers, pricing
 from store.models import Offer, ReviewDue, WideReview
 from tests.factories import catalog, shelf
 
@@ -83,6 +83,17 @@ def test_a_contract_has_its_labels_offers_looked_at_and_no_others() -> None:
     assert marked == set(mine.tracks.values_list("recording_id", flat=True))
     commissions.end(contract, until=timezone.now().date() + timedelta(days=5), by="user:1")
     assert WideReview.objects.filter(label=label, due_at__gt=timezone.now()).count() == 2
+
+
+def test_a_compilation_is_under_its_own_labels_contract_whoever_recorded_what_is_on_it() -> None:
+    label, other = catalog.make_label("Mine"), catalog.make_label("Else")
+    release = shelf.shelve("Gathered", label=label, tracks=2)
+    Recording.objects.update(label=other)
+    assert pricing.label_of(Offer.objects.get(release=release), []) == label.pk
+    ReviewDue.objects.all().delete()
+    today = timezone.now().date()
+    commissions.agree(label, share=Fraction(1, 10), starts_on=today, agreement="A", actor="x")
+    assert offers.follow_wide_reviews(at=timezone.now()) == 2
 
 
 def test_what_waits_already_goes_first() -> None:
