@@ -12,7 +12,7 @@ from django.db import transaction
 
 from payments import payees
 from payments.errors import BankRefused, TaxFormRefused
-from payments.models import BankChange, Payee, TaxForm, TaxPaper, paper_storage
+from payments.models import BankChange, BankDetails, Payee, TaxForm, TaxPaper, paper_storage
 
 MOST_BYTES = 10 * 1024**2
 KINDS = {b"%PDF-": "application/pdf", b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
@@ -32,15 +32,14 @@ def give_account(
     """
     bank = payees.read_bank(holder=holder, iban=iban, bic=bic)
     with transaction.atomic():
-        held = Payee.objects.select_for_update(no_key=True, of=["self"]).select_related("bank").get(pk=payee.pk)
-        now = getattr(held, "bank", None)
+        payees.hold(payee)
+        now = BankDetails.objects.filter(payee=payee).first()
         if now is not None and (now.holder, now.iban, now.bic) == (bank.holder, bank.iban, bank.bic):
             raise BankRefused("This is the account that is paid to already. Nothing was changed.")
-        for earlier in BankChange.objects.filter(payee=held, state=BankChange.State.WAITING):
-            _answer(earlier, BankChange.State.REFUSED, by=by, at=at, reason="followed by another")
+        payees.end_waiting(payee, reason="followed by another", by=by, at=at)
         return BankChange.objects.create(
-            payee=held, holder=bank.holder, iban=bank.iban, bic=bank.bic, ends=bank.iban[-4:], given_by=by, given_at=at,
-            usable_from=at + timedelta(days=days),
+            payee=payee, holder=bank.holder, iban=bank.iban, bic=bank.bic, ends=bank.iban[-4:],
+            given_by=by, given_at=at, usable_from=at + timedelta(days=days),
         )  # fmt: skip
 
 
@@ -62,18 +61,24 @@ def refuse_account(change: BankChange, *, reason: str, by: str, at: datetime) ->
 
 def take_due(*, at: datetime) -> list[BankChange]:
     """Pay from now on to the accounts that have waited long enough. Twice is once."""
-    due = BankChange.objects.filter(state=BankChange.State.WAITING, usable_from__lte=at)
+    due = BankChange.objects.filter(state=BankChange.State.WAITING, usable_from__lte=at).select_related("payee")
     taken = []
     for change in list(due):
         with transaction.atomic():
-            row = BankChange.objects.select_for_update(of=["self"]).select_related("payee").get(pk=change.pk)
+            row = _held(change)
             if row.state == BankChange.State.WAITING:
                 taken.append(_take(row, by=TASK, at=at))
     return taken
 
 
+def _held(change: BankChange) -> BankChange:
+    """The change as it is now; whoever answers for an account holds its payee."""
+    payees.hold(change.payee)
+    return BankChange.objects.select_related("payee").get(pk=change.pk)
+
+
 def _waiting(change: BankChange) -> BankChange:
-    row = BankChange.objects.select_for_update(of=["self"]).select_related("payee").get(pk=change.pk)
+    row = _held(change)
     if row.state != BankChange.State.WAITING:
         raise BankRefused("This account has been answered for already. Look at the page again.")
     return row

@@ -120,6 +120,21 @@ def read_bank(*, holder: str, iban: str, bic: str = "") -> Bank:
     return Bank(holder.strip()[:70], number, bank)
 
 
+def hold(payee: Payee) -> None:
+    """Let nobody else change where this payee is paid until the caller's transaction ends.
+
+    Taken before any account of the payee is read or locked, so that of two at once neither waits for the other's.
+    """
+    Payee.objects.select_for_update(no_key=True).get(pk=payee.pk)
+
+
+def end_waiting(payee: Payee, *, reason: str, by: str, at: datetime) -> None:
+    """No account that was given for the payee comes to count any more; the caller holds the payee."""
+    BankChange.objects.filter(payee=payee, state=BankChange.State.WAITING).update(
+        state=BankChange.State.REFUSED, reason=reason, answered_by=by, answered_at=at, iban="", bic=""
+    )
+
+
 def give_bank(payee: Payee, *, holder: str, iban: str, bic: str = "", by: str, at: datetime) -> BankDetails:
     """Where a payee is paid, entered by finance staff: it counts at once, and its payouts go by bank transfer.
 
@@ -127,14 +142,8 @@ def give_bank(payee: Payee, *, holder: str, iban: str, bic: str = "", by: str, a
     """
     bank = read_bank(holder=holder, iban=iban, bic=bic)
     with transaction.atomic():
-        BankChange.objects.filter(payee=payee, state=BankChange.State.WAITING).update(
-            state=BankChange.State.REFUSED,
-            reason="followed by another",
-            answered_by=by,
-            answered_at=at,
-            iban="",
-            bic="",
-        )
+        hold(payee)
+        end_waiting(payee, reason="followed by another", by=by, at=at)
         BankChange.objects.create(
             payee=payee, holder=bank.holder, ends=bank.iban[-4:], given_by=by, given_at=at, usable_from=at,
             state=BankChange.State.TAKEN, answered_by=by, answered_at=at,

@@ -1,11 +1,13 @@
 """A label cannot lead a payee's money away unseen, and a form lowers a tax only once somebody else has read it."""
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from django.conf import LazySettings
 from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from payments import banking, handed_in, payees, payouts
 from payments.errors import BankRefused, TaxFormRefused
@@ -110,6 +112,27 @@ def test_what_finance_staff_enter_counts_at_once_and_ends_what_waits(bob: Payee)
     payees.give_bank(bob, holder="Bob & Co", iban=OLD, by="user:1", at=AT + timedelta(hours=1))
     assert list(bob.bank_changes.values_list("state", flat=True)) == ["TAKEN", "REFUSED", "TAKEN"]
     assert holds(bob) == ""
+
+
+@pytest.mark.parametrize("act", [
+    lambda bob, _: give(bob, iban="GB82WEST12345698765432"),
+    lambda bob, _: payees.give_bank(bob, holder="Bob & Co", iban=OLD, by="user:1", at=LATER),
+    lambda _, change: handed_in.confirm_account(change, by="user:3", at=AT),
+    lambda _, change: handed_in.refuse_account(change, reason="no", by="user:3", at=AT),
+    lambda _, __: handed_in.take_due(at=LATER),
+])  # fmt: skip
+def test_each_holds_the_payee_before_any_account_so_that_no_two_wait_for_each_other(
+    bob: Payee, act: Callable[[Payee, BankChange], object]
+) -> None:
+    change = give(bob)
+    with CaptureQueriesContext(connection) as asked:
+        act(bob, change)
+    said = [one["sql"] for one in asked]
+    first = next(at for at, sql in enumerate(said) if "UPDATE" in sql or sql.startswith("INSERT"))
+    assert 'FROM "payments_payee"' in said[first]
+    assert "FOR NO KEY UPDATE" in said[first]
+    assert "payments_bankdetails" not in said[first]  # joined, it would be read as it was before the wait
+    assert any(sql.startswith('UPDATE "payments_bankchange"') for sql in said[first:])
 
 
 @pytest.mark.parametrize(("over", "why"), [
