@@ -13,13 +13,14 @@ from django.conf import settings
 from django.db import connection, transaction
 from stdnum import iban as ibans
 
-from payments import accounts, ledger, pain001, payouts
+from payments import accounts, ledger, pain001, payees, payouts
 from payments.errors import BankRefused
 from payments.models import BankChange, BankDetails, Payee, Payout, PayoutBatch
 from payments.money import Money
 
 State = Payout.State
 ROUTE = "sepa"
+FORGOTTEN = "no longer: paid through Stripe again"
 
 
 def payer() -> pain001.Party:
@@ -40,8 +41,7 @@ def export(*, by: str, at: datetime) -> PayoutBatch:
     """One file of all planned payouts that go by bank. Raises BankRefused where none waits, or we name no account."""
     ours = payer()
     with transaction.atomic():
-        with connection.cursor() as cursor:  # files are numbered one after the other
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [payouts.PLAN_LOCK])
+        _hold_plans()  # files are numbered one after the other
         keys = [payout.pk for payout in waiting()]
         rows = list(Payout.objects.select_for_update().filter(pk__in=keys, state=State.PLANNED).order_by("pk"))
         if not rows:
@@ -57,6 +57,39 @@ def export(*, by: str, at: datetime) -> PayoutBatch:
         for row in rows:
             _clear(row, batch, at)
     return batch
+
+
+def forget_account(payee: Payee, *, by: str, at: datetime) -> None:
+    """Take a payee's account away: what goes out from now on goes through Stripe. Twice is once.
+
+    An account that was given and waits ends with it, or it would lead payouts back to the bank. Raises BankRefused
+    while a planned payout waits for a file: without an account it would wait for ever, and so would all that follow.
+    """
+    with transaction.atomic():
+        _hold_plans()  # nobody plans a payout by bank meanwhile
+        payees.hold(payee)
+        planned = Payout.objects.filter(payee=payee, route=Payee.Route.SEPA, state=State.PLANNED).first()
+        if planned is not None:
+            raise BankRefused(
+                f"Payout {planned.number} waits for the bank's file. Answer for a new account if one waits, make the "
+                "file, and then forget the account."
+            )
+        payees.end_waiting(payee, reason=FORGOTTEN, by=by, at=at)
+        details = BankDetails.objects.filter(payee=payee).first()
+        if details is not None:
+            BankChange.objects.create(
+                payee=payee, holder=details.holder, ends=details.iban[-4:], given_by=details.given_by,
+                given_at=details.given_at, usable_from=details.given_at, state=BankChange.State.REFUSED,
+                reason=FORGOTTEN, answered_by=by, answered_at=at,
+            )  # fmt: skip
+            details.delete()
+        Payee.objects.filter(pk=payee.pk).update(route=Payee.Route.STRIPE)
+    payee.refresh_from_db()
+
+
+def _hold_plans() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [payouts.PLAN_LOCK])
 
 
 def _payment(payout: Payout, details: BankDetails) -> pain001.Payment:

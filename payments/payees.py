@@ -162,13 +162,6 @@ def use_bank(payee: Payee, bank: Bank, *, by: str, at: datetime) -> BankDetails:
     return details
 
 
-def forget_bank(payee: Payee) -> None:
-    """Take bank details away; payouts go through Stripe again."""
-    BankDetails.objects.filter(payee=payee).delete()
-    Payee.objects.filter(pk=payee.pk).update(route=Payee.Route.STRIPE)
-    payee.refresh_from_db()
-
-
 def check_form(payee: Payee, *, kind: str, country: str, valid_from: date, valid_to: date) -> None:
     """Raises TaxFormRefused for a form that cannot speak for this payee."""
     if valid_to < valid_from:

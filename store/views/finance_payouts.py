@@ -100,7 +100,7 @@ def answer(request: HttpRequest, staff: User, number: str) -> HttpResponse:
 def payee(request: HttpRequest, staff: User, public_id: UUID) -> HttpResponse:
     """What is known of a payee: the way it is paid, the least that is sent, its tax forms."""
     found = get_object_or_404(Payee.objects.select_related("bank"), public_id=public_id)
-    forms: dict[str, Any] = {"tax": TaxFormForm(), "bank": BankForm(),
+    forms: dict[str, Any] = {"tax": TaxFormForm(), "bank": BankForm(), "stripe": Form(),
                              "minimum": MinimumForm(initial={"minimum_minor": found.minimum_minor})}  # fmt: skip
     status = 200
     if request.method == "POST":
@@ -133,8 +133,8 @@ def _give_bank(found: Payee, form: BankForm, staff: User) -> None:
     payees.give_bank(found, by=staff.actor, at=timezone.now(), **form.cleaned_data)
 
 
-def _through_stripe(found: Payee, _form: Form, _staff: User) -> None:
-    payees.forget_bank(found)
+def _through_stripe(found: Payee, _form: Form, staff: User) -> None:
+    banking.forget_account(found, by=staff.actor, at=timezone.now())
 
 
 def _set_minimum(found: Payee, form: MinimumForm, _staff: User) -> None:

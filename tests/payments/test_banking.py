@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from payments import accounts, audit, banking, ledger, pain001, payees, payouts
+from payments import accounts, audit, banking, handed_in, ledger, pain001, payees, payouts
 from payments.errors import BankRefused
-from payments.models import Account, Entry, Payee, Payout, PayoutBatch, Transfer
+from payments.models import Account, BankDetails, Entry, Payee, Payout, PayoutBatch, Transfer
 from tests.factories.payments import AT, make_payee, post_earning
 
 IBAN = "DE89370400440532013000"
@@ -128,6 +128,36 @@ def test_what_is_no_iban_is_refused_without_being_repeated(bob: Payee, iban: str
         payees.give_bank(bob, holder="Bob", iban=iban, by="user:1", at=AT)
     assert not iban or iban not in str(refusal.value)
     assert bob.bank.iban == IBAN
+
+
+def test_a_forgotten_account_takes_along_the_one_that_waits_and_says_by_whom(bob: Payee) -> None:
+    handed_in.give_account(bob, holder="Eve", iban="FR7630006000011234567890189", by="user:2", days=7, at=AT)
+    for _ in range(2):
+        banking.forget_account(bob, by="user:3", at=AT)
+    assert handed_in.take_due(at=AT + timedelta(days=30)) == []
+    bob.refresh_from_db()
+    assert (bob.route, BankDetails.objects.count()) == ("STRIPE", 0)
+    ended = bob.bank_changes.filter(answered_by="user:3").order_by("pk")
+    assert list(ended.values_list("state", "ends", "given_by")) == [
+        ("REFUSED", "0189", "user:2"), ("REFUSED", "3000", "user:1")
+    ]  # fmt: skip
+
+
+def test_an_account_that_a_planned_payout_waits_for_is_not_forgotten(bob: Payee) -> None:
+    (payout,) = payouts.plan(minimum_minor=1, at=AT)
+    with pytest.raises(BankRefused, match=payout.number):
+        banking.forget_account(bob, by="user:3", at=AT)
+    assert banking.export(by="user:1", at=AT).payments == 1
+    banking.forget_account(bob, by="user:3", at=AT)  # it is in the file now, and the bank answers for it
+    assert not BankDetails.objects.exists()
+
+
+def test_the_control_without_the_guard_the_payout_holds_up_all_that_follow(bob: Payee) -> None:
+    payouts.plan(minimum_minor=1, at=AT)
+    BankDetails.objects.all().delete()
+    Payee.objects.update(route=Payee.Route.STRIPE)
+    assert banking.waiting() == []
+    assert [one.hold for one in payouts.due(at=AT)] == ["a payout is under way"]
 
 
 def test_a_day_ahead_is_not_the_banks(bob: Payee) -> None:

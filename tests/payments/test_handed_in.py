@@ -120,6 +120,7 @@ def test_what_finance_staff_enter_counts_at_once_and_ends_what_waits(bob: Payee)
     lambda _, change: handed_in.confirm_account(change, by="user:3", at=AT),
     lambda _, change: handed_in.refuse_account(change, reason="no", by="user:3", at=AT),
     lambda _, __: handed_in.take_due(at=LATER),
+    lambda bob, _: banking.forget_account(bob, by="user:1", at=LATER),
 ])  # fmt: skip
 def test_each_holds_the_payee_before_any_account_so_that_no_two_wait_for_each_other(
     bob: Payee, act: Callable[[Payee, BankChange], object]

@@ -113,6 +113,19 @@ def test_bank_details_are_kept_and_never_shown_again(fay: Client, bob: Payee) ->
     assert "… 3000" in page
 
 
+def test_paying_through_stripe_again_is_refused_with_the_way_out_while_a_payout_is_planned(
+    fay: Client, bob: Payee
+) -> None:
+    url = reverse("finance-payee", args=[bob.public_id])
+    (payout,) = payouts.plan(minimum_minor=1, at=timezone.now())
+    refused = fay.post(url, {"what": "stripe"})
+    assert refused.status_code == 422
+    assert f"Payout {payout.number} waits for the bank&#x27;s file." in refused.text
+    fay.post(reverse("finance-payouts-export"))
+    assert fay.post(url, {"what": "stripe"}).status_code == 302
+    assert "by Fay: no longer: paid through Stripe again" in fay.get(url).text
+
+
 def test_a_difference_is_explained_with_words(fay: Client) -> None:
     row = difference()
     assert "ch_1" in fay.get(reverse("finance-books")).text
