@@ -30,6 +30,7 @@ from store.royalties import Directions, Holding, Piece, Split, Terms, WorkRate, 
 
 Quotes = Mapping[int, Quote]
 Taxed = Mapping[int, tax.Charged]
+Decisions = Mapping[tuple[str, int], ClearanceDecision]  # by use and recording
 Tracks = Mapping[int, tuple[Track, ...]]
 
 
@@ -53,6 +54,14 @@ class Priced:
     def label(self) -> int:
         """The label that sells: of the release, or of the recording where a track is sold by itself."""
         return label_of(self.offer, self.tracks)
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """What an order froze: the decisions it rests on, and the terms of its offers by their keys."""
+
+    decisions: Decisions
+    terms: Mapping[int, Terms]
 
 
 def label_of(offer: Offer, tracks: Sequence[Track]) -> int:
@@ -101,16 +110,18 @@ def price_all(
     reverse_charge: bool = False,
     tracks: Tracks | None = None,
     taxed: Taxed = MappingProxyType({}),
+    agreed: Agreed | None = None,
 ) -> list[Priced]:
     """Price each offer for a buyer in `country` at the instant `at`; `quotes`, by the offer's key, are what she named.
 
     `tracks` are those of the offers where the caller has read them. With `reverse_charge` without the tax; `taxed` is
-    what somebody else reckoned for an offer, by its key. Raises
-    NotOnSale where a recording is not cleared there, and TaxRateMissing where the tax table has a hole.
+    what somebody else reckoned for an offer, by its key. What was `agreed` counts instead of what is decided and asked
+    now, be it still on sale or not. Raises NotOnSale where a recording is not cleared there, and TaxRateMissing where
+    the tax table has a hole.
     """
     asked = {offer.pk: quotes.get(offer.pk) or quote_of(offer) for offer in offers}
     known = tracks_of(offers) if tracks is None else tracks
-    facts = _load(offers, asked, known, country=country, at=at, reverse_charge=reverse_charge)
+    facts = _load(offers, asked, known, country=country, at=at, reverse_charge=reverse_charge, agreed=agreed)
     return [_priced(offer, asked[offer.pk], facts, taxed.get(offer.pk)) for offer in offers]
 
 
@@ -122,7 +133,7 @@ class _Facts:
     rate: int
     reverse_charge: bool
     tracks: Tracks
-    decisions: Mapping[tuple[str, int], ClearanceDecision]
+    decisions: Decisions
     verdicts: Mapping[tuple[str, int], Verdict]
     holdings: Mapping[tuple[str, int], Sequence[Share]]
     holders: Mapping[str, int]
@@ -131,6 +142,7 @@ class _Facts:
     cards: Mapping[str, Cards]
     commissions: Mapping[int, Fraction]
     seconds: Mapping[int, int]
+    terms: Mapping[int, Terms]
 
 
 def use_of(quote: Quote) -> str:
@@ -146,22 +158,19 @@ def _load(
     country: str,
     at: datetime,
     reverse_charge: bool,
+    agreed: Agreed | None,
 ) -> _Facts:
     uses: dict[str, set[int]] = defaultdict(set)
     for offer in offers:
         uses[use_of(quotes[offer.pk])] |= {track.recording_id for track in tracks[offer.pk]}
-    decisions = {
-        (use, key): decision
-        for use, keys in uses.items()
-        for key, decision in clearing.latest_of_recordings(keys, use=use).items()
-    }
+    decisions = agreed.decisions if agreed else _latest(uses)
     verdicts = {key: Verdict.from_data(decision.verdict) for key, decision in decisions.items()}
     holdings: dict[tuple[str, int], Sequence[Share]] = {}
     for offer in offers:
         for track in tracks[offer.pk]:
             key = use_of(quotes[offer.pk]), track.recording_id
             decision = decisions.get(key)
-            if decision is None or not clearing.holds(decision, at=at, country=country):
+            if decision is None or not (agreed or clearing.holds(decision, at=at, country=country)):
                 raise NotOnSale(f"“{track.title}” is not for sale in this country.", offer=str(offer.public_id))
             holdings[key] = verdicts[key].shares_in(country)
     holders = _holder_keys(share.holder for shares in holdings.values() for share in shares)
@@ -189,7 +198,17 @@ def _load(
         cards,
         commissions.in_force(labels, on=at.date()),
         _seconds(recordings) if any(each.by_the_minute for each in cards.values()) else {},
+        agreed.terms if agreed else {},
     )
+
+
+def _latest(uses: Mapping[str, set[int]]) -> Decisions:
+    """The decisions in force for these recordings, by the use they are wanted for. One query for each use."""
+    return {
+        (use, key): decision
+        for use, keys in uses.items()
+        for key, decision in clearing.latest_of_recordings(keys, use=use).items()
+    }
 
 
 def tracks_of(offers: Iterable[Offer]) -> dict[int, tuple[Track, ...]]:
@@ -262,7 +281,7 @@ def _priced(offer: Offer, quote: Quote, facts: _Facts, reckoned: tax.Charged | N
     asked: Any = {"currency": offer.currency, "reverse_charge": facts.reverse_charge}
     taxed = reckoned or charged(quote, facts.rate, **asked)
     rate = reckoned.rate if reckoned else facts.rate
-    terms = terms_of(facts.commissions[label_of(offer, tracks)])
+    terms = facts.terms.get(offer.pk) or terms_of(facts.commissions[label_of(offer, tracks)])
     if quote.by_shop:  # the holders have their parts of the full price
         full = _split(offer, charged(quote.without_discount(), rate, **asked), terms, parts, facts, use=use)
         scale = Currency(offer.currency).micros_per_minor

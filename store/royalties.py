@@ -127,6 +127,11 @@ class Terms:
         said = {name: str(getattr(self, name)) for name in ("commission", "work_royalty", "fee", "reserve")}
         return {"order": [*ORDER, "RECOUPMENT", "RESERVE"], **said, "reserve_days": self.reserve_days}
 
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> "Terms":
+        parts = {name: Fraction(said[name]) for name in ("commission", "work_royalty", "reserve")}
+        return cls(**parts, fee=said["fee"], reserve_days=said["reserve_days"])
+
 
 @dataclass(frozen=True)
 class Leg:

@@ -1,11 +1,13 @@
 """Stripe Tax in place of our table (STRIPE_TAX): what is paid at Stripe bears the tax that Stripe reckoned.
 
 Before paying, buyers are shown the table's tax, inside a price that stays. Once paid, Stripe's word is read again, line
-by line; where it differs the parts of the line are worked out anew with the rates, letters and contracts of the order's
-day, before anything is posted. An address in another country than the one ordered from, lines that are not ours, or a
-tax that is not complete deliver nothing: people look at it. What credit pays, wholly or in part, bears the table's.
+by line; where it differs the parts of the line are worked out anew with the decisions and terms that the order froze,
+and the letters and rate cards of its day, before anything is posted. An address in another country than the one ordered
+from, lines that are not ours, or a tax that is not complete deliver nothing: people look at it. What credit pays,
+wholly or in part, bears the table's.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,11 +15,14 @@ from typing import Any
 
 from django.conf import settings
 
+from catalog.models import Track
+from licensing.models import ClearanceDecision
 from payments.models import Charge
 from store import locations, pricing, tax
 from store.errors import ChargeMismatch
-from store.models import Code, Order, OrderLine, Redemption
+from store.models import Code, Order, OrderLine, OrderLineTrack, Redemption
 from store.quotes import Quote
+from store.royalties import Terms
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,19 @@ def shown(line: OrderLine) -> str:
 
 
 def _anew(order: Order, lines: list[OrderLine], charged: Mapping[int, tax.Charged]) -> dict[int, Retaxed]:
-    """The parts of these lines as they would have been with that tax, on the order's day."""
+    """The parts of these lines as they would have been with that tax: by the decisions and terms the order froze.
+
+    Whether they may still be delivered is settlement's to ask. A line without terms is older than them.
+    """
+    tracks: dict[int, list[Track]] = defaultdict(list)
+    decisions: dict[tuple[str, int], ClearanceDecision] = {}
+    rows = OrderLineTrack.objects.filter(line__in=lines).select_related(
+        "line", "decision", "track__recording", "track__release"
+    )
+    for row in rows.order_by("line", "position"):
+        tracks[row.line.offer_id].append(row.track)
+        decisions[row.decision.use, row.track.recording_id] = row.decision
+    agreed = pricing.Agreed(decisions, {line.offer_id: Terms.from_json(line.terms) for line in lines if line.terms})
     by_shop = Redemption.objects.filter(order=order, code__bearer=Code.Bearer.SHOP).exists()
     quotes = {
         line.offer_id: Quote(
@@ -100,7 +117,8 @@ def _anew(order: Order, lines: list[OrderLine], charged: Mapping[int, tax.Charge
     }  # fmt: skip
     priced = pricing.price_all(
         [line.offer for line in lines], country=order.country, at=order.placed_at, quotes=quotes,
-        taxed={line.offer_id: charged[line.pk] for line in lines},
+        taxed={line.offer_id: charged[line.pk] for line in lines}, agreed=agreed,
+        tracks={key: tuple(found) for key, found in tracks.items()},
     )  # fmt: skip
     return {
         line.pk: Retaxed(each.tax_rate, each.tax_minor, each.split.to_json())

@@ -13,6 +13,7 @@ from store.errors import ChargeMismatch, TaxRateUnverified
 from store.models import Invoice, Order, OrderLine
 from tests.factories import onsale, shelf
 from tests.journeys.conftest import Shop
+from tests.journeys.test_takedown import end_rights
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -75,6 +76,27 @@ def test_where_stripe_says_otherwise_its_tax_is_posted_shared_out_and_invoiced(
         assert sum(leg["micros"] for leg in line.split) == line.amount_minor * 10_000
     invoices.write(at=timezone.now())
     assert Invoice.objects.get().tax_minor == order.tax_minor
+    assert audit.verify().problem is None
+
+
+@pytest.mark.parametrize(("code", "state"), [("TAKEN_DOWN", "REFUND_DUE"), ("TERM_EXPIRED", "PAID")])
+def test_what_was_decided_after_ordering_stops_no_other_line(
+    shop: Shop, settings: Any, monkeypatch: pytest.MonkeyPatch, code: str, state: str
+) -> None:
+    lost, other = shelf.shelve(), shelf.shelve("Second Sight")
+    with monkeypatch.context() as patched:
+        shown_otherwise(patched, 7)
+        order = shop.order(lost, other)
+    holders = {leg["holder"] for line in order.lines.all() for leg in line.split}
+    end_rights(lost, code)
+    settings.COMMISSION_PERCENT = "30"  # what is agreed later does not count either
+    order = pay(shop, order)
+    assert (order.lines.get(release=lost).state, order.lines.get(release=other).state) == (state, "PAID")
+    for line in order.lines.all():
+        kept = sum(leg["micros"] for leg in line.split if leg["kind"] == "COMMISSION")
+        assert (line.tax_rate, line.tax_minor > 0) == (1900, True)
+        assert abs(kept - (line.amount_minor - line.tax_minor) * 1_500) <= 1
+    assert {leg["holder"] for line in order.lines.all() for leg in line.split} == holders
     assert audit.verify().problem is None
 
 
