@@ -28,6 +28,7 @@ class Place:
         self.core: int | None = None
         self._held = contextlib.ExitStack()
         self.now = self.all
+        self._all_there = True
 
     def __enter__(self) -> Self:
         if len(self.all) > 1:
@@ -46,13 +47,23 @@ class Place:
         return frozenset({self.core})
 
     def settle(self, pid: int) -> None:
-        """Let the program `pid` and all that it has started have those; call it about once a second."""
+        """Let the program `pid` and all that it has started have those; call it about once a second. It is done when a
+        look finds all of them there: one may be refused, or be started while the others are moved."""
         wanted = self.wanted()
-        if wanted != self.now:
+        if wanted != self.now or not self._all_there:
             self.now = wanted
-            for thread in _threads(pid):
-                with contextlib.suppress(OSError):  # it has ended
-                    os.sched_setaffinity(thread, wanted)
+            self._all_there = not sum(_move(thread, wanted) for thread in _threads(pid))
+
+
+def _move(thread: int, wanted: frozenset[int]) -> bool:
+    """Was it elsewhere, so that it must be looked at again?"""
+    with contextlib.suppress(OSError):  # it has ended
+        if os.sched_getaffinity(thread) == wanted:
+            return False
+        with contextlib.suppress(OSError):  # a fence may forbid it
+            os.sched_setaffinity(thread, wanted)
+        return True
+    return False
 
 
 def _threads(pid: int) -> Iterator[int]:
@@ -64,14 +75,11 @@ def _threads(pid: int) -> Iterator[int]:
 
 
 def _take(core: int, held: contextlib.ExitStack) -> bool:
-    name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    try:
-        name.bind(_NAME.format(core))
-    except OSError:  # somebody has it
-        name.close()
-        return False
-    held.enter_context(name)
-    return True
+    with contextlib.ExitStack() as ours, contextlib.suppress(OSError):  # somebody has it, or no file may be opened
+        ours.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)).bind(_NAME.format(core))
+        held.enter_context(ours.pop_all())
+        return True
+    return False
 
 
 def _is_free(core: int) -> bool:

@@ -151,8 +151,9 @@ def _prepare(fence: str, limits: Limits, parent: int, place: frozenset[int]) -> 
         resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        with contextlib.suppress(OSError):  # a fence around us may forbid it, and it only saves time
+        with contextlib.suppress(OSError):  # a fence around us may forbid either, and they only save time
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        with contextlib.suppress(OSError):
             os.sched_setaffinity(0, place)
         if fence == "namespaces" and _libc.unshare(CLONE_NEWNET | (CLONE_NEWUSER if os.geteuid() else 0)):
             os._exit(126)

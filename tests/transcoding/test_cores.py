@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -90,6 +91,50 @@ def test_a_program_that_runs_is_moved_as_others_come_and_go() -> None:
         process.kill()
 
 
+def test_a_move_that_was_refused_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused: list[int] = []
+
+    def refuse(thread: int, _cores: frozenset[int]) -> None:
+        refused.append(thread)
+        raise PermissionError
+
+    with all_taken_but_one() as free, subprocess.Popen(["sleep", "60"]) as process:
+        place = cores.Place()
+        place.core = free
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "sched_setaffinity", refuse)
+            place.settle(process.pid)
+        place.settle(process.pid)
+        assert (refused, os.sched_getaffinity(process.pid)) == ([process.pid], {free})
+        process.kill()
+
+
+def test_what_was_started_while_others_were_moved_is_moved_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        all_taken_but_one() as free,
+        subprocess.Popen(["sleep", "60"]) as first,
+        subprocess.Popen(["sleep", "60"]) as late,
+    ):
+        place = cores.Place()
+        place.core = free
+        for seen in ([first.pid], [first.pid, late.pid]):
+            monkeypatch.setattr(cores, "_threads", lambda _pid, seen=seen: iter(seen))
+            place.settle(first.pid)
+        assert os.sched_getaffinity(late.pid) == {free}
+        first.kill()
+        late.kill()
+
+
+def test_where_no_more_files_may_be_opened_a_run_goes_wherever_it_can() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with cores.Place() as place:
+            assert (place.core, place.now) == (None, ALL)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def test_what_it_started_is_moved_with_it() -> None:
     """As under bubblewrap, where the program is its child."""
     words = "import subprocess, sys\nwith subprocess.Popen(['sleep', '60']) as p:\n print(p.pid, flush=True)"
@@ -111,6 +156,15 @@ def asked(folder: Path, words: str) -> str:
 
 def test_a_program_in_the_fence_begins_in_its_place(tmp_path: Path) -> None:
     assert asked(tmp_path, "len(os.sched_getaffinity(0))") == str(len(ALL))
+    with all_taken_but_one() as free:
+        assert asked(tmp_path, "os.sched_getaffinity(0)") == str({free})
+
+
+def test_a_program_begins_in_its_place_where_it_may_not_be_made_a_batch(tmp_path: Path, monkeypatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
     with all_taken_but_one() as free:
         assert asked(tmp_path, "os.sched_getaffinity(0)") == str({free})
 
