@@ -6,6 +6,7 @@ a second file behind the image).
 
 import hashlib
 import io
+import threading
 import warnings
 from dataclasses import dataclass
 
@@ -17,11 +18,13 @@ from catalog.errors import ImageRefused
 from catalog.models import Artwork, Release
 
 MAX_BYTES = 25 * 1024 * 1024
-MAX_PIXELS = 50_000_000  # 7,071 square; decoded that is 150 MB
+MAX_PIXELS = 50_000_000  # 7,071 square; decoded that is 200 MB, and as much again while it is made smaller
 MIN_SIDE = 100
 KEPT_SIDE = 3000
 SIZES = (96, 240, 480, 960)  # widths of the WebP copies, in pixels
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
+_SMOOTH = {"RGB", "RGBA", "L", "LA", "CMYK"}  # kinds of pixels that can be made smaller as they are
+_ONE = threading.Lock()  # in a web process as many may come at once as it has threads, and together they would fill it
 _BROKEN = (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError)
 
 
@@ -41,20 +44,25 @@ def file_name(sha256: str, size: int | None = None) -> str:
 
 
 def prepare(data: bytes) -> Cover:
-    """Decode within limits and encode anew. Raises ImageRefused."""
+    """Decode within limits and encode anew, one picture at a time in each process. Raises ImageRefused."""
     if len(data) > MAX_BYTES:
         raise ImageRefused(f"The picture has {len(data):,} bytes; at most {MAX_BYTES:,} are taken.")
+    with _ONE:
+        picture = _read(data)
+        copies = {size: _webp(picture, size) for size in SIZES}
+        return Cover(jpeg=_jpeg(picture), width=picture.width, height=picture.height, copies=copies)
+
+
+def _read(data: bytes) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # broken side data, which is dropped anyway
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            picture = _decode(data)
+            return _decode(data)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as bomb:
         raise ImageRefused(f"The picture has too many pixels to decode: {bomb}") from None
     except _BROKEN as error:
         raise ImageRefused(f"This is no picture we can read ({type(error).__name__}); send a JPEG or PNG.") from None
-    copies = {size: _webp(picture, size) for size in SIZES}
-    return Cover(jpeg=_jpeg(picture), width=picture.width, height=picture.height, copies=copies)
 
 
 def _decode(data: bytes) -> Image.Image:
@@ -65,14 +73,15 @@ def _decode(data: bytes) -> Image.Image:
         if min(width, height) < MIN_SIDE:
             raise ImageRefused(f"The picture has {width} x {height} pixels; send one of at least {MIN_SIDE} a side.")
         opened.draft("RGB", (KEPT_SIDE, KEPT_SIDE))
-        turned = ImageOps.exif_transpose(opened)
-    if turned.mode in {"RGBA", "LA", "PA", "P"}:
+        picture = opened if opened.mode in _SMOOTH else opened.convert("RGBA" if opened.mode in {"P", "PA"} else "RGB")
+        picture.thumbnail((KEPT_SIDE, KEPT_SIDE), Image.Resampling.LANCZOS)  # first: what follows copies it some times
+        turned = ImageOps.exif_transpose(picture)
+    if turned.mode in {"RGBA", "LA"}:
         layer = turned.convert("RGBA")
         turned = Image.new("RGB", layer.size, "white")
         turned.paste(layer, mask=layer.getchannel("A"))
     picture = turned.convert("RGB")
     picture.info.clear()  # comments, profiles and the like would be written again
-    picture.thumbnail((KEPT_SIDE, KEPT_SIDE), Image.Resampling.LANCZOS)
     return picture
 
 

@@ -3,10 +3,12 @@
 import io
 import struct
 import zlib
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from django.core.files.storage import storages
-from PIL import Image
+from PIL import ExifTags, Image
 
 from catalog import artwork
 from catalog.errors import ImageRefused
@@ -64,6 +66,56 @@ def test_nothing_hidden_in_the_file_is_kept() -> None:
 def test_a_huge_cover_is_kept_smaller() -> None:
     cover = artwork.prepare(png(5000, 4000))
     assert (cover.width, cover.height) == (3000, 2400)
+
+
+def peak(act: Callable[[], object]) -> int:
+    """How many bytes more this process held at most meanwhile."""
+
+    def kilobytes(name: str) -> int:
+        status = Path("/proc/self/status").read_text()
+        return int(next(line for line in status.splitlines() if line.startswith(name)).split()[1])
+
+    Path("/proc/self/clear_refs").write_text("5")
+    before = kilobytes("VmRSS:")
+    act()
+    return (kilobytes("VmHWM:") - before) * 1024
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_what_is_larger_than_we_keep_is_made_smaller_before_it_is_copied(mode: str) -> None:
+    """A studio's web process has room for it."""
+    side = 6000
+    data = png(side, side, mode)
+    assert peak(lambda: artwork.prepare(data)) < 3.25 * 4 * side**2  # four bytes a pixel
+
+
+def test_one_picture_is_made_ready_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    decode, free = artwork._decode, []
+
+    def decoded(data: bytes) -> Image.Image:
+        free.append(artwork._ONE.acquire(blocking=False))
+        return decode(data)
+
+    monkeypatch.setattr(artwork, "_decode", decoded)
+    artwork.prepare(png(200, 200))
+    assert free == [False]
+
+
+def test_what_is_seen_through_is_white_also_where_it_was_made_smaller() -> None:
+    out = io.BytesIO()
+    Image.new("RGBA", (3200, 3200), (200, 0, 0, 128)).save(out, "PNG", compress_level=1)
+    cover = Image.open(io.BytesIO(artwork.prepare(out.getvalue()).jpeg))
+    red, green, blue = cover.getpixel((1500, 1500))  # type: ignore[misc]
+    assert abs(red - 227) < 4
+    assert max(abs(green - 127), abs(blue - 127)) < 4
+
+
+def test_a_huge_picture_that_lies_on_its_side_is_turned() -> None:
+    out, exif = io.BytesIO(), Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.new("RGB", (4000, 3200)).save(out, "PNG", exif=exif, compress_level=1)
+    cover = artwork.prepare(out.getvalue())
+    assert (cover.width, cover.height) == (2400, 3000)
 
 
 def test_copies_have_the_sizes_that_pages_ask_for() -> None:
