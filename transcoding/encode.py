@@ -261,8 +261,8 @@ def verify(
     what must be proved `whole` at once; the others are heard to their end later (`hearings`).
     """
     exact = format.lossless and not formats.reduces(format, sound)
-    seen = at_sight(path, format, sound)
-    found = seen if seen and not whole else _decoded(path, format, sound, on_beat=on_beat)
+    seen = None if whole else at_sight(path, format, sound)
+    found = seen or _decoded(path, format, sound, on_beat=on_beat)
     if exact and found.sha256 != sound_sha256:
         raise RenditionWrong(f"The {format.name} file does not hold the master's own sound.")
     if found.samples not in _lengths(format, sound):
